@@ -1,0 +1,350 @@
+//! What an archive says about itself. Parsing is validation: a [`Manifest`] that exists is consistent in itself.
+//!
+//! The manifest is JSON (RFC 8259), the last entry of the archive. It names every other entry with its size and
+//! SHA-256, directly or through the files index, so that "nothing added, nothing missing" can be proven.
+
+use alloc::{format, string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::{Digest, Hasher},
+    rows::RowSet,
+    schema::{Engine, Schema, TableName},
+};
+
+pub mod files;
+mod notice;
+mod validate;
+
+pub use files::{FileEntry, FilesIndexError};
+pub use notice::{LeftOut, LeftOutReason, Notice};
+pub use validate::ManifestError;
+
+/// Name of the manifest's entry in the archive.
+pub const MANIFEST_PATH: &str = "manifest.json";
+/// Name of the files index's entry in the archive.
+pub const FILES_INDEX_PATH: &str = "index/files.tsv";
+/// The format version that this crate writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+/// Largest manifest that is read, in bytes, unless the caller sets another limit.
+pub const DEFAULT_MANIFEST_LIMIT: u64 = 64 << 20;
+
+/// The manifest of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the archive format, [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The program that wrote the archive.
+    pub tool: Product,
+    /// The application whose data this is.
+    pub app: Product,
+    /// The kind of database.
+    pub engine: Engine,
+    /// The database server's or library's own version.
+    pub engine_version: String,
+    /// When the snapshot was taken, RFC 3339 in UTC with whole seconds, e.g. `2026-11-21T04:05:06Z`.
+    pub created_at: String,
+    /// Whether credentials are inside.
+    pub contents: Contents,
+    /// The last migration that the application's ledger records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
+    /// [`Schema::hash`] of `schema`.
+    pub schema_sha256: Digest,
+    /// The shape of the whole database, of left-out tables too.
+    pub schema: Schema,
+    /// The tables whose rows are in the archive, in the order of their names.
+    pub tables: Vec<TableData>,
+    /// State of the sequences that feed columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<Sequence>,
+    /// The file sets in the archive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_sets: Vec<FileSet>,
+    /// The files index; present exactly if there are file sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_index: Option<EntryDigest>,
+    /// Everything of the source that is not in the archive, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// What the one who restores should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// A program or application with its version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// Its name.
+    pub name: String,
+    /// Its version, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Whether an archive holds credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contents {
+    /// A preset says what is a credential, and none is inside.
+    Standard,
+    /// A preset says what is a credential, and they are inside. Such an archive exists only sealed.
+    Sensitive,
+    /// No preset was used, so nobody can say. To be treated as sensitive.
+    Unclassified,
+}
+
+/// The migration head: the last entry of the application's migration ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    /// The ledger's table.
+    pub ledger: TableName,
+    /// The last migration's version or name.
+    pub head: String,
+}
+
+/// The rows of one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableData {
+    /// The table.
+    pub table: TableName,
+    /// Folder of its parts in the archive, e.g. `tables/public.users`.
+    pub path: String,
+    /// Rows in all parts.
+    pub rows: u64,
+    /// Bytes of row text in all parts, header lines included.
+    pub bytes: u64,
+    /// SHA-256 over the parts' digests (raw, 32 bytes each) in order.
+    pub digest: Digest,
+    /// Order-independent digest of the rows.
+    pub row_set: RowSet,
+    /// The parts in order.
+    pub parts: Vec<PartData>,
+}
+
+/// One part of a table's rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartData {
+    /// Rows in it.
+    pub rows: u64,
+    /// Bytes of its text, header line included.
+    pub bytes: u64,
+    /// SHA-256 of its text.
+    pub sha256: Digest,
+}
+
+impl TableData {
+    /// The entry that holds part `index` (from 0).
+    #[must_use]
+    pub fn part_path(&self, index: usize) -> String {
+        format!("{}/{:06}.tsv", self.path, index + 1)
+    }
+
+    /// The digest over parts in order.
+    #[must_use]
+    pub fn digest_of(parts: &[PartData]) -> Digest {
+        let mut hasher = Hasher::new();
+        parts.iter().for_each(|part| hasher.update(&part.sha256.0));
+        hasher.finish()
+    }
+}
+
+/// The state of one sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sequence {
+    /// Its name; in SQLite the name of the AUTOINCREMENT table.
+    pub name: TableName,
+    /// The column that it feeds, where it is owned by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owned_by: Option<OwnedBy>,
+    /// The last value, as the engine prints it.
+    pub last_value: i64,
+    /// Whether `last_value` was given out already.
+    pub is_called: bool,
+}
+
+/// The column that a sequence feeds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnedBy {
+    /// The table.
+    pub table: TableName,
+    /// The column.
+    pub column: String,
+}
+
+/// One file set: a folder of uploaded files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSet {
+    /// Its name, as in `files/<name>/…`.
+    pub name: String,
+    /// Number of files.
+    pub files: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+/// Size and digest of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryDigest {
+    /// Bytes.
+    pub bytes: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: Digest,
+}
+
+/// What a user picks from an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// Tables; `None` for all.
+    pub tables: Option<Vec<TableName>>,
+    /// File sets by name; `None` for all.
+    pub file_sets: Option<Vec<String>>,
+}
+
+impl Selection {
+    /// Everything in the archive.
+    pub const ALL: Self = Self {
+        tables: None,
+        file_sets: None,
+    };
+
+    /// Whether the table is selected.
+    #[must_use]
+    pub fn has_table(&self, table: &TableName) -> bool {
+        self.tables
+            .as_ref()
+            .is_none_or(|tables| tables.contains(table))
+    }
+
+    /// Whether the file set is selected.
+    #[must_use]
+    pub fn has_file_set(&self, name: &str) -> bool {
+        self.file_sets
+            .as_ref()
+            .is_none_or(|sets| sets.iter().any(|set| set == name))
+    }
+}
+
+impl Manifest {
+    /// Reads and validates a manifest.
+    ///
+    /// # Errors
+    /// [`ManifestError`], naming the first contradiction.
+    pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format_version: Option<u32>,
+        }
+        // The version is looked at first, so that a newer manifest is called newer and not malformed.
+        let version = serde_json::from_slice::<Version>(json)
+            .map_err(|error| ManifestError::Json(format!("{error}")))?
+            .format_version
+            .ok_or(ManifestError::NotCoffer)?;
+        if version != FORMAT_VERSION {
+            return Err(ManifestError::Version { found: version });
+        }
+        let manifest: Self = serde_json::from_slice(json)
+            .map_err(|error| ManifestError::Json(format!("{error}")))?;
+        validate::check(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// The manifest's JSON.
+    ///
+    /// # Errors
+    /// The same contradictions that [`Manifest::parse`] would find: none that it refuses is ever written.
+    pub fn to_json(&self) -> Result<Vec<u8>, ManifestError> {
+        validate::check(self)?;
+        serde_json::to_vec_pretty(self).map_err(|error| ManifestError::Json(format!("{error}")))
+    }
+
+    /// Rows of all tables.
+    #[must_use]
+    pub fn total_rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows).sum()
+    }
+
+    /// Bytes of all row text.
+    #[must_use]
+    pub fn total_row_bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.bytes).sum()
+    }
+
+    /// The rows of a table.
+    #[must_use]
+    pub fn table(&self, name: &TableName) -> Option<&TableData> {
+        self.tables.iter().find(|table| table.table == *name)
+    }
+
+    /// The manifest of an archive that holds only what is selected; the rest is listed as left out.
+    /// The files index must be made anew by the caller, since its entries change with the file sets.
+    ///
+    /// # Errors
+    /// [`ManifestError::NotInArchive`] if the selection names what the archive doesn't hold.
+    pub fn select(&self, selection: &Selection) -> Result<Self, ManifestError> {
+        for table in selection.tables.iter().flatten() {
+            if self.table(table).is_none() {
+                return Err(ManifestError::NotInArchive {
+                    name: format!("table {table}"),
+                });
+            }
+        }
+        for set in selection.file_sets.iter().flatten() {
+            if !self.file_sets.iter().any(|other| other.name == *set) {
+                return Err(ManifestError::NotInArchive {
+                    name: format!("file set {set}"),
+                });
+            }
+        }
+        let mut selected = self.clone();
+        for table in self
+            .tables
+            .iter()
+            .filter(|table| !selection.has_table(&table.table))
+        {
+            selected.left_out.push(LeftOut::Table {
+                table: table.table.clone(),
+                reason: LeftOutReason::NotSelected,
+                rows: Some(table.rows),
+                detail: None,
+            });
+        }
+        for set in self
+            .file_sets
+            .iter()
+            .filter(|set| !selection.has_file_set(&set.name))
+        {
+            selected.left_out.push(LeftOut::FileSet {
+                name: set.name.clone(),
+                reason: LeftOutReason::NotSelected,
+            });
+        }
+        selected
+            .tables
+            .retain(|table| selection.has_table(&table.table));
+        selected.sequences.retain(|sequence| {
+            sequence
+                .owned_by
+                .as_ref()
+                .is_none_or(|owner| selection.has_table(&owner.table))
+        });
+        selected
+            .file_sets
+            .retain(|set| selection.has_file_set(&set.name));
+        if selected.file_sets.is_empty() {
+            selected.files_index = None;
+        }
+        Ok(selected)
+    }
+}

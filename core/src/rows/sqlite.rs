@@ -1,0 +1,249 @@
+//! SQLite values in row text.
+//!
+//! SQLite lets any column hold any storage class. A value of the class that its column declares is written
+//! plainly; every other value carries a tag, a backslash and a capital letter that COPY's escapes don't use:
+//!
+//! | tag  | value                                |
+//! |------|--------------------------------------|
+//! | `\I` | integer, decimal                     |
+//! | `\R` | real, shortest form that reads back  |
+//! | `\T` | text, escaped                        |
+//! | `\B` | blob, hexadecimal                    |
+//! | `\X` | text that is not UTF-8, hexadecimal  |
+//!
+//! A blob in a blob column is written as PostgreSQL writes `bytea`: `\\x` and hexadecimal digits.
+
+use alloc::{borrow::Cow, format, vec::Vec};
+
+use super::{NULL, RowError, push_escaped, unescape};
+use crate::digest::{parse_hex, push_hex};
+
+/// A storage class (SQLite manual, "Datatypes In SQLite", section 2), NULL left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Signed 64-bit integer.
+    Integer,
+    /// IEEE 754 double.
+    Real,
+    /// Text in the database's encoding.
+    Text,
+    /// Bytes.
+    Blob,
+}
+
+impl Class {
+    /// The class that values of a column most likely have, from its declared type
+    /// (SQLite manual, "Determination Of Column Affinity"). NUMERIC affinity counts as integer.
+    #[must_use]
+    pub fn of_declared_type(declared: &str) -> Self {
+        let upper = declared.to_ascii_uppercase();
+        let has = |part: &str| upper.contains(part);
+        if has("INT") {
+            Self::Integer
+        } else if has("CHAR") || has("CLOB") || has("TEXT") {
+            Self::Text
+        } else if has("BLOB") || upper.is_empty() {
+            Self::Blob
+        } else if has("REAL") || has("FLOA") || has("DOUB") {
+            Self::Real
+        } else {
+            Self::Integer
+        }
+    }
+}
+
+/// One value of any storage class.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// NULL.
+    Null,
+    /// An integer.
+    Integer(i64),
+    /// A real. SQLite stores no NaN.
+    Real(f64),
+    /// Text, UTF-8 or not.
+    Text(Cow<'a, [u8]>),
+    /// A blob.
+    Blob(Cow<'a, [u8]>),
+}
+
+/// Appends a value of a column of class `class` as one field. Returns whether it needed a tag.
+pub fn push_value(class: Class, value: &Value<'_>, out: &mut Vec<u8>) -> bool {
+    let tagged = match value {
+        Value::Null => {
+            out.extend_from_slice(NULL);
+            return false;
+        }
+        Value::Integer(_) => class != Class::Integer,
+        Value::Real(_) => class != Class::Real,
+        Value::Text(text) => class != Class::Text || core::str::from_utf8(text).is_err(),
+        Value::Blob(_) => class != Class::Blob,
+    };
+    match value {
+        Value::Null => {}
+        Value::Integer(number) => {
+            tag(tagged, b'I', out);
+            out.extend_from_slice(format!("{number}").as_bytes());
+        }
+        Value::Real(number) => {
+            tag(tagged, b'R', out);
+            out.extend_from_slice(format!("{number:?}").as_bytes());
+        }
+        Value::Text(text) if core::str::from_utf8(text).is_err() => {
+            tag(true, b'X', out);
+            push_hex(text, out);
+        }
+        Value::Text(text) => {
+            tag(tagged, b'T', out);
+            push_escaped(text, out);
+        }
+        Value::Blob(bytes) => {
+            tag(tagged, b'B', out);
+            if !tagged {
+                out.extend_from_slice(b"\\\\x");
+            }
+            push_hex(bytes, out);
+        }
+    }
+    tagged
+}
+
+fn tag(tagged: bool, letter: u8, out: &mut Vec<u8>) {
+    if tagged {
+        out.extend_from_slice(&[b'\\', letter]);
+    }
+}
+
+/// The value of one raw field in a column of class `class`.
+///
+/// # Errors
+/// [`RowError::Value`] or [`RowError::Escape`].
+pub fn parse_value(class: Class, field: &[u8]) -> Result<Value<'_>, RowError> {
+    match field {
+        NULL => Ok(Value::Null),
+        [b'\\', b'I', rest @ ..] => integer(rest),
+        [b'\\', b'R', rest @ ..] => real(rest),
+        [b'\\', b'T', rest @ ..] => text(rest),
+        [b'\\', b'B', rest @ ..] => Ok(Value::Blob(Cow::Owned(hex(rest, "blob")?))),
+        [b'\\', b'X', rest @ ..] => Ok(Value::Text(Cow::Owned(hex(rest, "text")?))),
+        plain => match class {
+            Class::Integer => integer(plain),
+            Class::Real => real(plain),
+            Class::Text => text(plain),
+            Class::Blob => {
+                let digits = plain
+                    .strip_prefix(b"\\\\x")
+                    .ok_or(RowError::Value { class: "blob" })?;
+                Ok(Value::Blob(Cow::Owned(hex(digits, "blob")?)))
+            }
+        },
+    }
+}
+
+fn integer(field: &[u8]) -> Result<Value<'static>, RowError> {
+    core::str::from_utf8(field)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map(Value::Integer)
+        .ok_or(RowError::Value { class: "integer" })
+}
+
+fn real(field: &[u8]) -> Result<Value<'static>, RowError> {
+    core::str::from_utf8(field)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .filter(|number: &f64| !number.is_nan())
+        .map(Value::Real)
+        .ok_or(RowError::Value { class: "real" })
+}
+
+fn text(field: &[u8]) -> Result<Value<'_>, RowError> {
+    unescape(field)?
+        .map(Value::Text)
+        .ok_or(RowError::Value { class: "text" })
+}
+
+fn hex(field: &[u8], class: &'static str) -> Result<Vec<u8>, RowError> {
+    parse_hex(field).ok_or(RowError::Value { class })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_storage_class_survives_in_every_column() {
+        let values = [
+            Value::Null,
+            Value::Integer(i64::MIN),
+            Value::Integer(-1),
+            Value::Integer(i64::MAX),
+            Value::Real(0.1),
+            Value::Real(-0.0),
+            Value::Real(5e-324),
+            Value::Real(f64::MAX),
+            Value::Real(f64::INFINITY),
+            Value::Real(f64::NEG_INFINITY),
+            Value::Real(1.0),
+            Value::Text(Cow::Borrowed(b"")),
+            Value::Text(Cow::Borrowed(b"\\N")),
+            Value::Text(Cow::Borrowed(b"\\I1\ta\nb\0c")),
+            Value::Text(Cow::Borrowed("Größe 漢字 \u{202e}".as_bytes())),
+            Value::Text(Cow::Borrowed(b"\xff\xfe")),
+            Value::Blob(Cow::Borrowed(b"")),
+            Value::Blob(Cow::Borrowed(b"\0\xff\n")),
+        ];
+        for class in [Class::Integer, Class::Real, Class::Text, Class::Blob] {
+            for value in &values {
+                let mut field = Vec::new();
+                push_value(class, value, &mut field);
+                assert!(!field.contains(&b'\t') && !field.contains(&b'\n'));
+                let back = parse_value(class, &field).unwrap();
+                assert_eq!(
+                    &back,
+                    value,
+                    "{class:?} {}",
+                    std::string::String::from_utf8_lossy(&field)
+                );
+                if let (Value::Real(a), Value::Real(b)) = (&back, value) {
+                    assert_eq!(a.to_bits(), b.to_bits());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn declared_types_follow_the_affinity_rules() {
+        for (declared, class) in [
+            ("INTEGER", Class::Integer),
+            ("bigint unsigned", Class::Integer),
+            ("CHARINT", Class::Integer),
+            ("varchar(30)", Class::Text),
+            ("", Class::Blob),
+            ("DOUBLE PRECISION", Class::Real),
+            ("DECIMAL(10,5)", Class::Integer),
+        ] {
+            assert_eq!(Class::of_declared_type(declared), class, "{declared}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_errors() {
+        assert_eq!(
+            parse_value(Class::Integer, b"1.5"),
+            Err(RowError::Value { class: "integer" })
+        );
+        assert_eq!(
+            parse_value(Class::Blob, b"00"),
+            Err(RowError::Value { class: "blob" })
+        );
+        assert_eq!(
+            parse_value(Class::Text, b"\\Bxy"),
+            Err(RowError::Value { class: "blob" })
+        );
+        assert_eq!(
+            parse_value(Class::Real, b"NaN"),
+            Err(RowError::Value { class: "real" })
+        );
+    }
+}

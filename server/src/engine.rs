@@ -1,0 +1,110 @@
+//! Database engines: one interface, an implementation a kind of database.
+//!
+//! A [`Snapshot`] reads everything at one moment. A [`ReplaceSession`] is one write transaction: nothing of it is
+//! visible before [`ReplaceSession::commit`], and dropping it undoes everything.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use coffer_core::{
+    manifest::{LeftOut, Migration, Sequence},
+    policy::TablePolicy,
+    rows::{Part, RowSet},
+    schema::{Engine as EngineKind, Schema, TableName},
+};
+use tokio::sync::mpsc;
+
+mod error;
+pub mod postgres;
+pub mod sqlite;
+mod url;
+
+pub use error::EngineError;
+pub use url::DatabaseUrl;
+
+/// What a database says about itself at one moment.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// The kind of database.
+    pub engine: EngineKind,
+    /// The server's or library's own version.
+    pub engine_version: String,
+    /// A name for people, without credentials, e.g. `shop on 127.0.0.1:5432` or `helpdesk.sqlite`.
+    pub name: String,
+    /// Base tables that hold data, ledgers left out.
+    pub schema: Schema,
+    /// State of the sequences that feed columns.
+    pub sequences: Vec<Sequence>,
+    /// The last migration that a known ledger records.
+    pub migration: Option<Migration>,
+    /// What is no data of its own: views, unlogged tables, …
+    pub left_out: Vec<LeftOut>,
+}
+
+/// One database that can be read and written.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Opens a read-only snapshot: everything read through it is of one moment.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, EngineError>;
+
+    /// Begins one write transaction that will replace the rows of `tables`, and shuts other writers out of them.
+    /// Nothing is removed yet.
+    async fn begin_replace(&self, tables: &[TableName]) -> Result<Box<dyn ReplaceSession>, EngineError>;
+}
+
+/// A consistent view of a database.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// What the database says about itself.
+    fn database(&self) -> &Database;
+
+    /// The rows of each table of the schema, counted.
+    async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError>;
+
+    /// The single text value that a query gives, `None` if it gives no row or NULL.
+    async fn scalar(&mut self, query: &str) -> Result<Option<String>, EngineError>;
+
+    /// Sends the rows of one table as parts, in the stored columns' order. Ends early when the receiver is gone.
+    async fn export(&mut self, table: &TablePolicy, parts: mpsc::Sender<Part>) -> Result<(), EngineError>;
+}
+
+/// One write transaction that replaces the rows of some tables.
+#[async_trait]
+pub trait ReplaceSession: Send {
+    /// What the database says about itself inside of the transaction, with the tables locked.
+    fn database(&self) -> &Database;
+
+    /// The rows of each table of the schema, counted inside of the transaction.
+    async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError>;
+
+    /// Removes all rows of the tables, with triggers and foreign keys out of the way.
+    async fn clear(&mut self) -> Result<(), EngineError>;
+
+    /// Loads row text (whole rows, no header lines, any piece size) into one table, whose values are those of
+    /// `columns` in order. Returns the rows loaded.
+    async fn load(
+        &mut self,
+        table: &TableName,
+        columns: &[String],
+        rows: mpsc::Receiver<Bytes>,
+    ) -> Result<u64, EngineError>;
+
+    /// Puts foreign keys and triggers back, validates every foreign key that touches the tables, and sets the
+    /// sequences: each at least where the archive had it and ahead of every value of its column.
+    async fn settle(&mut self, sequences: &[Sequence]) -> Result<(), EngineError>;
+
+    /// Reads one table back: its rows, counted, and their set, over `columns` in order.
+    async fn read_back(&mut self, table: &TableName, columns: &[String])
+    -> Result<(u64, RowSet), EngineError>;
+
+    /// Makes everything visible at once.
+    async fn commit(self: Box<Self>) -> Result<(), EngineError>;
+}
+
+/// The engine for a database URL.
+#[must_use]
+pub fn open(url: &DatabaseUrl) -> Box<dyn Engine> {
+    match url {
+        DatabaseUrl::Postgres(url) => Box::new(postgres::Postgres::new(url.clone())),
+        DatabaseUrl::Sqlite(path) => Box::new(sqlite::Sqlite::new(path.clone())),
+    }
+}

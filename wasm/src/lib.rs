@@ -1,0 +1,1 @@
+//! Bindings of `coffer-core` for JavaScript.
