@@ -1,0 +1,121 @@
+/** An archive, opened by a worker of its own. */
+import { proxy } from "comlink";
+import { Connection } from "./connection.js";
+import { ArchiveFailure, cancelled } from "./failure.js";
+import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
+import { ArchiveFile, Pieces, RestoreBundle } from "./pieces.js";
+import type { ArchiveFacts, KeyPair, Lock, OnProgress, RowsPage, Verified } from "./service.js";
+
+/**
+ * Opens an archive, sealed or plain, and reads just what tells which.
+ *
+ * @param source a file that the user picked, or an address that answers range requests
+ */
+export async function openArchive(source: Blob | URL | string): Promise<ArchiveHandle> {
+  const connection = new Connection();
+  try {
+    // The worker has another base address than the page.
+    const from = source instanceof Blob ? source : new URL(source, globalThis.document?.baseURI).href;
+    const facts = await connection.call((service) => service.open(from));
+    return new ArchiveHandle(connection, facts);
+  } catch (failure) {
+    connection.close();
+    throw failure;
+  }
+}
+
+/**
+ * Makes a key pair and locks its secret half with the password. Takes about as long as unlocking: that is what
+ * makes guessing expensive.
+ */
+export async function makeKey(password: string): Promise<KeyPair> {
+  const connection = new Connection();
+  try {
+    return await connection.call((service) => service.makeKey(password));
+  } finally {
+    connection.close();
+  }
+}
+
+export class ArchiveHandle {
+  readonly #connection: Connection;
+  readonly #facts: ArchiveFacts;
+
+  constructor(connection: Connection, facts: ArchiveFacts) {
+    this.#connection = connection;
+    this.#facts = facts;
+  }
+
+  /** Whether it must be unlocked first. */
+  get sealed(): boolean {
+    return this.#facts.sealed;
+  }
+
+  /** Bytes of the file. */
+  get size(): number {
+    return this.#facts.size;
+  }
+
+  /** What opens it; empty for a plain archive. */
+  get locks(): readonly Lock[] {
+    return this.#facts.locks;
+  }
+
+  /** Bytes read from the source so far. */
+  bytesRead(): Promise<number> {
+    return this.#connection.call((service) => service.bytesRead());
+  }
+
+  /** Rejects with `wrong_password` for a wrong one; it can be tried again. The password goes to the worker and nowhere else. */
+  unlock(password: string): Promise<void> {
+    return this.#connection.call((service) => service.unlock(password));
+  }
+
+  manifest(): Promise<Manifest> {
+    return this.#connection.call((service) => service.manifest());
+  }
+
+  files(): Promise<FileEntry[]> {
+    return this.#connection.call((service) => service.files());
+  }
+
+  /** Up to `limit` rows of a table, after the first `skip`. */
+  rows(table: TableName, skip: number, limit: number): Promise<RowsPage> {
+    // A fresh object: what the caller has may be a proxy, which can't be sent.
+    const { schema, name } = table;
+    return this.#connection.call((service) => service.rows({ schema, name }, skip, limit));
+  }
+
+  /** One file of a file set. */
+  async file(set: string, path: string): Promise<ArchiveFile> {
+    const { id, size } = await this.#connection.call((service) => service.openFile(set, path));
+    return new ArchiveFile(size, new Pieces(this.#connection, id));
+  }
+
+  /** Reads and checks every byte: decrypts, inflates, compares every digest. */
+  async verify({ onProgress, signal }: { onProgress?: OnProgress; signal?: AbortSignal } = {}): Promise<Verified> {
+    if (signal?.aborted) throw new ArchiveFailure(cancelled);
+    const stop = () => void this.#connection.call((service) => service.cancelVerify()).catch(() => undefined);
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      return await this.#connection.call((service) => service.verify(proxy(onProgress ?? (() => undefined))));
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Seals what is selected again, under a fresh one-time key, for a server that is to restore it. */
+  async bundle({ tables, file_sets }: Selection): Promise<RestoreBundle> {
+    const selection: Selection = {
+      tables: tables?.map(({ schema, name }) => ({ schema, name })) ?? null,
+      file_sets: file_sets && [...file_sets],
+    };
+    const { id, manifest, key, total } = await this.#connection.call((service) => service.openBundle(selection));
+    return new RestoreBundle(manifest, key, total, new Pieces(this.#connection, id));
+  }
+
+  /** Ends the worker, and with it everything that the password opened. */
+  close(): void {
+    this.#connection.close();
+  }
+}

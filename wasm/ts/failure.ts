@@ -1,0 +1,89 @@
+/** Why something could not be done with an archive: for programs by its code, for people by its sentence. */
+
+/** The codes that stand for one situation each and that a program may want to tell apart. */
+export type KnownCode =
+  // The file as such
+  | "empty"
+  | "not_sealed"
+  | "not_an_archive"
+  | "not_a_zip"
+  | "unsupported_version"
+  | "header_malformed"
+  | "footer_malformed"
+  | "cut_short"
+  | "trailing_data"
+  // Keys
+  | "locked"
+  | "not_a_recipient"
+  | "wrong_password"
+  | "header_damaged"
+  | "commitment_mismatch"
+  // Contents
+  | "chunk_damaged"
+  | "digest_mismatch"
+  | "not_in_archive"
+  | "out_of_range"
+  // The way here
+  | "read_failed"
+  | "cancelled"
+  | "closed"
+  | "worker_crashed";
+
+/** Findings about the archive's structure (`zip_…`) and its manifest (`manifest_…`) have many codes of their own. */
+export type Code = KnownCode | `zip_${string}` | `manifest_${string}`;
+
+interface ErrorOf<C extends string> {
+  readonly code: C;
+  /** What happened, what is untouched, what to do next. */
+  readonly message: string;
+}
+
+/** Discriminated by `code`; some carry the figures that explain them. */
+export type CofferError =
+  | ErrorOf<Exclude<Code, "chunk_damaged" | "digest_mismatch">>
+  | (ErrorOf<"chunk_damaged"> & {
+      /** The first damaged chunk, from 0, of 16 KiB each. */
+      readonly chunk: number;
+    })
+  | (ErrorOf<"digest_mismatch"> & {
+      /** The entry whose bytes are not the ones that the manifest names. */
+      readonly entry: string;
+    });
+
+/** What every call of this package rejects with. */
+export class ArchiveFailure extends Error {
+  override readonly name = "ArchiveFailure";
+
+  constructor(readonly reason: CofferError) {
+    super(reason.message);
+  }
+
+  get code(): CofferError["code"] {
+    return this.reason.code;
+  }
+}
+
+/** Whether something thrown is a failure's plain form, the one that crosses from the worker. */
+export function isCofferError(thrown: unknown): thrown is CofferError {
+  if (typeof thrown !== "object" || thrown === null || thrown instanceof Error) return false;
+  const { code, message } = thrown as Partial<Record<string, unknown>>;
+  return typeof code === "string" && typeof message === "string";
+}
+
+const crashed = (why: string): CofferError => ({
+  code: "worker_crashed",
+  message: `The part of the page that reads archives stopped unexpectedly (${why}). The file was only read and is unchanged. Open it again.`,
+});
+
+/** The plain form of anything thrown: what the core did not name is a crash, never a finding about the archive. */
+export function toCofferError(thrown: unknown): CofferError {
+  if (thrown instanceof ArchiveFailure) return thrown.reason;
+  if (isCofferError(thrown)) return thrown;
+  return crashed(thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "without a reason");
+}
+
+/** Work that was given up because somebody asked for it. */
+export const cancelled: CofferError = { code: "cancelled", message: "Cancelled. Nothing was changed." };
+
+/** Work on an archive that was closed. */
+export const closed: CofferError = { code: "closed", message: "This archive was closed. Open it again." };

@@ -1,0 +1,167 @@
+/**
+ * What an archive says about itself: the shapes of `core/src/manifest.rs` and `core/src/schema.rs` as they arrive
+ * here. A manifest that arrived was parsed and validated by the core; these types only name its fields.
+ * Counts and sizes are numbers; digests are 64 lower-case hexadecimal digits.
+ */
+
+export interface Manifest {
+  readonly format_version: number;
+  /** The program that wrote the archive. */
+  readonly tool: Product;
+  /** The application whose data this is. */
+  readonly app: Product;
+  readonly engine: Engine;
+  /** The database server's or library's own version. */
+  readonly engine_version: string;
+  /** When the snapshot was taken: RFC 3339 in UTC with whole seconds. */
+  readonly created_at: string;
+  readonly contents: Contents;
+  /** The last migration that the application's ledger records. */
+  readonly migration?: Migration;
+  readonly schema_sha256: string;
+  /** The shape of the whole database, of left-out tables too. */
+  readonly schema: Schema;
+  /** The tables whose rows are in the archive, in the order of their names. */
+  readonly tables: readonly TableData[];
+  readonly sequences?: readonly Sequence[];
+  readonly file_sets?: readonly FileSet[];
+  /** Present exactly if there are file sets. */
+  readonly files_index?: EntryDigest;
+  /** Everything of the source that is not in the archive, and why. */
+  readonly left_out?: readonly LeftOut[];
+  /** What the one who restores should know. */
+  readonly notices?: readonly Notice[];
+}
+
+export interface Product {
+  readonly name: string;
+  readonly version?: string;
+}
+
+export type Engine = "postgres" | "sqlite";
+
+/**
+ * - `standard`: a preset says what is a credential, and none is inside.
+ * - `sensitive`: a preset says what is a credential, and they are inside.
+ * - `unclassified`: no preset was used, so nobody can say; to be treated as sensitive.
+ */
+export type Contents = "standard" | "sensitive" | "unclassified";
+
+export interface Migration {
+  readonly ledger: TableName;
+  /** The last migration's version or name. */
+  readonly head: string;
+}
+
+/** A table's name, unquoted, with the schema that it lives in. */
+export interface TableName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export interface TableData {
+  readonly table: TableName;
+  /** Folder of its parts in the archive. */
+  readonly path: string;
+  readonly rows: number;
+  /** Bytes of row text in all parts, header lines included. */
+  readonly bytes: number;
+  readonly digest: string;
+  /** Digest of the rows that does not depend on their order. */
+  readonly row_set: string;
+  readonly parts: readonly PartData[];
+}
+
+export interface PartData {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface Sequence {
+  readonly name: TableName;
+  readonly owned_by?: { readonly table: TableName; readonly column: string };
+  readonly last_value: number;
+  readonly is_called: boolean;
+}
+
+export interface FileSet {
+  readonly name: string;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export interface EntryDigest {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export type LeftOutReason = "credential" | "derived" | "transient" | "ledger" | "excluded" | "not_selected" | "not_data";
+
+export type LeftOut =
+  | { readonly what: "table"; readonly table: TableName; readonly reason: LeftOutReason; readonly rows?: number; readonly detail?: string }
+  | {
+      readonly what: "column";
+      readonly table: TableName;
+      readonly column: string;
+      readonly reason: LeftOutReason;
+      readonly placeholder?: string;
+    }
+  | { readonly what: "file_set"; readonly name: string; readonly reason: LeftOutReason }
+  | { readonly what: "object"; readonly kind: string; readonly name: string; readonly reason: LeftOutReason };
+
+export type Notice =
+  | { readonly code: "looks_like_credential"; readonly table: TableName; readonly column: string }
+  | { readonly code: "file_changed"; readonly set: string; readonly path: string }
+  | { readonly code: "file_vanished"; readonly set: string; readonly path: string }
+  | { readonly code: "file_skipped"; readonly set: string; readonly path: string; readonly why: string };
+
+/** A database's shape. */
+export interface Schema {
+  readonly tables: readonly Table[];
+}
+
+export interface Table {
+  readonly name: TableName;
+  readonly columns: readonly Column[];
+  readonly primary_key?: readonly string[];
+  readonly unique?: readonly (readonly string[])[];
+  readonly foreign_keys?: readonly ForeignKey[];
+}
+
+export interface Column {
+  readonly name: string;
+  /** The engine's own spelling; empty where SQLite has none. */
+  readonly type: string;
+  readonly nullable: boolean;
+  readonly default?: string;
+  readonly generated?: boolean;
+  readonly identity?: boolean;
+}
+
+export interface ForeignKey {
+  readonly name?: string;
+  readonly columns: readonly string[];
+  readonly references: TableName;
+  readonly referenced_columns: readonly string[];
+}
+
+/** One file of a file set, as the files index describes it. */
+export interface FileEntry {
+  readonly set: string;
+  /** As on disk, with `/` between segments. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Seconds since 1970, UTC. */
+  readonly mtime: number;
+  readonly sha256: string;
+}
+
+/** What to take out of an archive; `null` means all of a kind. */
+export interface Selection {
+  readonly tables: readonly TableName[] | null;
+  readonly file_sets: readonly string[] | null;
+}

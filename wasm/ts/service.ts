@@ -1,0 +1,69 @@
+/**
+ * What the worker offers to the page. One worker serves one archive: closing the archive ends the worker, and with
+ * it everything that was derived from a password.
+ */
+import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
+
+/** A way to open a sealed archive, as its header tells it. */
+export type Lock =
+  | { readonly kind: "password" }
+  /** A secret key that lies in the header itself, locked by a password. */
+  | { readonly kind: "locked_key"; readonly fingerprint: string }
+  /** A secret key that is kept elsewhere. */
+  | { readonly kind: "key"; readonly type: string }
+  /** Something that a newer Coffer wrote. */
+  | { readonly kind: "unknown"; readonly type: string };
+
+/** What is known of an archive before it is unlocked. */
+export interface ArchiveFacts {
+  readonly sealed: boolean;
+  /** Bytes of the file. */
+  readonly size: number;
+  readonly locks: readonly Lock[];
+}
+
+/** Some rows of one table; values are text as the database prints it, `null` is NULL. */
+export interface RowsPage {
+  readonly columns: readonly string[];
+  readonly types: readonly string[];
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** Whether the last of them is the table's last. */
+  readonly end: boolean;
+}
+
+export interface Verified {
+  readonly entries: number;
+  /** Bytes of all entries, inflated. */
+  readonly bytes: number;
+}
+
+/** A key pair whose secret half is locked by a password. */
+export interface KeyPair {
+  /** The public half: anything can be sealed to it. */
+  readonly recipient: string;
+  /** The secret half, locked; only the password opens it. */
+  readonly locked: string;
+  readonly fingerprint: string;
+}
+
+/** Bytes done, of how many. */
+export type OnProgress = (done: number, total: number) => void;
+
+export interface ArchiveService {
+  makeKey(password: string): Promise<KeyPair>;
+  open(source: Blob | string): Promise<ArchiveFacts>;
+  /** Bytes read from the source so far. */
+  bytesRead(): number;
+  unlock(password: string): Promise<void>;
+  manifest(): Promise<Manifest>;
+  files(): Promise<FileEntry[]>;
+  rows(table: TableName, skip: number, limit: number): Promise<RowsPage>;
+  verify(onProgress: OnProgress): Promise<Verified>;
+  cancelVerify(): void;
+  openFile(set: string, path: string): Promise<{ id: number; size: number }>;
+  openBundle(selection: Selection): Promise<{ id: number; manifest: string; key: string; total: number }>;
+  /** The next bytes of a file or bundle that was opened; `undefined` at its end, which also releases it. */
+  next(id: number): Promise<Uint8Array | undefined>;
+  /** Gives up a file or bundle before its end. */
+  release(id: number): void;
+}
