@@ -1,1 +1,34 @@
-//! The sealed archive.
+//! The sealed archive (`.coffer`): a header with recipients, the encrypted payload, a scrub table and a footer.
+//!
+//! ```text
+//! header    block padded to a multiple of 4096 bytes: magic, version, recipient stanzas, MAC
+//! payload   salt | commitment | AES-256-GCM chunks of 16 KiB  (c2sp.org/chunked-encryption, Cobblestone-256)
+//! scrub     SHA-256 of every 1 MiB of the payload region
+//! footer    72 bytes: version, lengths, SHA-256 of the scrub table, magic
+//! ```
+//!
+//! [`Sealer`] writes one from start to end, of any length, without going back. [`Opening`] reads header and footer;
+//! [`Sealed`] is what can be said without a key; [`Unsealer`] turns ranges of the file into plaintext.
+//! The format is specified in `docs/format.md`.
+
+mod error;
+mod footer;
+mod header;
+mod key;
+mod open;
+mod password;
+mod payload;
+mod scrub;
+mod secret;
+mod write;
+
+pub use error::SealError;
+pub use footer::{FOOTER_BYTES, Footer};
+pub use header::{HEADER_UNIT, Header, MAGIC, MAX_HEADER_BYTES, Stanza};
+pub use key::{Fingerprint, LockedKey, Recipient, SecretKey};
+pub use open::{Lock, Opening, Sealed};
+pub use password::{Cost, Password};
+pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, Unsealer};
+pub use scrub::{SCRUB_BLOCK_BYTES, ScrubChecker};
+pub use secret::FileKey;
+pub use write::{Access, Sealer, seal_header};

@@ -1,0 +1,371 @@
+//! Reading header and footer, and unlocking.
+
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use super::{
+    FOOTER_BYTES, FileKey, Fingerprint, Footer, HEADER_UNIT, Header, LockedKey, PREFIX_BYTES,
+    Password, SealError, SecretKey, Unsealer,
+    header::block_len,
+    key::{self, HybridStanza},
+    password::Purpose,
+    payload::Layout,
+};
+use crate::range::ByteRange;
+
+/// Most stanzas that a password is tried on: each costs a key derivation.
+const MAX_PASSWORD_STANZAS: usize = 8;
+
+#[derive(Debug)]
+enum State {
+    Start,
+    HeaderRest,
+    Footer { header: Header, header_len: u64 },
+    Done(Sealed),
+    Failed,
+}
+
+/// Reads header and footer of a sealed archive, given the ranges that it asks for.
+#[derive(Debug)]
+pub struct Opening {
+    file_len: u64,
+    state: State,
+    wanted: ByteRange,
+    buffer: Vec<u8>,
+}
+
+impl Opening {
+    /// Starts on a file of `file_len` bytes.
+    ///
+    /// # Errors
+    /// [`SealError::Empty`].
+    pub fn new(file_len: u64) -> Result<Self, SealError> {
+        if file_len == 0 {
+            return Err(SealError::Empty);
+        }
+        let wanted = ByteRange::new(0, HEADER_UNIT.min(file_len));
+        Ok(Self {
+            file_len,
+            state: State::Start,
+            wanted,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The bytes it needs next; `None` when it is done.
+    #[must_use]
+    pub fn wants(&self) -> Option<ByteRange> {
+        match self.state {
+            State::Done(_) | State::Failed => None,
+            _ => {
+                let given = self.buffer.len() as u64;
+                let before = match self.state {
+                    State::HeaderRest => HEADER_UNIT,
+                    _ => 0,
+                };
+                let given = given - before;
+                Some(ByteRange::new(
+                    self.wanted.offset + given,
+                    self.wanted.len - given,
+                ))
+            }
+        }
+    }
+
+    /// Takes some or all of the bytes that it wants, from their start.
+    ///
+    /// # Errors
+    /// What is wrong with the file so far.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), SealError> {
+        let Some(wanted) = self.wants() else {
+            return Err(SealError::Misfed {
+                wanted: 0,
+                given: bytes.len() as u64,
+            });
+        };
+        if bytes.len() as u64 > wanted.len || bytes.is_empty() {
+            return Err(SealError::Misfed {
+                wanted: wanted.len,
+                given: bytes.len() as u64,
+            });
+        }
+        self.buffer.extend_from_slice(bytes);
+        if (bytes.len() as u64) < wanted.len {
+            return Ok(());
+        }
+        self.step().inspect_err(|_| self.state = State::Failed)
+    }
+
+    fn step(&mut self) -> Result<(), SealError> {
+        match core::mem::replace(&mut self.state, State::Failed) {
+            State::Start => {
+                let len = block_len(&self.buffer)?;
+                if len + FOOTER_BYTES > self.file_len {
+                    return Err(SealError::CutShort {
+                        length: self.file_len,
+                    });
+                }
+                if len > HEADER_UNIT {
+                    self.state = State::HeaderRest;
+                    self.wanted = ByteRange::new(HEADER_UNIT, len - HEADER_UNIT);
+                    Ok(())
+                } else {
+                    self.header_read()
+                }
+            }
+            State::HeaderRest => self.header_read(),
+            State::Footer { header, header_len } => {
+                let bytes = self
+                    .buffer
+                    .as_slice()
+                    .try_into()
+                    .map_err(|_| SealError::Misfed {
+                        wanted: FOOTER_BYTES,
+                        given: self.buffer.len() as u64,
+                    })?;
+                let footer = Footer::parse(bytes, self.file_len)?;
+                self.state = State::Done(Sealed::new(header, header_len, footer, self.file_len)?);
+                Ok(())
+            }
+            state @ (State::Done(_) | State::Failed) => {
+                self.state = state;
+                Ok(())
+            }
+        }
+    }
+
+    fn header_read(&mut self) -> Result<(), SealError> {
+        let header = Header::parse(&self.buffer)?;
+        self.state = State::Footer {
+            header,
+            header_len: self.buffer.len() as u64,
+        };
+        self.wanted = ByteRange::new(self.file_len - FOOTER_BYTES, FOOTER_BYTES);
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// What was read.
+    ///
+    /// # Errors
+    /// [`SealError::Misfed`] if it still wants bytes.
+    pub fn finish(self) -> Result<Sealed, SealError> {
+        let wanted = self.wants().map_or(0, |range| range.len);
+        match self.state {
+            State::Done(sealed) => Ok(sealed),
+            _ => Err(SealError::Misfed { wanted, given: 0 }),
+        }
+    }
+}
+
+/// What can be said about a sealed archive without a key.
+#[derive(Debug)]
+pub struct Sealed {
+    header: Header,
+    header_len: u64,
+    footer: Footer,
+    layout: Layout,
+}
+
+/// One way into a sealed archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// A password.
+    Password,
+    /// A password that unlocks the key with this name.
+    LockedKey(Fingerprint),
+    /// The secret key with this name.
+    Key(Fingerprint),
+    /// Something that this version doesn't know.
+    Unknown(alloc::string::String),
+}
+
+impl Sealed {
+    fn new(
+        header: Header,
+        header_len: u64,
+        footer: Footer,
+        file_len: u64,
+    ) -> Result<Self, SealError> {
+        let parts = [
+            header_len,
+            footer.payload_len,
+            footer.scrub_len,
+            u64::from(footer.sender_len),
+            FOOTER_BYTES,
+        ];
+        let expected = parts
+            .iter()
+            .try_fold(0_u64, |sum, part| sum.checked_add(*part));
+        if expected != Some(file_len) {
+            return Err(SealError::LengthMismatch {
+                expected: expected.unwrap_or(u64::MAX),
+                found: file_len,
+            });
+        }
+        let sealed = Self {
+            layout: Layout::new(header_len, footer.payload_len)?,
+            header,
+            header_len,
+            footer,
+        };
+        // Known stanzas must have their exact form before any cryptography is tried on one of them.
+        let mut passwords = 0;
+        for stanza in sealed.header.stanzas() {
+            match stanza.tag.as_str() {
+                key::PASSWORD_TAG => {
+                    key::password_from_stanza(stanza)?;
+                    passwords += 1;
+                }
+                key::LOCKED_KEY_TAG => {
+                    LockedKey::from_stanza(stanza)?;
+                    passwords += 1;
+                }
+                key::HYBRID_TAG => {
+                    HybridStanza::from_stanza(stanza)?;
+                }
+                _ => {}
+            }
+        }
+        if passwords > MAX_PASSWORD_STANZAS {
+            return Err(SealError::HeaderMalformed {
+                what: "it has too many passwords",
+            });
+        }
+        Ok(sealed)
+    }
+
+    /// The ways in, in the header's order; empty for a restore bundle, whose key is handed over.
+    #[must_use]
+    pub fn locks(&self) -> Vec<Lock> {
+        self.header
+            .stanzas()
+            .iter()
+            .map(|stanza| match stanza.tag.as_str() {
+                key::PASSWORD_TAG => Lock::Password,
+                key::LOCKED_KEY_TAG => LockedKey::from_stanza(stanza).map_or_else(
+                    |_| Lock::Unknown(stanza.tag.clone()),
+                    |key| Lock::LockedKey(key.fingerprint()),
+                ),
+                key::HYBRID_TAG => HybridStanza::from_stanza(stanza).map_or_else(
+                    |_| Lock::Unknown(stanza.tag.clone()),
+                    |key| Lock::Key(key.fingerprint),
+                ),
+                _ => Lock::Unknown(stanza.tag.clone()),
+            })
+            .collect()
+    }
+
+    /// Bytes of the header block.
+    #[must_use]
+    pub const fn header_len(&self) -> u64 {
+        self.header_len
+    }
+
+    /// The footer.
+    #[must_use]
+    pub const fn footer(&self) -> &Footer {
+        &self.footer
+    }
+
+    /// The payload region in the file.
+    #[must_use]
+    pub const fn payload_range(&self) -> ByteRange {
+        ByteRange::new(self.layout.offset, self.layout.len)
+    }
+
+    /// The scrub table in the file.
+    #[must_use]
+    pub const fn scrub_range(&self) -> ByteRange {
+        ByteRange::new(self.layout.offset + self.layout.len, self.footer.scrub_len)
+    }
+
+    /// The first bytes of the payload region, which [`Sealed::unsealer`] needs.
+    #[must_use]
+    pub const fn prefix_range(&self) -> ByteRange {
+        ByteRange::new(self.layout.offset, PREFIX_BYTES as u64)
+    }
+
+    /// The file key, by a password: directly, or through a key that the password unlocks.
+    ///
+    /// # Errors
+    /// [`SealError::NotARecipient`] if no password opens this archive, [`SealError::WrongPassword`],
+    /// [`SealError::CostTooHigh`], [`SealError::HeaderDamaged`].
+    pub fn unlock(&self, password: &Password) -> Result<FileKey, SealError> {
+        let mut any = false;
+        for stanza in self.header.stanzas() {
+            let found = match stanza.tag.as_str() {
+                key::PASSWORD_TAG => {
+                    any = true;
+                    key::password_from_stanza(stanza)?
+                        .unwrap(password, Purpose::FileKey)?
+                        .map(|key: Zeroizing<[u8; 32]>| FileKey::new(*key))
+                }
+                key::LOCKED_KEY_TAG => {
+                    any = true;
+                    match LockedKey::from_stanza(stanza)?.unlock(password)? {
+                        Some(secret) => {
+                            Some(self.find_by_key(&secret)?.ok_or(SealError::HeaderDamaged)?)
+                        }
+                        None => None,
+                    }
+                }
+                _ => None,
+            };
+            if let Some(file_key) = found {
+                self.header.verify(&file_key)?;
+                return Ok(file_key);
+            }
+        }
+        Err(if any {
+            SealError::WrongPassword
+        } else {
+            SealError::NotARecipient
+        })
+    }
+
+    /// The file key, by a secret key.
+    ///
+    /// # Errors
+    /// [`SealError::NotARecipient`] or [`SealError::HeaderDamaged`].
+    pub fn unlock_with_key(&self, secret: &SecretKey) -> Result<FileKey, SealError> {
+        let file_key = self.find_by_key(secret)?.ok_or(SealError::NotARecipient)?;
+        self.header.verify(&file_key)?;
+        Ok(file_key)
+    }
+
+    /// Checks that a file key that was handed over belongs to this header.
+    ///
+    /// # Errors
+    /// [`SealError::HeaderDamaged`].
+    pub fn unlock_with_file_key(&self, file_key: &FileKey) -> Result<(), SealError> {
+        self.header.verify(file_key)
+    }
+
+    fn find_by_key(&self, secret: &SecretKey) -> Result<Option<FileKey>, SealError> {
+        for stanza in self
+            .header
+            .stanzas()
+            .iter()
+            .filter(|stanza| stanza.tag == key::HYBRID_TAG)
+        {
+            if let Some(file_key) = secret.unwrap(&HybridStanza::from_stanza(stanza)?)? {
+                return Ok(Some(file_key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ready to decrypt, from the bytes of [`Sealed::prefix_range`].
+    ///
+    /// # Errors
+    /// [`SealError::CommitmentMismatch`].
+    pub fn unsealer(&self, file_key: &FileKey, prefix: &[u8]) -> Result<Unsealer, SealError> {
+        let prefix = prefix.try_into().map_err(|_| SealError::Misfed {
+            wanted: PREFIX_BYTES as u64,
+            given: prefix.len() as u64,
+        })?;
+        Unsealer::new(&*file_key.payload_key()?, prefix, self.layout)
+    }
+}

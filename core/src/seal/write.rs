@@ -1,0 +1,465 @@
+//! Writing a sealed archive from start to end, without knowing its length and without going back.
+
+use alloc::vec::Vec;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroize;
+
+use super::{
+    CHUNK_BYTES, Cost, FileKey, Footer, Header, LockedKey, Password, Recipient, SealError,
+    key::password_stanza,
+    password::{Purpose, SALT_BYTES, Wrapped},
+    payload::{self, ChunkCipher},
+    scrub::BlockHasher,
+};
+use crate::digest::Digest;
+
+/// One way in that a new archive gets.
+#[derive(Clone, Copy, Debug)]
+pub enum Access<'a> {
+    /// Whoever knows the password.
+    Password {
+        /// The password.
+        password: &'a Password,
+        /// What checking it costs.
+        cost: Cost,
+    },
+    /// Whoever has the secret key.
+    Recipient(&'a Recipient),
+    /// Carries a recipient's secret key along, locked with a password.
+    LockedKey(&'a LockedKey),
+}
+
+/// The header block for a new archive. Without any access, its key must be handed over in another way: that is a
+/// restore bundle.
+///
+/// # Errors
+/// [`SealError::TooLarge`] if there are too many, [`SealError::CostTooHigh`], [`SealError::Crypto`].
+pub fn seal_header(
+    file_key: &FileKey,
+    access: &[Access<'_>],
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<u8>, SealError> {
+    let mut stanzas = Vec::with_capacity(access.len());
+    for access in access {
+        stanzas.push(match access {
+            Access::Password { password, cost } => {
+                let mut salt = [0; SALT_BYTES];
+                rng.fill_bytes(&mut salt);
+                let key = file_key.expose();
+                password_stanza(&Wrapped::wrap(
+                    key,
+                    password,
+                    Purpose::FileKey,
+                    *cost,
+                    salt,
+                )?)
+            }
+            Access::Recipient(recipient) => recipient.wrap(file_key, rng)?,
+            Access::LockedKey(key) => key.to_stanza(),
+        });
+    }
+    Header::encode(&stanzas, file_key, 0)
+}
+
+/// Encrypts content as it comes. Every method appends to `out`, which the caller writes on and clears.
+#[derive(Debug)]
+pub struct Sealer {
+    cipher: ChunkCipher,
+    /// Plaintext of the chunk that isn't full yet.
+    pending: Vec<u8>,
+    next_chunk: u64,
+    payload_len: u64,
+    blocks: BlockHasher,
+    table: Vec<u8>,
+}
+
+impl Sealer {
+    /// Starts with a header block made by [`seal_header`] for the same key.
+    ///
+    /// # Errors
+    /// [`SealError::Crypto`].
+    pub fn new(
+        file_key: &FileKey,
+        header_block: &[u8],
+        rng: &mut impl CryptoRng,
+        out: &mut Vec<u8>,
+    ) -> Result<Self, SealError> {
+        let mut salt = [0; payload::SALT_BYTES];
+        rng.fill_bytes(&mut salt);
+        let cipher = ChunkCipher::new(&*file_key.payload_key()?, &salt)?;
+        out.extend_from_slice(header_block);
+        let start = out.len();
+        out.extend_from_slice(&salt);
+        out.extend_from_slice(&cipher.commitment);
+        let mut sealer = Self {
+            cipher,
+            pending: Vec::with_capacity(CHUNK_BYTES),
+            next_chunk: 0,
+            payload_len: 0,
+            blocks: BlockHasher::default(),
+            table: Vec::new(),
+        };
+        sealer.account(out, start);
+        Ok(sealer)
+    }
+
+    /// Adds content.
+    ///
+    /// # Errors
+    /// [`SealError::TooLarge`] or [`SealError::Crypto`].
+    pub fn push(&mut self, mut plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+        let start = out.len();
+        if !self.pending.is_empty() {
+            let (now, rest) = plain.split_at(plain.len().min(CHUNK_BYTES - self.pending.len()));
+            self.pending.extend_from_slice(now);
+            plain = rest;
+            if self.pending.len() == CHUNK_BYTES {
+                self.cipher
+                    .seal_chunk(self.next_chunk, &self.pending, out)?;
+                self.next_chunk += 1;
+                self.pending.clear();
+            }
+        }
+        let mut chunks = plain.chunks_exact(CHUNK_BYTES);
+        for chunk in &mut chunks {
+            self.cipher.seal_chunk(self.next_chunk, chunk, out)?;
+            self.next_chunk += 1;
+        }
+        self.pending.extend_from_slice(chunks.remainder());
+        self.account(out, start);
+        Ok(())
+    }
+
+    /// Ends the content: last chunk, scrub table, footer.
+    ///
+    /// # Errors
+    /// [`SealError::TooLarge`] or [`SealError::Crypto`].
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), SealError> {
+        let start = out.len();
+        self.cipher
+            .seal_chunk(self.next_chunk, &self.pending, out)?;
+        self.pending.zeroize();
+        self.account(out, start);
+        if let Some(digest) = self.blocks.finish() {
+            self.table.extend_from_slice(&digest.0);
+        }
+        let footer = Footer {
+            payload_len: self.payload_len,
+            scrub_len: self.table.len() as u64,
+            sender_len: 0,
+            scrub_root: Digest::of(&self.table),
+        };
+        out.extend_from_slice(&self.table);
+        out.extend_from_slice(&footer.encode());
+        Ok(())
+    }
+
+    /// Counts and hashes the payload bytes that were appended from `start` on.
+    fn account(&mut self, out: &[u8], start: usize) {
+        let added = out.get(start..).unwrap_or_default();
+        self.payload_len += added.len() as u64;
+        let table = &mut self.table;
+        self.blocks
+            .update(added, |digest| table.extend_from_slice(&digest.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        range::ByteRange,
+        seal::{Lock, Opening, ScrubChecker, Sealed, SecretKey},
+    };
+    use alloc::{string::ToString, vec};
+    use core::convert::Infallible;
+    use rand_core::{TryCryptoRng, TryRng};
+    use sha2::{Digest as _, Sha512};
+
+    /// Predictable bytes for tests.
+    struct TestRng(u64);
+
+    impl TryRng for TestRng {
+        type Error = Infallible;
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            Ok(self.try_next_u64()? as u32)
+        }
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            self.0 += 1;
+            let digest = Sha512::digest(self.0.to_be_bytes());
+            Ok(u64::from_be_bytes(digest[..8].try_into().unwrap()))
+        }
+        fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+            for chunk in out.chunks_mut(8) {
+                chunk.copy_from_slice(&self.try_next_u64()?.to_be_bytes()[..chunk.len()]);
+            }
+            Ok(())
+        }
+    }
+    impl TryCryptoRng for TestRng {}
+
+    const CHEAP: Cost = Cost {
+        memory_kib: 64,
+        passes: 1,
+        lanes: 1,
+    };
+
+    fn content(len: usize) -> Vec<u8> {
+        (0..len).map(|at| (at * 31 % 251) as u8).collect()
+    }
+
+    fn seal(plain: &[u8], piece: usize, access: &[Access<'_>], key: &FileKey) -> Vec<u8> {
+        let mut rng = TestRng(1);
+        let block = seal_header(key, access, &mut rng).unwrap();
+        let mut out = Vec::new();
+        let mut sealer = Sealer::new(key, &block, &mut rng, &mut out).unwrap();
+        for piece in plain.chunks(piece) {
+            sealer.push(piece, &mut out).unwrap();
+        }
+        sealer.finish(&mut out).unwrap();
+        out
+    }
+
+    fn range(file: &[u8], range: ByteRange) -> &[u8] {
+        &file[usize::try_from(range.offset).unwrap()..usize::try_from(range.end()).unwrap()]
+    }
+
+    fn open(file: &[u8], step: usize) -> Result<Sealed, SealError> {
+        let mut opening = Opening::new(file.len() as u64)?;
+        while let Some(wanted) = opening.wants() {
+            let bytes = range(file, wanted);
+            opening.feed(&bytes[..bytes.len().min(step)])?;
+        }
+        opening.finish()
+    }
+
+    fn read(
+        file: &[u8],
+        sealed: &Sealed,
+        key: &FileKey,
+        plain: ByteRange,
+    ) -> Result<Vec<u8>, SealError> {
+        let unsealer = sealed.unsealer(key, range(file, sealed.prefix_range()))?;
+        let located = unsealer.locate(plain)?;
+        unsealer.open(located, range(file, located.sealed).to_vec())
+    }
+
+    #[test]
+    fn any_length_any_piece_any_range() {
+        let key = FileKey::new([3; 32]);
+        for len in [0, 1, 16383, 16384, 16385, 40000, 1_200_000] {
+            let plain = content(len);
+            for piece in [997, 16384, 1 << 20] {
+                let file = seal(&plain, piece, &[], &key);
+                let sealed = open(&file, 1000).unwrap();
+                sealed.unlock_with_file_key(&key).unwrap();
+                for (from, to) in [
+                    (0, len),
+                    (0, 0),
+                    (len / 2, len),
+                    (len / 3, len / 2),
+                    (len, len),
+                ] {
+                    let wanted = ByteRange::new(from as u64, (to - from) as u64);
+                    assert_eq!(read(&file, &sealed, &key, wanted).unwrap(), plain[from..to]);
+                }
+                let beyond = ByteRange::new(len as u64, 1);
+                assert!(matches!(
+                    read(&file, &sealed, &key, beyond),
+                    Err(SealError::OutOfRange { .. })
+                ));
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_opens_and_another_does_not() {
+        let key = FileKey::new([4; 32]);
+        let password = Password::new("Gru\u{0308}ße");
+        let file = seal(
+            b"secret",
+            10,
+            &[Access::Password {
+                password: &password,
+                cost: CHEAP,
+            }],
+            &key,
+        );
+        let sealed = open(&file, 1).unwrap();
+        assert_eq!(sealed.locks(), vec![Lock::Password]);
+        // The same text, typed on a keyboard that composes.
+        assert_eq!(
+            sealed
+                .unlock(&Password::new("Gr\u{fc}ße"))
+                .unwrap()
+                .expose(),
+            key.expose()
+        );
+        assert_eq!(
+            sealed.unlock(&Password::new("wrong")).err(),
+            Some(SealError::WrongPassword)
+        );
+    }
+
+    #[test]
+    fn a_server_can_seal_for_a_password_that_it_does_not_know() {
+        let mut rng = TestRng(77);
+        let secret = SecretKey::generate(&mut rng);
+        let locked = LockedKey::lock(&secret, &Password::new("pass"), CHEAP, &mut rng).unwrap();
+        // Recipient and locked key go to the server as text.
+        let recipient = Recipient::parse(&secret.recipient().unwrap().to_string()).unwrap();
+        let carried = LockedKey::parse(&locked.to_string()).unwrap();
+        assert_eq!(carried, locked);
+        let key = FileKey::new([5; 32]);
+        let access = [Access::LockedKey(&carried), Access::Recipient(&recipient)];
+        let file = seal(b"rows", 10, &access, &key);
+        let sealed = open(&file, 4096).unwrap();
+        assert_eq!(sealed.locks().len(), 2);
+        assert_eq!(
+            sealed.unlock(&Password::new("pass")).unwrap().expose(),
+            key.expose()
+        );
+        assert_eq!(
+            sealed.unlock(&Password::new("other")).err(),
+            Some(SealError::WrongPassword)
+        );
+        assert_eq!(
+            sealed.unlock_with_key(&secret).unwrap().expose(),
+            key.expose()
+        );
+        let stranger = SecretKey::generate(&mut rng);
+        assert_eq!(
+            sealed.unlock_with_key(&stranger).err(),
+            Some(SealError::NotARecipient)
+        );
+    }
+
+    #[test]
+    fn keys_have_text_forms_that_notice_typing_errors() {
+        let secret = SecretKey::generate(&mut TestRng(5));
+        let text = secret.expose();
+        assert!(text.starts_with("COFFER-SECRET-KEY-1"));
+        let back = SecretKey::parse(&text).unwrap();
+        let recipient = secret.recipient().unwrap();
+        assert_eq!(back.recipient().unwrap(), recipient);
+        let public = recipient.to_string();
+        assert!(public.starts_with("coffer1"));
+        let mut wrong = public.clone();
+        wrong.replace_range(30..31, if &public[30..31] == "q" { "p" } else { "q" });
+        assert!(matches!(
+            Recipient::parse(&wrong),
+            Err(SealError::KeyMalformed { .. })
+        ));
+        assert!(matches!(
+            Recipient::parse(&text),
+            Err(SealError::KeyMalformed { .. })
+        ));
+        assert!(matches!(
+            SecretKey::parse(&public),
+            Err(SealError::KeyMalformed { .. })
+        ));
+    }
+
+    #[test]
+    fn a_costly_header_is_refused_before_it_costs() {
+        let key = FileKey::new([6; 32]);
+        let password = Password::new("x");
+        let file = seal(
+            b"",
+            1,
+            &[Access::Password {
+                password: &password,
+                cost: CHEAP,
+            }],
+            &key,
+        );
+        let text = b"-> argon2id 64 1 1 ";
+        let at = file
+            .windows(text.len())
+            .position(|window| window == text)
+            .unwrap();
+        let mut bomb = file[..at].to_vec();
+        bomb.extend_from_slice(b"-> argon2id 4294967295 1 1 ");
+        bomb.extend_from_slice(&file[at + text.len()..4096 - 8]);
+        bomb.extend_from_slice(&file[4096..]);
+        let added = 8_u32;
+        let len = u32::from_be_bytes(bomb[12..16].try_into().unwrap()) + added;
+        bomb[12..16].copy_from_slice(&len.to_be_bytes());
+        let sealed = open(&bomb, 4096).unwrap();
+        assert_eq!(
+            sealed.unlock(&password).err(),
+            Some(SealError::CostTooHigh {
+                memory_kib: u32::MAX,
+                passes: 1,
+                lanes: 1
+            })
+        );
+    }
+
+    #[test]
+    fn every_truncation_and_addition_is_noticed() {
+        let key = FileKey::new([7; 32]);
+        let file = seal(&content(50_000), 4096, &[], &key);
+        for len in 0..file.len() {
+            assert!(open(&file[..len], 1 << 20).is_err(), "cut to {len}");
+        }
+        let mut longer = file.clone();
+        longer.push(0);
+        assert!(matches!(
+            open(&longer, 1 << 20),
+            Err(SealError::CutShort { .. })
+        ));
+        let mut doubled = file.clone();
+        doubled.extend_from_slice(&file);
+        assert!(matches!(
+            open(&doubled, 1 << 20),
+            Err(SealError::LengthMismatch { .. })
+        ));
+    }
+
+    #[test]
+    fn every_flipped_byte_is_noticed() {
+        let key = FileKey::new([8; 32]);
+        let plain = content(20_000);
+        let file = seal(&plain, 4096, &[], &key);
+        for at in 0..file.len() {
+            let mut changed = file.clone();
+            changed[at] ^= 0x10;
+            let result = open(&changed, 1 << 20).and_then(|sealed| {
+                sealed.unlock_with_file_key(&key)?;
+                let table = range(&changed, sealed.scrub_range());
+                let mut checker = ScrubChecker::new(table, sealed.footer().scrub_root)?;
+                checker.update(range(&changed, sealed.payload_range()));
+                let rotten = checker.finish();
+                let read = read(
+                    &changed,
+                    &sealed,
+                    &key,
+                    ByteRange::new(0, plain.len() as u64),
+                );
+                // The scrub table finds in the payload what authentication finds.
+                assert_eq!(rotten.is_empty(), read.is_ok(), "byte {at}");
+                read
+            });
+            assert!(result.is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn swapped_chunks_are_noticed() {
+        let key = FileKey::new([9; 32]);
+        let mut file = seal(&content(40_000), 4096, &[], &key);
+        let start = 4096 + payload::PREFIX_BYTES;
+        let (first, second) = file[start..].split_at_mut(payload::SEALED_CHUNK_BYTES);
+        first.swap_with_slice(&mut second[..payload::SEALED_CHUNK_BYTES]);
+        let sealed = open(&file, 1 << 20).unwrap();
+        assert_eq!(
+            read(&file, &sealed, &key, ByteRange::new(20_000, 10)),
+            Err(SealError::ChunkDamaged {
+                chunk: 1,
+                offset: start as u64 + 16400
+            })
+        );
+    }
+}
