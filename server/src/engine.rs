@@ -19,7 +19,7 @@ pub mod sqlite;
 mod url;
 
 pub use error::EngineError;
-pub use url::DatabaseUrl;
+pub use url::{DatabaseUrl, PostgresUrl, UrlError};
 
 /// What a database says about itself at one moment.
 #[derive(Clone, Debug)]
@@ -48,7 +48,10 @@ pub trait Engine: Send + Sync {
 
     /// Begins one write transaction that will replace the rows of `tables`, and shuts other writers out of them.
     /// Nothing is removed yet.
-    async fn begin_replace(&self, tables: &[TableName]) -> Result<Box<dyn ReplaceSession>, EngineError>;
+    async fn begin_replace(
+        &self,
+        tables: &[TableName],
+    ) -> Result<Box<dyn ReplaceSession>, EngineError>;
 }
 
 /// A consistent view of a database.
@@ -64,7 +67,11 @@ pub trait Snapshot: Send {
     async fn scalar(&mut self, query: &str) -> Result<Option<String>, EngineError>;
 
     /// Sends the rows of one table as parts, in the stored columns' order. Ends early when the receiver is gone.
-    async fn export(&mut self, table: &TablePolicy, parts: mpsc::Sender<Part>) -> Result<(), EngineError>;
+    async fn export(
+        &mut self,
+        table: &TablePolicy,
+        parts: mpsc::Sender<Part>,
+    ) -> Result<(), EngineError>;
 }
 
 /// One write transaction that replaces the rows of some tables.
@@ -93,8 +100,11 @@ pub trait ReplaceSession: Send {
     async fn settle(&mut self, sequences: &[Sequence]) -> Result<(), EngineError>;
 
     /// Reads one table back: its rows, counted, and their set, over `columns` in order.
-    async fn read_back(&mut self, table: &TableName, columns: &[String])
-    -> Result<(u64, RowSet), EngineError>;
+    async fn read_back(
+        &mut self,
+        table: &TableName,
+        columns: &[String],
+    ) -> Result<(u64, RowSet), EngineError>;
 
     /// Makes everything visible at once.
     async fn commit(self: Box<Self>) -> Result<(), EngineError>;

@@ -8,3 +8,5 @@
         clippy::print_stdout
     )
 )]
+
+pub mod engine;
