@@ -1,6 +1,7 @@
 // coffer-wasm: Rust → WebAssembly → bindings → optimised, into wasm/generated/; then its TypeScript, into wasm/dist/.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { locked } from "../lib/cargo.mjs";
 import { at } from "../lib/paths.mjs";
 import { run } from "../lib/run.mjs";
 import { once } from "../lib/stamps.mjs";
@@ -23,7 +24,7 @@ const megabytes = (path) => `${(statSync(path).size / 1e6).toFixed(2)} MB`;
 const binaryenVersion = () => JSON.parse(readFileSync(at("package-lock.json"), "utf8")).packages["node_modules/binaryen"].version;
 
 async function compile(route) {
-  await run(route.cargo, ["build", "-p", "coffer-wasm", "--profile", "wasm", ...route.flags], {
+  await run(route.cargo, ["build", "-p", "coffer-wasm", "--profile", "wasm", ...locked, ...route.flags], {
     env: { ...route.env, CARGO_TARGET_DIR: targetDirectory },
     failure,
   });
@@ -33,13 +34,15 @@ async function compile(route) {
 async function bind(module) {
   rmSync(bound, { recursive: true, force: true });
   mkdirSync(bound, { recursive: true });
-  await run("cargo", ["run", "--release", "-p", "coffer-wasm-bindgen", "--", module, bound], { failure });
+  await run("cargo", ["run", "--release", ...locked, "--quiet", "-p", "coffer-wasm-bindgen", "--", module, bound], { failure });
 }
 
 async function optimise() {
   const module = join(bound, "coffer_wasm_bg.wasm");
   const smaller = join(bound, "optimised.wasm");
-  await run(at("node_modules", ".bin", "wasm-opt"), [module, "-O3", ...features.map((name) => `--enable-${name}`), "-o", smaller], { failure });
+  await run(at("node_modules", ".bin", "wasm-opt"), [module, "-O3", ...features.map((name) => `--enable-${name}`), "-o", smaller], {
+    failure,
+  });
   console.log(`wasm-opt: ${megabytes(module)} → ${megabytes(smaller)}.`);
   renameSync(smaller, module);
 }
@@ -77,7 +80,8 @@ export async function buildWasm() {
   const inputs = ["package-lock.json", "wasm", "wasm/generated"];
   await once("wasm-package", { inputs: inputs.map((path) => at(path)), outputs: [at("wasm", "dist")] }, () =>
     run("npm", ["run", "--silent", "build", "-w", "wasm"], {
-      failure: 'The npm package around the WebAssembly module could not be built; the reason is above. To see it again: "npm run build -- wasm".',
+      failure:
+        'The npm package around the WebAssembly module could not be built; the reason is above. To see it again: "npm run build -- wasm".',
     }),
   );
 }

@@ -10,7 +10,9 @@ export const canInstall = () => process.getuid?.() === 0 && existsSync("/etc/deb
 
 /** Why it may not, as the end of a sentence. */
 export const whyNot = () =>
-  existsSync("/etc/debian_version") ? "this is not root, so it can't be installed here" : "this is not Debian, so it can't be installed here";
+  existsSync("/etc/debian_version")
+    ? "this is not root, so it can't be installed here"
+    : "this is not Debian, so it can't be installed here";
 
 /**
  * Installs packages, without what they only recommend. The package lists are fetched once a process, and only if

@@ -1,5 +1,5 @@
 // Finding programs.
-import { accessSync, constants, readdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Whether the path is a file that may be executed. */
@@ -32,4 +32,13 @@ export function newestFirst(directory) {
   } catch {
     return [];
   }
+}
+
+/** The files below a directory whose names match, sorted; none if there is no such directory. */
+export function filesNamed(directory, pattern) {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && pattern.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
 }

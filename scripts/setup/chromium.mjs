@@ -21,10 +21,14 @@ export async function chromium() {
   const found = findProgram(names, usualPlaces);
   if (found) return found;
   if (!canInstall())
-    throw new Problem(`No Chromium was found, and ${whyNot()}. Install Chromium, or set COFFER_CHROMIUM to its program, then run this command again.`);
+    throw new Problem(
+      `No Chromium was found, and ${whyNot()}. Install Chromium, or set COFFER_CHROMIUM to its program, then run this command again.`,
+    );
   // A font is needed too: without any, text has no size and nothing can be clicked.
   await install(["chromium", "fonts-dejavu-core"], "the browser tests");
   const installed = findProgram(names, usualPlaces);
   if (installed) return installed;
-  throw new Problem(`Debian's chromium was installed, but its program was not found. Set COFFER_CHROMIUM to it, then run this command again.`);
+  throw new Problem(
+    `Debian's chromium was installed, but its program was not found. Set COFFER_CHROMIUM to it, then run this command again.`,
+  );
 }

@@ -42,7 +42,9 @@ export async function postgres() {
   const chosen = process.env.COFFER_POSTGRES_BIN;
   if (chosen) {
     if (isComplete(chosen)) return chosen;
-    throw new Problem(`COFFER_POSTGRES_BIN names ${chosen}, which lacks one of ${needed.join(", ")}. Correct or unset it, then run this command again.`);
+    throw new Problem(
+      `COFFER_POSTGRES_BIN names ${chosen}, which lacks one of ${needed.join(", ")}. Correct or unset it, then run this command again.`,
+    );
   }
   const found = find();
   if (found) return found;
@@ -54,5 +56,7 @@ export async function postgres() {
   await installWithoutCluster();
   const installed = find();
   if (installed) return installed;
-  throw new Problem(`Debian's postgresql was installed, but its programs were not found. Set COFFER_POSTGRES_BIN to their directory, then run this command again.`);
+  throw new Problem(
+    `Debian's postgresql was installed, but its programs were not found. Set COFFER_POSTGRES_BIN to their directory, then run this command again.`,
+  );
 }

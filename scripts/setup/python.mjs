@@ -13,9 +13,13 @@ const program = at("target", "python", "bin", "python");
 async function basePython() {
   const works = () => ask("python3", ["-c", "import ensurepip, venv, sys; assert sys.version_info >= (3, 9)"]) !== undefined;
   if (works()) return;
-  if (!canInstall()) throw new Problem(`Python 3.9 or later with its venv module was not found, and ${whyNot()}. Install it, then run this command again.`);
+  if (!canInstall())
+    throw new Problem(`Python 3.9 or later with its venv module was not found, and ${whyNot()}. Install it, then run this command again.`);
   await install(["python3", "python3-venv"], "the interoperability tests");
-  if (!works()) throw new Problem("Debian's python3-venv was installed, but python3 still can't make virtual environments. Check which python3 comes first in PATH.");
+  if (!works())
+    throw new Problem(
+      "Debian's python3-venv was installed, but python3 still can't make virtual environments. Check which python3 comes first in PATH.",
+    );
 }
 
 /** @returns {Promise<string>} the Python program of the tests' virtual environment */

@@ -34,7 +34,10 @@ export async function rust({ lints = false } = {}) {
   if (!isRecentEnough(version))
     throw new Problem(`${version} is too old for Coffer, which needs ${oldest}. Run "rustup update", then this command again.`);
   if (lints)
-    for (const [component, command] of [["rustfmt", "fmt"], ["clippy", "clippy"]])
+    for (const [component, command] of [
+      ["rustfmt", "fmt"],
+      ["clippy", "clippy"],
+    ])
       if (!ask("cargo", [command, "--version"]))
         throw new Problem(`${component} is not installed. Run "rustup component add ${component}", then this command again.`);
 

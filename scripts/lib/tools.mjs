@@ -1,0 +1,30 @@
+// The environment that tests, soaks and benches find their tools in.
+import { chromium } from "../setup/chromium.mjs";
+import { postgres } from "../setup/postgres.mjs";
+import { python } from "../setup/python.mjs";
+import { at, cofferProgram } from "./paths.mjs";
+
+const finders = {
+  /** The `coffer` program. */
+  COFFER_BIN: async () => cofferProgram,
+  /** The built web app, for `coffer serve --web`. */
+  COFFER_WEB: async () => at("web", "dist"),
+  /** The browser's program. */
+  COFFER_CHROMIUM: chromium,
+  /** The directory of PostgreSQL's server programs. They refuse to run as root. */
+  COFFER_POSTGRES_BIN: postgres,
+  /** A Python with `cryptography` and `argon2-cffi`. */
+  COFFER_PYTHON: python,
+};
+
+/**
+ * Finds or installs tools, and returns the environment variables that name them.
+ *
+ * @param {(keyof typeof finders)[]} names
+ * @returns {Promise<Record<string, string>>}
+ */
+export async function tools(...names) {
+  const env = {};
+  for (const name of names) env[name] = await finders[name]();
+  return env;
+}
