@@ -1,3 +1,25 @@
 //! The archive: a ZIP (PKWARE APPNOTE 6.3) in a strict profile, for writing and for reading.
+//!
+//! [`ArchiveWriter`] emits only the profile; [`Opening`] accepts only the profile: store and deflate, records back to
+//! back from the first byte, local headers equal to central ones, no extra fields but ZIP64 where needed, safe and
+//! unique names. [`EntryReader`] reads one entry and believes nothing that it has not counted itself.
 
+mod account;
+mod deflate;
+mod entry;
+mod error;
 pub mod name;
+mod open;
+mod record;
+mod write;
+
+pub use account::account;
+pub use deflate::{Packed, pack};
+pub use entry::{EntryReader, Step};
+pub use error::{ArchiveError, Fault, Finding, Limits};
+pub use open::{Directory, Opening};
+pub use record::{Entry, Method};
+pub use write::ArchiveWriter;
+
+#[cfg(test)]
+mod tests;

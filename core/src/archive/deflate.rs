@@ -1,0 +1,151 @@
+//! DEFLATE (RFC 1951), by zlib-rs.
+
+use alloc::{vec, vec::Vec};
+
+use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateError, InflateFlush, Status};
+
+use super::{ArchiveError, Method};
+
+/// Level of compression: fast, since archives are mostly row text, which packs well at any level.
+const LEVEL: i32 = 1;
+const WINDOW_BITS: u8 = 15;
+
+/// Content made ready to be an entry. Made apart from the writer, so that several can be made side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    pub(super) method: Method,
+    pub(super) crc32: u32,
+    pub(super) size: u64,
+    pub(super) data: Vec<u8>,
+}
+
+/// Compresses content, or keeps it as it is where that is no longer.
+#[must_use]
+pub fn pack(content: Vec<u8>) -> Packed {
+    let crc32 = crc32fast::hash(&content);
+    let size = content.len() as u64;
+    match deflate_whole(&content) {
+        Some(data) => Packed {
+            method: Method::Deflate,
+            crc32,
+            size,
+            data,
+        },
+        None => Packed {
+            method: Method::Store,
+            crc32,
+            size,
+            data: content,
+        },
+    }
+}
+
+/// The content compressed, if that is shorter.
+fn deflate_whole(content: &[u8]) -> Option<Vec<u8>> {
+    // No room for more than the content itself: when it is used up, storing is better.
+    let mut out = vec![0; content.len().checked_sub(1)?];
+    let mut deflate = Deflate::new(LEVEL, false, WINDOW_BITS);
+    let status = deflate
+        .compress(content, &mut out, DeflateFlush::Finish)
+        .ok()?;
+    (status == Status::StreamEnd).then(|| {
+        out.truncate(usize::try_from(deflate.total_out()).unwrap_or(0));
+        out.shrink_to_fit();
+        out
+    })
+}
+
+/// Compresses a stream of unknown length. Content that doesn't compress becomes deflate's stored blocks, so that the
+/// entry ends where it says.
+pub(super) struct StreamDeflate {
+    deflate: Deflate,
+    buffer: Vec<u8>,
+}
+
+impl StreamDeflate {
+    /// `sample` is the start of the content; what doesn't compress there is not tried further.
+    pub(super) fn new(sample: &[u8]) -> Self {
+        let sample = sample.get(..sample.len().min(1 << 16)).unwrap_or_default();
+        let gains =
+            deflate_whole(sample).is_some_and(|packed| packed.len() < sample.len() / 64 * 63);
+        let level = if gains { LEVEL } else { 0 };
+        Self {
+            deflate: Deflate::new(level, false, WINDOW_BITS),
+            buffer: vec![0; 1 << 17],
+        }
+    }
+
+    pub(super) fn push(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), ArchiveError> {
+        self.run(content, DeflateFlush::NoFlush, out)
+    }
+
+    pub(super) fn finish(mut self, out: &mut Vec<u8>) -> Result<(), ArchiveError> {
+        self.run(&[], DeflateFlush::Finish, out)
+    }
+
+    fn run(
+        &mut self,
+        content: &[u8],
+        flush: DeflateFlush,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ArchiveError> {
+        let start = self.deflate.total_in();
+        loop {
+            let used = usize::try_from(self.deflate.total_in() - start).unwrap_or(usize::MAX);
+            let before = self.deflate.total_out();
+            let rest = content.get(used..).unwrap_or_default();
+            let status = self
+                .deflate
+                .compress(rest, &mut self.buffer, flush)
+                .map_err(|_| ArchiveError::Misuse("compression failed"))?;
+            let written = usize::try_from(self.deflate.total_out() - before).unwrap_or(0);
+            out.extend_from_slice(self.buffer.get(..written).unwrap_or_default());
+            let all_read = self.deflate.total_in() - start == content.len() as u64;
+            let done = match flush {
+                DeflateFlush::Finish => status == Status::StreamEnd,
+                _ => all_read && written < self.buffer.len(),
+            };
+            if done {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What one step of inflating gave.
+pub(super) struct Inflated {
+    /// Bytes of input used.
+    pub(super) used: usize,
+    /// Bytes of output written.
+    pub(super) written: usize,
+    /// The stream has ended.
+    pub(super) ended: bool,
+}
+
+/// Decompresses a stream.
+pub(super) struct StreamInflate(Inflate);
+
+impl StreamInflate {
+    pub(super) fn new() -> Self {
+        Self(Inflate::new(false, WINDOW_BITS))
+    }
+
+    /// `None` if the data is no deflate stream.
+    pub(super) fn run(&mut self, input: &[u8], output: &mut [u8]) -> Option<Inflated> {
+        let (before_in, before_out) = (self.0.total_in(), self.0.total_out());
+        let ended = match self.0.decompress(input, output, InflateFlush::NoFlush) {
+            Ok(status) => status == Status::StreamEnd,
+            Err(
+                InflateError::NeedDict { .. } | InflateError::StreamError | InflateError::DataError,
+            ) => {
+                return None;
+            }
+            Err(InflateError::MemError) => return None,
+        };
+        Some(Inflated {
+            used: usize::try_from(self.0.total_in() - before_in).ok()?,
+            written: usize::try_from(self.0.total_out() - before_out).ok()?,
+            ended,
+        })
+    }
+}
