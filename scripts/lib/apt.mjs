@@ -25,8 +25,12 @@ export async function install(packages, purpose) {
   console.log(`Installing Debian's ${packages.join(", ")} for ${purpose}.`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   if (!listsAreFresh) {
-    await run("apt-get", ["update", "-q"], { env, timeout: 300_000, failure: "Debian's package lists could not be fetched." });
     listsAreFresh = true;
+    // Not fatal: one unreachable source among several, or lists that are recent anyway, are no reason to stop.
+    // If a package can't be had, installing it fails and says so.
+    await run("apt-get", ["update", "-q"], { env, timeout: 300_000 }).catch(() =>
+      console.log("Debian's package lists could not be brought up to date; going on with those that are there."),
+    );
   }
   await run("apt-get", ["install", "-q", "-y", "--no-install-recommends", ...packages], {
     env,
