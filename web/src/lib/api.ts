@@ -1,0 +1,172 @@
+/** The server, as the page sees it: one function a resource, and one kind of failure. */
+import type { Contents, TableName } from "@coffer/archive";
+import type { Plan } from "./plan";
+
+export type Id = string;
+
+export interface Session {
+  readonly signed_in: boolean;
+  readonly version: string;
+}
+
+export interface Source {
+  readonly id: Id;
+  readonly name: string;
+  readonly engine: "sqlite" | "postgres";
+  /** Where it is, without credentials. */
+  readonly database: string;
+  readonly app: string | null;
+  readonly file_sets: readonly { readonly name: string }[];
+  /** The preset's TOML; without one nobody can say what is a credential. */
+  readonly preset: string | null;
+  readonly created_at: string;
+}
+
+export interface NewSource {
+  readonly name: string;
+  readonly url: string;
+  readonly file_sets: readonly { readonly name: string; readonly folder: string }[];
+  readonly preset: string | null;
+}
+
+/** An encryption profile: what the server seals backups to. It can't open what it sealed. */
+export interface Profile {
+  readonly id: Id;
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly recipient: string;
+  readonly locked: string;
+  readonly created_at: string;
+}
+
+export interface Backup {
+  readonly id: Id;
+  readonly source: Id;
+  readonly source_name: string;
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly created_at: string;
+  readonly state: "verified" | "damaged";
+  readonly fingerprint: string;
+  readonly contents?: Contents;
+}
+
+export interface Progress {
+  readonly phase: string;
+  readonly rows: number;
+  readonly rows_total: number;
+  readonly bytes: number;
+  readonly bytes_total: number;
+}
+
+export interface RestoreResult {
+  readonly tables: readonly (TableName & { readonly rows: number })[];
+  readonly file_sets: readonly { readonly name: string; readonly files: number }[];
+  readonly rows: number;
+}
+
+export interface Job {
+  readonly id: Id;
+  readonly kind: "backup" | "restore";
+  readonly state: "running" | "done" | "failed" | "cancelled";
+  readonly progress: Progress;
+  readonly result: unknown;
+  readonly error: { readonly code: string; readonly detail: string } | null;
+}
+
+/** What the user allows, knowingly. */
+export interface Consent {
+  readonly replace_existing: boolean;
+  readonly schema_mismatch: boolean;
+}
+
+export interface PlanRequest {
+  readonly target: Id;
+  /** The bundle's manifest, exactly. */
+  readonly manifest: string;
+  readonly mode: "replace";
+  readonly consent: Consent;
+}
+
+export interface RestoreRequest {
+  readonly target: Id;
+  readonly plan_digest: string;
+  readonly consent: Consent;
+  readonly mode: "replace";
+  readonly upload: Id;
+  /** The bundle's one-time key, base64. */
+  readonly key: string;
+}
+
+/** What a request to the server failed with; `detail` is a sentence for people. */
+export class ApiFailure extends Error {
+  override readonly name = "ApiFailure";
+
+  constructor(
+    /** HTTP's status; 0 if no answer came. */
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+/** The address of something on the server, wherever the app is mounted. */
+export const address = (path: string): string => new URL(path, document.baseURI).href;
+
+/** Sends a request; a response that is not a success is thrown as an `ApiFailure`. */
+export async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(address(path), { credentials: "same-origin", cache: "no-store", redirect: "error", ...init });
+  } catch (thrown) {
+    if (thrown instanceof DOMException && thrown.name === "AbortError") throw thrown;
+    throw new ApiFailure(0, "unreachable", "");
+  }
+  if (!response.ok) throw await failureOf(response);
+  return response;
+}
+
+async function failureOf(response: Response): Promise<ApiFailure> {
+  const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json") ?? false;
+  if (!isProblem) return new ApiFailure(response.status, "unexpected_answer", "");
+  const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };
+  return new ApiFailure(response.status, problem.code ?? "unexpected_answer", problem.detail ?? "");
+}
+
+async function json<T>(path: string, method = "GET", body?: unknown): Promise<T> {
+  const init = body === undefined ? { method } : { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const response = await send(path, init);
+  return (response.status === 204 ? undefined : await response.json().catch(() => undefined)) as T;
+}
+
+const remove = (path: string): Promise<void> => json(path, "DELETE", {});
+
+export const api = {
+  session: () => json<Session>("api/session"),
+  signIn: (token: string) => json<void>("api/session", "POST", { token }),
+  signOut: () => remove("api/session"),
+
+  sources: () => json<Source[]>("api/sources"),
+  addSource: (source: NewSource) => json<Source>("api/sources", "POST", source),
+  removeSource: (id: Id) => remove(`api/sources/${id}`),
+
+  profiles: () => json<Profile[]>("api/profiles"),
+  addProfile: (profile: { name: string; recipient: string; locked: string }) => json<Profile>("api/profiles", "POST", profile),
+
+  startBackup: (source: Id, profile: Id, sensitive: boolean) =>
+    json<{ job: Id }>(`api/sources/${source}/backups`, "POST", { profile, sensitive }),
+  backups: () => json<Backup[]>("api/backups"),
+  removeBackup: (id: Id) => remove(`api/backups/${id}`),
+  archiveAddress: (id: Id) => address(`api/backups/${id}/archive`),
+
+  job: (id: Id) => json<Job>(`api/jobs/${id}`),
+  cancelJob: (id: Id) => json<void>(`api/jobs/${id}/cancel`, "POST", {}),
+
+  plan: (request: PlanRequest) => json<{ plan: Plan; digest: string }>("api/plans", "POST", request),
+  startUpload: () => json<{ id: Id }>("api/uploads", "POST", {}),
+  removeUpload: (id: Id) => remove(`api/uploads/${id}`),
+  startRestore: (request: RestoreRequest) => json<{ job: Id }>("api/restores", "POST", request),
+};

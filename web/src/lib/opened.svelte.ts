@@ -1,0 +1,68 @@
+/** The archive that is open in this page: one at a time, and only in memory. */
+import { type ArchiveHandle, type FileEntry, type Manifest, openArchive } from "@coffer/archive";
+import { api, type Backup, type Id } from "./api";
+
+export class Opened {
+  /** Present once it is readable. */
+  manifest = $state.raw<Manifest>();
+  /** Present a moment after the manifest. */
+  files = $state.raw<readonly FileEntry[]>();
+  bytesRead = $state(0);
+
+  constructor(
+    readonly handle: ArchiveHandle,
+    readonly name: string,
+    /** Which of the server's backups it is. */
+    readonly backup?: Id,
+  ) {}
+
+  get fileSets() {
+    return this.manifest?.file_sets ?? [];
+  }
+
+  async unlock(password: string): Promise<void> {
+    await this.handle.unlock(password);
+    await this.load();
+  }
+
+  async load(): Promise<void> {
+    this.manifest = await this.handle.manifest();
+    this.bytesRead = await this.handle.bytesRead();
+  }
+
+  async loadFiles(): Promise<void> {
+    this.files ??= this.fileSets.length > 0 ? await this.handle.files() : [];
+    this.bytesRead = await this.handle.bytesRead();
+  }
+}
+
+let current = $state.raw<Opened>();
+
+async function open(source: Blob | string, name: string, backup?: Id): Promise<void> {
+  close();
+  const opened = new Opened(await openArchive(source), name, backup);
+  if (!opened.handle.sealed) {
+    try {
+      await opened.load();
+    } catch (failure) {
+      opened.handle.close();
+      throw failure;
+    }
+  }
+  close();
+  current = opened;
+}
+
+function close(): void {
+  current?.handle.close();
+  current = undefined;
+}
+
+export const opened = {
+  get current(): Opened | undefined {
+    return current;
+  },
+  openFile: (file: File) => open(file, file.name),
+  openBackup: (backup: Backup) => open(api.archiveAddress(backup.id), backup.name, backup.id),
+  close,
+};

@@ -1,0 +1,35 @@
+/** Where the app is: the address' fragment, which a browser never sends anywhere. */
+
+export type Route =
+  | { readonly page: "home" }
+  /** `backup` names one of the server's; without it, whatever is open, or the picker. */
+  | { readonly page: "open"; readonly backup?: string }
+  | { readonly page: "restore" };
+
+export const paths = {
+  home: "#/",
+  open: "#/open",
+  backup: (id: string) => `#/open/${encodeURIComponent(id)}`,
+  restore: "#/restore",
+};
+
+function parse(hash: string): Route {
+  const [, page, argument] = hash.split("/");
+  if (page === "open") return argument ? { page, backup: decodeURIComponent(argument) } : { page };
+  return page === "restore" ? { page } : { page: "home" };
+}
+
+let route = $state.raw(parse(location.hash));
+
+window.addEventListener("hashchange", () => {
+  route = parse(location.hash);
+});
+
+export const router = {
+  get route(): Route {
+    return route;
+  },
+  go(path: string): void {
+    location.hash = path;
+  },
+};

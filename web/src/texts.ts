@@ -1,0 +1,550 @@
+/**
+ * Every word that people read, in one place. People come here on bad days: say what is, what is safe, and what a
+ * button will do; blame nobody; no exclamation marks.
+ */
+import type { Contents, Engine, KnownCode, LeftOut, LeftOutReason, Lock, Notice, TableName } from "@coffer/archive";
+import { bytes, count, number } from "./lib/format";
+import type { Drift, Finding } from "./lib/plan";
+import { plain } from "./lib/visible";
+
+/** What happened; what it means and what is untouched; what to do next. */
+export interface ProblemText {
+  readonly title: string;
+  readonly detail: string;
+  readonly next: string;
+}
+
+const rows = (value: number) => count(value, "row", "rows");
+const files = (value: number) => count(value, "file", "files");
+const tableName = ({ schema, name }: TableName) => plain(schema === "main" || schema === "public" ? name : `${schema}.${name}`);
+const tableNames = (tables: readonly TableName[]) => tables.map(tableName).join(", ");
+const engines: Record<Engine, string> = { postgres: "PostgreSQL", sqlite: "SQLite" };
+
+const onlyRead = "The file was only read and is unchanged.";
+const otherCopy = "If you have another copy of this backup, try that one.";
+
+export const texts = {
+  tableName,
+  engines,
+  app: {
+    name: "Coffer",
+    backups: "Backups",
+    openArchive: "Open an archive",
+    signOut: "Sign out",
+    skip: "Skip to the content",
+    navigation: "Main",
+    close: "Close",
+    cancel: "Cancel",
+    back: "Back",
+    refresh: "Refresh",
+    loading: "One moment…",
+  },
+
+  welcome: {
+    title: "Look into a backup, on this machine",
+    lead: "Open an archive with its password. Everything is decrypted in this page; neither the password nor what is inside is sent anywhere.",
+    open: "Open an archive",
+    signInTitle: "Take and restore backups",
+    signInLead: "That needs a sign-in to the server that reaches your databases.",
+    signInHow: "Coffer printed a sign-in link where it was started: in the terminal, or in the service’s log. Each link works once.",
+    signInAgain: "Used it already? Start Coffer again, and it prints a new one.",
+    failed: "The sign-in link did not work",
+  },
+
+  home: {
+    title: "Backups",
+    sources: "Sources",
+    noSources: "No source yet",
+    noSourcesLead: "A source is a database, and the folders that belong to it, that this server can reach.",
+    addSource: "Add a source",
+    lastVerified: "Last verified backup",
+    never: "None yet",
+    neverLead: "Nothing of this source is safe yet.",
+    takeBackup: "Take a backup",
+    removeSource: "Remove this source",
+    removeSourceTitle: (name: string) => `Remove ${plain(name)}?`,
+    removeSourceLead: "Coffer forgets how to reach this source. The database, its files and all backups stay as they are.",
+    remove: "Remove",
+    fileSets: (names: readonly string[]) => (names.length === 0 ? "no files" : `files: ${names.map(plain).join(", ")}`),
+    backups: "Stored backups",
+    noBackups: "No backup yet",
+    noBackupsLead: "Once you take one, it is listed here after every stored byte was read again and found right.",
+    columns: { source: "Source", taken: "Taken", size: "Size", state: "State", actions: "Actions" },
+    states: {
+      verified: "Verified",
+      damaged: "Damaged",
+    },
+    stateHelp: {
+      verified: "Read again from where it is stored, and found complete.",
+      damaged: "What is stored is not what was written. Do not rely on it; take another backup.",
+    },
+    open: "Open",
+    download: "Download",
+    remove_: "Delete",
+    removeBackupTitle: "Delete this backup?",
+    removeBackupLead: (source: string, when: string) =>
+      `The backup of ${plain(source)} from ${when} will be gone for good. The live database is not touched.`,
+    removeLastLead: "It is the only verified backup of this source.",
+    removeBackup: "Delete the backup",
+  },
+
+  addSource: {
+    title: "Add a source",
+    lead: "Coffer connects once to see whether it works. Nothing is changed there.",
+    name: "Name",
+    nameHint: "How you call it, e.g. Help desk.",
+    url: "Database",
+    urlHint: "postgres://user:password@host/database, or sqlite:/path/to/file.sqlite",
+    fileSets: "Folders with uploaded files",
+    fileSetName: "Name",
+    fileSetFolder: "Folder on the server",
+    addFileSet: "Add a folder",
+    removeFileSet: (name: string) => `Remove the folder ${name || "without a name"}`,
+    preset: "Preset",
+    presetHint: "A TOML file that says what this application’s credentials are. Without one, every backup is to be treated as secret.",
+    submit: "Connect and add",
+    working: "Connecting…",
+  },
+
+  backup: {
+    title: (source: string) => `Back up ${plain(source)}`,
+    lead: "The live database is only read. The backup is sealed as it is written; this server cannot open it afterwards.",
+    profile: "Sealed for",
+    newProfile: "A new password…",
+    profileOption: (name: string, fingerprint: string) => `${plain(name)} (${fingerprint})`,
+    sensitive: "Include credentials",
+    sensitiveHint: "Password hashes, tokens and keys of the application. Needed to bring an installation back exactly as it was.",
+    standardHint: "Without them, everybody sets new ones after a restore.",
+    unclassified: "No preset says what is a credential in this database, so everything is included. Treat the backup as secret.",
+    start: "Take the backup",
+    running: (source: string) => `Backing up ${plain(source)}`,
+    cancelled: "The backup was cancelled. Nothing was kept, and the database was only read.",
+    done: (source: string) => `${plain(source)} is backed up, and the stored copy was verified.`,
+    failedTitle: "The backup was not taken",
+    failedNext: "Nothing half was kept, and the database was only read. Earlier backups are unchanged.",
+  },
+
+  newPassword: {
+    title: "Choose the password for your backups",
+    lead: "It opens every backup that is sealed for it. Coffer makes a key from it here, in this page.",
+    facts: [
+      "The password never leaves this page. The server gets a key that can only seal.",
+      "Nobody can recover it for you. Without it, the backups stay closed.",
+    ],
+    password: "Password",
+    passwordHint: (minimum: number) =>
+      `At least ${minimum} characters. Four or five words picked at random are strong and can be written down.`,
+    repeat: "Password again",
+    different: "The two passwords differ.",
+    tooShort: (minimum: number) => `At least ${minimum} characters, please.`,
+    stored: "I have kept this password where I can find it without this machine",
+    submit: "Use this password",
+    working: "Making the key…",
+    profileName: "Backup password",
+  },
+
+  password: { show: "Show the password", hide: "Hide the password" },
+
+  progress: {
+    phases: {
+      queued: "Waiting to start",
+      connect: "Connecting",
+      schema: "Reading the schema",
+      rows: "Copying rows",
+      tables: "Copying rows",
+      files: "Copying files",
+      verify: "Reading the stored copy again",
+      verifying: "Reading the stored copy again",
+      plan: "Looking at the target",
+      check: "Checking the archive",
+      load: "Writing rows",
+      prove: "Checking the result",
+      commit: "Finishing",
+    } as Record<string, string>,
+    working: "Working",
+    rows: (done: number, total: number) => (total > 0 ? `${number(done)} of ${rows(total)}` : rows(done)),
+    bytes: (done: number, total: number) => (total > done ? `${bytes(done)} of ${bytes(total)}` : bytes(done)),
+    cancel: "Cancel",
+    cancelling: "Cancelling…",
+  },
+
+  open: {
+    title: "Open an archive",
+    lead: "The file stays on this machine. It is decrypted in this page, and only the parts that you look at are read.",
+    choose: "Choose a file",
+    drop: "or drop it here",
+    dropNow: "Drop it to open it",
+    accepts: "A .coffer file, or a Coffer archive as ZIP",
+    stored: "Or one that this server keeps",
+    opening: "Looking at the file…",
+    another: "Open another archive",
+  },
+
+  unlock: {
+    title: "Type its password",
+    lead: "It is used in this page only, to open this archive, and then forgotten.",
+    password: "Password",
+    submit: "Open",
+    working: "Deriving the key…",
+    workingHint: "This takes about a second on purpose: it is what makes guessing expensive.",
+    sealed: (size: number) => `Sealed archive, ${bytes(size)}`,
+    noPassword: {
+      title: "No password opens this archive",
+      detail: (locks: readonly Lock[]) =>
+        `It is sealed for ${locks.map((lock) => ("type" in lock ? plain(lock.type) : lock.kind)).join(", ") || "nobody in particular"}. ${onlyRead}`,
+      next: "Open it with the coffer program and the secret key on a machine that has it.",
+    },
+  },
+
+  preview: {
+    close: "Close this archive",
+    restore: "Restore…",
+    taken: "Taken",
+    database: "Database",
+    writtenBy: "Written by",
+    migration: "Migration",
+    file: "Archive",
+    readSoFar: (read: number, size: number) => `${bytes(read)} of ${bytes(size)} read so far`,
+    contentsTitle: "Contents",
+    contents: { standard: "Standard", sensitive: "Sensitive", unclassified: "Unclassified" } satisfies Record<Contents, string>,
+    contentsHelp: {
+      standard: "No credentials are inside; placeholders stand in their place.",
+      sensitive: "Credentials are inside: password hashes, tokens, keys. Do not pass it on.",
+      unclassified: "Nobody said what is a credential in this database. Treat the archive as secret.",
+    } satisfies Record<Contents, string>,
+    sealed: "Sealed",
+    plain: "Not sealed",
+    plainHelp: "Anybody who has this file can read it.",
+    tabs: "Parts of this archive",
+    tables: "Tables",
+    files: "Files",
+    leftOut: "Left out",
+    noticesTitle: (value: number) => count(value, "thing to know", "things to know"),
+    noticesMore: (value: number) => `and ${number(value)} more`,
+  },
+
+  tables: {
+    summary: (tables: number, total: number, size: number) => `${count(tables, "table", "tables")}, ${rows(total)}, ${bytes(size)} of text`,
+    filter: "Filter tables",
+    noMatch: "No table has this in its name.",
+    columns: { table: "Table", rows: "Rows", size: "Size" },
+    look: (table: string) => `Look at the rows of ${table}`,
+    empty: "There are no tables in this archive.",
+  },
+
+  rows: {
+    title: (table: string) => table,
+    range: (from: number, to: number, total: number) => `Rows ${number(from)} to ${number(to)} of ${number(total)}`,
+    none: "This table has no rows.",
+    previous: "Previous rows",
+    next: "Next rows",
+    loading: "Reading rows…",
+    null: "NULL",
+    nullHelp: "No value",
+    empty: "empty",
+    emptyHelp: "A text without any characters",
+    more: (rest: number) => `Show ${count(rest, "more character", "more characters")}`,
+    less: "Show less",
+    untyped: "no type",
+  },
+
+  files: {
+    summary: (value: number, size: number) => `${files(value)}, ${bytes(size)}`,
+    filter: "Filter files",
+    allSets: "All file sets",
+    set: "File set",
+    noMatch: "No file has this in its path.",
+    none: "There are no files in this archive.",
+    save: (name: string) => `Save ${plain(name)}`,
+    saving: "Reading and checking…",
+    saved: (name: string) => `${plain(name)} was read, and its SHA-256 is the one that was archived.`,
+    list: "Files",
+    count: files,
+  },
+
+  leftOut: {
+    lead: "This was in the source and is not in the archive.",
+    none: "Nothing was left out.",
+    reasons: {
+      credential: "Credentials",
+      derived: "Can be derived from the rest",
+      transient: "Loses its meaning with time",
+      ledger: "The migration ledger: its last entry is recorded instead",
+      excluded: "Left out by hand",
+      not_selected: "Not selected",
+      not_data: "Not data of its own",
+    } satisfies Record<LeftOutReason, string>,
+    what(item: LeftOut): string {
+      switch (item.what) {
+        case "table":
+          return `Table ${tableName(item.table)}${item.rows === undefined ? "" : `, ${rows(item.rows)}`}`;
+        case "column":
+          return `Column ${tableName(item.table)}.${plain(item.column)}`;
+        case "file_set":
+          return `File set ${plain(item.name)}`;
+        case "object":
+          return `${plain(item.kind)} ${plain(item.name)}`;
+      }
+    },
+    detail(item: LeftOut): string | undefined {
+      if (item.what === "table") return item.detail && plain(item.detail);
+      if (item.what === "column" && item.placeholder) return `holds ${plain(item.placeholder)} instead`;
+      return undefined;
+    },
+  },
+
+  notice(notice: Notice): string {
+    switch (notice.code) {
+      case "looks_like_credential":
+        return `${tableName(notice.table)}.${plain(notice.column)} looks like a credential, and no preset says what it is. Treat this archive as secret.`;
+      case "file_changed":
+        return `${plain(notice.set)}/${plain(notice.path)} changed while it was being read.`;
+      case "file_vanished":
+        return `${plain(notice.set)}/${plain(notice.path)} vanished before it was read and is not in the archive.`;
+      case "file_skipped":
+        return `${plain(notice.set)}/${plain(notice.path)} is ${plain(notice.why)} and is not in the archive.`;
+    }
+  },
+
+  check: {
+    start: "Check everything",
+    hint: "Reads every byte: decrypts it, unpacks it, and compares every digest.",
+    running: "Checking everything",
+    progress: (done: number, total: number) => `${bytes(done)} of ${bytes(total)}`,
+    cancel: "Stop checking",
+    done: (entries: number, size: number) =>
+      `Everything is right: ${count(entries, "entry", "entries")}, ${bytes(size)}, every digest as written.`,
+    cancelled: "The check was stopped before its end. What was read so far was right.",
+  },
+
+  restore: {
+    title: "Restore",
+    lead: (app: string, when: string) => `From the backup of ${plain(app)}, taken ${when}.`,
+    needsArchive: "Open the archive first that you want to restore from.",
+    needsSignIn: "Restoring needs a sign-in to the server that reaches the target database.",
+    nothingYet: "Nothing changes until you confirm the plan.",
+    chooseTitle: "Where to, and what",
+    target: "Target",
+    targetHint: "The database that will be changed.",
+    what: "What to restore",
+    everything: "Everything in the archive",
+    some: "Only some of it",
+    tables: "Tables",
+    fileSets: "File sets",
+    all: "All",
+    none: "None",
+    filter: "Filter tables",
+    nothingSelected: "Select at least one table or file set.",
+    makePlan: "Make the plan",
+    planning: "Comparing the archive with the target…",
+    planTitle: "The plan",
+    planLead: (target: string) => `This is what a restore into ${plain(target)} does. Nothing has been changed yet.`,
+    columns: { table: "Table", goes: "Rows that go", comes: "Rows that come" },
+    fileColumns: { set: "File set", goes: "Files that go", comes: "Files that come" },
+    totals: "All tables",
+    findings: "To know",
+    blocked: "Not possible like this",
+    needsConsent: "Needs your consent",
+    cannot: "This can’t be restored into this target. Nothing was changed. Choose another target, or other tables.",
+    change: "Change the choice",
+    consent: {
+      replace_existing: "Replace what the target holds now",
+      schema_mismatch: "Restore although the schemas differ",
+    },
+    confirmTitle: "Confirm",
+    confirmLead: (target: string) =>
+      `The rows listed as going are deleted from ${plain(target)}, in one transaction with the new ones: all of it happens, or nothing.`,
+    confirmField: (target: string) => `Type ${plain(target)} to confirm`,
+    confirm: (target: string) => `Restore into ${plain(target)}`,
+    uploading: "Sealing again and uploading",
+    uploadingHint: "What you selected goes to the server under a key made for this one restore. Nothing is changed in the target yet.",
+    waiting: "The connection broke. Trying again; nothing is lost.",
+    applying: (target: string) => `Restoring into ${plain(target)}`,
+    applyingHint: "All in one transaction. If it is cancelled or fails, everything stays as it was.",
+    doneTitle: (target: string) => `${plain(target)} is restored`,
+    doneLead: (total: number) => `${rows(total)} were written and checked inside the transaction before it was made final.`,
+    cancelledTitle: "The restore was cancelled",
+    cancelledLead: (target: string) => `Nothing was changed in ${plain(target)}.`,
+    failedTitle: "The restore was undone",
+    failedNext: (target: string) => `Nothing was changed in ${plain(target)}.`,
+    lost: {
+      title: "The connection was lost during the restore",
+      detail: "The server goes on without this page. It either finishes the whole restore or undoes all of it; nothing half is left.",
+      next: "When the server answers again, look at the application, or plan the restore anew to see what the target holds.",
+    } satisfies ProblemText,
+    planAnew: "Plan anew",
+    another: "Restore something else",
+    toBackups: "To the backups",
+  },
+
+  finding(finding: Finding): string {
+    switch (finding.code) {
+      case "other_engine":
+        return `The archive is of ${engines[finding.archive]}, the target is ${engines[finding.target]}.`;
+      case "not_empty":
+        return `The target is not empty: ${rows(finding.rows)} and ${files(finding.files)} would be replaced.`;
+      case "schema_mismatch":
+        return finding.drift.length === 0
+          ? "The target’s schema differs from the archive’s in its keys or the order of columns."
+          : `The target’s schema differs from the archive’s: ${finding.drift.map(driftText).join("; ")}.`;
+      case "does_not_fit":
+        return `The rows do not fit: ${driftText(finding.drift)}.`;
+      case "migration_mismatch":
+        return `The archive was taken at migration ${plain(finding.archive?.head ?? "none")}, the target is at ${plain(finding.target?.head ?? "none")}.`;
+      case "referenced_from_outside":
+        return `Tables that you did not select refer to selected ones and keep their rows: ${tableNames(finding.tables)}. If one of these would point at nothing, the restore is undone.`;
+      case "references_outside":
+        return `Selected tables refer to tables that you did not select: ${tableNames(finding.tables)}. The rows they need must be there already, or the restore is undone.`;
+      case "placeholders":
+        return `Credentials were left out of this archive: ${count(finding.columns, "column", "columns")} will hold placeholders, and new credentials have to be set.`;
+      case "no_folder":
+        return `The target has no folder for the file set ${plain(finding.set)}.`;
+      case "notice":
+        return texts.notice(finding.notice);
+    }
+  },
+
+  /** For failures of reading an archive that deserve words of their own; others bring a sentence from the core. */
+  archive: {
+    empty: {
+      title: "This file is empty",
+      detail: "It has no bytes at all, so nothing was saved in it. It was not changed.",
+      next: `Its download or copy may have failed. ${otherCopy}`,
+    },
+    not_sealed: {
+      title: "This is not a Coffer archive",
+      detail: `It begins like no archive that Coffer knows. ${onlyRead}`,
+      next: "Choose a file that Coffer wrote; its name usually ends in .coffer.",
+    },
+    not_a_zip: {
+      title: "This is not a Coffer archive",
+      detail: `It is neither a sealed archive nor a ZIP file. ${onlyRead}`,
+      next: "Choose a file that Coffer wrote; its name usually ends in .coffer.",
+    },
+    not_an_archive: {
+      title: "This is an ordinary ZIP file",
+      detail: `It is readable as ZIP, but it has no manifest of a Coffer archive. ${onlyRead}`,
+      next: "Open it with your file manager, or choose a file that Coffer wrote.",
+    },
+    unsupported_version: {
+      title: "This archive is from a newer Coffer",
+      detail: `This version cannot read its format. ${onlyRead}`,
+      next: "Open it with the newest version of Coffer.",
+    },
+    header_malformed: {
+      title: "The beginning of this archive is damaged",
+      detail: `Its header cannot be read, so it is not known what opens it. ${onlyRead}`,
+      next: otherCopy,
+    },
+    footer_malformed: {
+      title: "The end of this archive is damaged",
+      detail: `Its last bytes are not what a complete archive ends with. ${onlyRead}`,
+      next: otherCopy,
+    },
+    cut_short: {
+      title: "This archive is cut short",
+      detail: `Its end is missing, as after an interrupted download or copy. ${onlyRead}`,
+      next: "Download or copy it again.",
+    },
+    trailing_data: {
+      title: "Something was added after the end of this archive",
+      detail: `A complete archive ends earlier than this file. ${onlyRead}`,
+      next: otherCopy,
+    },
+    locked: { title: "This archive is still locked", detail: onlyRead, next: "Type its password first." },
+    not_a_recipient: {
+      title: "No password opens this archive",
+      detail: `It is sealed for keys that are kept elsewhere. ${onlyRead}`,
+      next: "Open it with the coffer program and the secret key on a machine that has it.",
+    },
+    wrong_password: {
+      title: "This is not the password of this archive",
+      detail: "The archive itself looks fine, and nothing was changed.",
+      next: "Check capital letters and the keyboard’s language, and try again.",
+    },
+    header_damaged: {
+      title: "The beginning of this archive is damaged",
+      detail: `Its header was changed after it was written. ${onlyRead}`,
+      next: otherCopy,
+    },
+    commitment_mismatch: {
+      title: "Key and contents of this archive do not belong together",
+      detail: `Its beginning may be from another archive, or damaged. ${onlyRead}`,
+      next: otherCopy,
+    },
+    chunk_damaged: {
+      title: "A part of this archive is damaged",
+      detail: `Some of its bytes are not the ones that were written. Nothing of that part is shown. ${onlyRead}`,
+      next: `${otherCopy} Other tables and files in this one may still be readable.`,
+    },
+    digest_mismatch: {
+      title: "Something in this archive is not what was archived",
+      detail: `Its SHA-256 is not the one that the manifest names, so it is not used. ${onlyRead}`,
+      next: otherCopy,
+    },
+    not_in_archive: { title: "The archive does not hold that", detail: onlyRead, next: "Open the archive again." },
+    out_of_range: {
+      title: "This archive points outside of itself",
+      detail: `It describes contents that the file does not have. ${onlyRead}`,
+      next: otherCopy,
+    },
+    read_failed: {
+      title: "The file could not be read",
+      detail: "It may have been moved or changed since you chose it, or the connection broke. Nothing was changed.",
+      next: "Choose it again.",
+    },
+    cancelled: { title: "Cancelled", detail: "Nothing was changed.", next: "" },
+    closed: { title: "This archive was closed", detail: "Nothing was changed.", next: "Open it again." },
+    worker_crashed: {
+      title: "The part of this page that reads archives stopped",
+      detail: onlyRead,
+      next: "Open the archive again. If this happens again, try another browser or a machine with more memory.",
+    },
+  } satisfies Record<KnownCode, ProblemText>,
+
+  archiveOther: { title: "This archive cannot be used", next: otherCopy },
+
+  /** For answers of the server that need more than its own sentence. */
+  server: {
+    unreachable: {
+      title: "The server does not answer",
+      detail: "What this page just asked for may not have arrived there.",
+      next: "See whether Coffer is still running, then try again.",
+    },
+    unexpected_answer: {
+      title: "The server’s answer could not be understood",
+      detail: "Something between this page and Coffer may have answered in its place.",
+      next: "Reload the page. If it stays like this, look into Coffer’s log.",
+    },
+    not_signed_in: {
+      title: "You are signed out",
+      detail: "Nothing was changed.",
+      next: "Sign in with a new link: Coffer prints one when it is started.",
+    },
+    other: "The server could not do this",
+  },
+
+  unexpected: {
+    title: "Something unexpected happened in this page",
+    detail: "Nothing was changed by this page after that.",
+    next: "Reload the page and try again.",
+  } satisfies ProblemText,
+};
+
+function driftText(drift: Drift): string {
+  const table = tableName(drift.table);
+  switch (drift.kind) {
+    case "table_missing":
+      return `the target has no table ${table}`;
+    case "table_added":
+      return `the archive does not know the target’s table ${table}`;
+    case "keys_changed":
+      return `the keys of ${table} differ`;
+    case "column_missing":
+      return `the target’s table ${table} has no column ${plain(drift.column)}`;
+    case "column_added":
+      return `the target’s table ${table} has a further column ${plain(drift.column)}, which ${drift.fits ? "may stay empty" : "needs a value"}`;
+    case "column_changed":
+      return `column ${plain(drift.column)} of ${table} is ${plain(drift.archive)} in the archive, ${plain(drift.target)} in the target`;
+  }
+}
