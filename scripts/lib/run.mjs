@@ -6,6 +6,28 @@ import { Problem } from "./problem.mjs";
 const minutes = 60_000;
 
 /**
+ * Passes signals on to a child for as long as it runs, so that ending a script ends what it started.
+ *
+ * @returns {() => NodeJS.Signals | undefined} ends this, and says which signal came last
+ */
+function passSignals(child) {
+  let received;
+  const listeners = ["SIGTERM", "SIGHUP", "SIGINT"].map((signal) => {
+    const listener = () => {
+      received = signal;
+      // The terminal sends Ctrl-C to both processes; sending it on as well would arrive as a second, impatient Ctrl-C.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    };
+    process.on(signal, listener);
+    return [signal, listener];
+  });
+  return () => {
+    for (const [signal, listener] of listeners) process.off(signal, listener);
+    return received;
+  };
+}
+
+/**
  * Runs a program with the terminal's output, and waits for it.
  *
  * @param {string} program
@@ -23,12 +45,15 @@ export function run(program, args, { env = {}, cwd = top, timeout = 30 * minutes
       timeout,
       killSignal: "SIGTERM",
     });
+    const endPassing = passSignals(child);
     const fail = (why) => {
       const command = [program, ...args].join(" ");
       reject(new Problem(failure ? `${failure} (${command}: ${why})` : `This command failed (${why}): ${command}`));
     };
     child.on("error", (error) => fail(error.code === "ENOENT" ? "not found" : error.message));
     child.on("close", (code, signal) => {
+      const received = endPassing();
+      if (received) process.kill(process.pid, received);
       if (code === 0) resolve();
       else fail(signal ? `ended by ${signal}` : `exit code ${code}`);
     });
@@ -60,15 +85,10 @@ export function ask(program, args, { env = {}, timeout = 20_000 } = {}) {
 export function become(program, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: top, stdio: "inherit" });
-    const forwarded = ["SIGTERM", "SIGHUP", "SIGINT"].map((signal) => {
-      // The terminal sends Ctrl-C to both processes; sending it on as well would arrive as a second, impatient Ctrl-C.
-      const listener = () => (signal === "SIGINT" && process.stdin.isTTY ? undefined : child.kill(signal));
-      process.on(signal, listener);
-      return [signal, listener];
-    });
+    const endPassing = passSignals(child);
     child.on("error", (error) => reject(new Problem(`${program} could not be started: ${error.message}`)));
     child.on("close", (code, signal) => {
-      for (const [name, listener] of forwarded) process.off(name, listener);
+      endPassing();
       if (signal) process.kill(process.pid, signal);
       else resolve(code);
     });
