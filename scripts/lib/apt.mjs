@@ -28,13 +28,14 @@ export async function install(packages, purpose) {
     listsAreFresh = true;
     // Not fatal: one unreachable source among several, or lists that are recent anyway, are no reason to stop.
     // If a package can't be had, installing it fails and says so.
-    await run("apt-get", ["update", "-q"], { env, timeout: 300_000 }).catch(() =>
+    await run("apt-get", ["update", "-q"], { env, timeout: 300_000, quiet: true }).catch(() =>
       console.log("Debian's package lists could not be brought up to date; going on with those that are there."),
     );
   }
   await run("apt-get", ["install", "-q", "-y", "--no-install-recommends", ...packages], {
     env,
     timeout: 900_000,
+    quiet: true,
     failure: `Debian's ${packages.join(", ")} could not be installed.`,
   });
 }

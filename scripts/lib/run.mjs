@@ -32,16 +32,16 @@ function passSignals(child) {
  *
  * @param {string} program
  * @param {string[]} args
- * @param {{env?: Record<string, string>, cwd?: string, timeout?: number, failure?: string}} options
- *   `env` is added to the environment, `timeout` is in milliseconds, `failure` is the sentence for the person
- *   (without it, the sentence names the command).
+ * @param {{env?: Record<string, string>, cwd?: string, timeout?: number, quiet?: boolean, failure?: string}} options
+ *   `env` is added to the environment, `timeout` is in milliseconds, `quiet` shows only what the program reports as
+ *   wrong, `failure` is the sentence for the person (without it, the sentence names the command).
  */
-export function run(program, args, { env = {}, cwd = top, timeout = 30 * minutes, failure } = {}) {
+export function run(program, args, { env = {}, cwd = top, timeout = 30 * minutes, quiet = false, failure } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", quiet ? "ignore" : "inherit", "inherit"],
       timeout,
       killSignal: "SIGTERM",
     });
