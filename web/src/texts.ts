@@ -30,6 +30,7 @@ export const texts = {
     name: "Coffer",
     backups: "Backups",
     openArchive: "Open an archive",
+    openArchiveShort: "Open",
     signOut: "Sign out",
     skip: "Skip to the content",
     navigation: "Main",

@@ -16,7 +16,7 @@ describe("visible", () => {
   });
 
   it("shows controls, line ends and characters of no width", () => {
-    expect(plain("a\0b\nc\td\re\u007ff\u200bg\u{e0041}")).toBe("a␀b↵c⇥d␍e␡fU+200BgU+E0041");
+    expect(plain("a\0b\nc\td\re\u007ff\u200bg\u{e0041}")).toBe("aU+0000b↵c⇥dU+000DeU+007FfU+200BgU+E0041");
   });
 });
 

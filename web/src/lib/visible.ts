@@ -8,13 +8,10 @@ export type Piece =
   /** A character that is shown by a sign; `name` says which one it is. */
   | { readonly kind: "sign"; readonly text: string; readonly name: string };
 
-const controlPictures = 0x2400;
-
-const named = new Map([
-  [0x09, "⇥"],
-  [0x0a, "↵"],
-  [0x0d, "␍"],
-  [0x7f, "␡"],
+/** The two that are everywhere in ordinary text have signs that do not disturb reading. */
+const signs = new Map([
+  ["\t", "⇥"],
+  ["\n", "↵"],
 ]);
 
 /**
@@ -28,8 +25,7 @@ const hidden =
 function sign(character: string): Piece {
   const code = character.codePointAt(0) ?? 0;
   const name = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
-  const text = named.get(code) ?? (code < 0x20 ? String.fromCodePoint(controlPictures + code) : name);
-  return { kind: "sign", text, name };
+  return { kind: "sign", text: signs.get(character) ?? name, name };
 }
 
 /** The text in pieces, in order; hidden characters as signs. */
