@@ -9,4 +9,12 @@
     )
 )]
 
+pub mod backup;
+pub mod clock;
 pub mod engine;
+pub mod files;
+pub mod progress;
+pub mod read;
+pub mod restore;
+pub mod source;
+pub mod verify;

@@ -219,6 +219,14 @@ pub enum Fault {
         /// Bytes in the directory.
         found: u64,
     },
+    /// Other number of rows than the manifest says.
+    #[error("holds {found} rows where the manifest says {expected}")]
+    Rows {
+        /// Rows in the manifest.
+        expected: u64,
+        /// Rows found.
+        found: u64,
+    },
     /// The files index and the manifest disagree about a file set.
     #[error("the files index does not add up to the manifest's file sets")]
     FileSets,

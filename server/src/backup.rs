@@ -1,0 +1,291 @@
+//! Taking a backup: one snapshot, one pass, bounded memory, nothing plain on disk.
+//!
+//! Rows go from the engine through a short channel to a thread that compresses, hashes, seals and writes them. The
+//! engine reads the next part while that thread packs the last one.
+
+use std::io::{self, Write};
+
+use coffer_core::{
+    Digest,
+    archive::ArchiveError,
+    manifest::{Contents, Manifest, ManifestError, Product, TableData},
+    policy::{self, PolicyError},
+    rows::Part,
+    schema::TableName,
+    seal::{Cost, FileKey, LockedKey, Password, Recipient, SealError},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    engine::{self, EngineError},
+    files::FilesError,
+    progress::{Phase, Progress},
+    source::SourceConfig,
+};
+
+mod pack;
+mod sink;
+
+use pack::{Packer, Plan};
+
+/// Parts that may wait between the engine and the packing thread.
+const QUEUE: usize = 2;
+
+/// What to back up, and how.
+#[derive(Clone, Debug)]
+pub struct BackupRequest {
+    /// The database and its files.
+    pub source: SourceConfig,
+    /// Whom the archive is sealed to; `None` for a plain archive.
+    pub seal: Option<SealTo>,
+    /// Keep credentials in the archive; needs a preset and a seal.
+    pub sensitive: bool,
+    /// Tables to leave out by hand.
+    pub exclude: Vec<String>,
+}
+
+/// Whom an archive is sealed to.
+#[derive(Clone, Debug)]
+pub enum SealTo {
+    /// Whoever knows the password.
+    Password {
+        /// The password.
+        password: Password,
+        /// What checking it costs.
+        cost: Cost,
+    },
+    /// Whoever has one of the secret keys.
+    Recipients {
+        /// Public keys.
+        recipients: Vec<Recipient>,
+        /// Secret keys, locked by passwords, that the archive carries along.
+        locked: Vec<LockedKey>,
+    },
+}
+
+/// What a backup gave.
+#[derive(Debug)]
+pub struct BackupReport {
+    /// The archive's manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes.
+    pub manifest_digest: Digest,
+    /// The key that the archive was sealed with, to check the stored bytes; `None` for a plain archive.
+    pub file_key: Option<FileKey>,
+    /// Bytes written.
+    pub bytes: u64,
+}
+
+/// Why no backup was taken. Nothing that was written so far is an archive.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The database.
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    /// The preset.
+    #[error("{0}")]
+    Policy(#[from] PolicyError),
+    /// The files.
+    #[error("{0}; no backup was taken")]
+    Files(#[from] FilesError),
+    /// A file can't be read.
+    #[error("cannot read {path} of the file set {set}: {error}; no backup was taken")]
+    File {
+        /// The file set.
+        set: String,
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The archive can't be written where it should go.
+    #[error("cannot write the archive: {0}; no backup was taken")]
+    Write(io::Error),
+    /// Credentials and no seal.
+    #[error(
+        "a sensitive archive holds credentials and is written only sealed; give a password or a recipient"
+    )]
+    SensitiveNeedsSeal,
+    /// The archive.
+    #[error("{0}")]
+    Archive(#[from] ArchiveError),
+    /// The manifest.
+    #[error("{0}")]
+    Manifest(#[from] ManifestError),
+    /// The seal.
+    #[error("{0}")]
+    Seal(#[from] SealError),
+    /// The operating system gives no randomness.
+    #[error(
+        "the operating system gives no random numbers, so no key can be made: {0}; no backup was taken"
+    )]
+    Random(getrandom::Error),
+    /// The job was cancelled.
+    #[error("cancelled; no backup was taken")]
+    Cancelled,
+    /// A thread ended in a way that it shouldn't.
+    #[error(
+        "the backup stopped because of a defect of the program; no backup was taken, please report it"
+    )]
+    Defect,
+}
+
+impl BackupError {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Engine(_) => "database",
+            Self::Policy(_) => "preset",
+            Self::Files(_) | Self::File { .. } => "files",
+            Self::Write(_) => "write_failed",
+            Self::SensitiveNeedsSeal => "sensitive_needs_seal",
+            Self::Archive(error) => error.code(),
+            Self::Manifest(_) => "manifest_invalid",
+            Self::Seal(error) => error.code(),
+            Self::Random(_) => "no_randomness",
+            Self::Cancelled => "cancelled",
+            Self::Defect => "defect",
+        }
+    }
+}
+
+/// What goes to the packing thread.
+enum Work {
+    Table(TableName),
+    Part(Part),
+    /// All rows are through: go on with files and manifest.
+    Finish,
+}
+
+/// Takes a backup into `out`, which is written from start to end. The caller publishes it atomically, or throws it
+/// away on an error.
+///
+/// # Errors
+/// [`BackupError`].
+pub async fn run(
+    request: BackupRequest,
+    out: impl Write + Send + 'static,
+    progress: Progress,
+) -> Result<BackupReport, BackupError> {
+    if request.sensitive && request.seal.is_none() {
+        return Err(BackupError::SensitiveNeedsSeal);
+    }
+    progress.begin(Phase::Reading, 0);
+    let database = engine::open(&request.source.url);
+    let mut snapshot = database.snapshot().await?;
+    let created_at = crate::clock::text(crate::clock::now());
+    let facts = snapshot.database().clone();
+    let preset = request.source.preset.as_ref();
+    let policy = policy::decide(&facts.schema, preset, request.sensitive, &request.exclude)?;
+    let version = match preset.and_then(|preset| preset.version_query.as_deref()) {
+        Some(query) => snapshot.scalar(query).await?,
+        None => None,
+    };
+    let app = preset
+        .map(|preset| preset.app.clone())
+        .or_else(|| request.source.app.clone())
+        .unwrap_or_else(|| facts.name.clone());
+    let counts = snapshot.count_rows().await?;
+    let archived = |table: &TableName| policy.tables.iter().any(|policy| policy.table == *table);
+    progress.expect_rows(
+        counts
+            .iter()
+            .filter(|(table, _)| archived(table))
+            .map(|(_, rows)| rows)
+            .sum(),
+    );
+
+    let tables = policy.tables.clone();
+    let plan = Plan {
+        facts,
+        policy,
+        counts,
+        app: Product { name: app, version },
+        created_at,
+        file_sets: request.source.file_sets.clone(),
+        seal: request.seal,
+    };
+    let (work, queue) = mpsc::channel(QUEUE);
+    let packing = {
+        let progress = progress.clone();
+        tokio::task::spawn_blocking(move || Packer::new(plan, out, progress)?.run(queue))
+    };
+    progress.begin(Phase::Rows, 0);
+    let fed = feed(&mut *snapshot, &tables, work, &progress).await;
+    // The snapshot stays open until the rows are through and no longer.
+    drop(snapshot);
+    let packed = packing.await.map_err(|_| BackupError::Defect)?;
+    match (fed, packed) {
+        // The packing thread hanging up is how its errors show here, so its own error is the one that explains.
+        (Err(Feed::HungUp), Ok(_)) => Err(BackupError::Defect),
+        (_, Err(error)) if !matches!(error, BackupError::Cancelled) => Err(error),
+        (Err(Feed::Error(error)), _) => Err(error),
+        (_, packed) => packed,
+    }
+}
+
+enum Feed {
+    Error(BackupError),
+    HungUp,
+}
+
+/// Reads all tables and hands their parts on. Dropping `work` without [`Work::Finish`] makes the packing thread stop.
+async fn feed(
+    snapshot: &mut dyn engine::Snapshot,
+    tables: &[policy::TablePolicy],
+    work: mpsc::Sender<Work>,
+    progress: &Progress,
+) -> Result<(), Feed> {
+    let work = &work;
+    for table in tables {
+        work.send(Work::Table(table.table.clone()))
+            .await
+            .map_err(|_| Feed::HungUp)?;
+        let (parts, mut received) = mpsc::channel(1);
+        // Owns the receiver: when it stops, the export's next part finds nobody and the export ends early.
+        let forward = async move {
+            while let Some(part) = received.recv().await {
+                if progress.cancelled() {
+                    return Err(Feed::Error(BackupError::Cancelled));
+                }
+                work.send(Work::Part(part))
+                    .await
+                    .map_err(|_| Feed::HungUp)?;
+            }
+            Ok(())
+        };
+        let (exported, forwarded) = tokio::join!(snapshot.export(table, parts), forward);
+        forwarded?;
+        exported.map_err(|error| Feed::Error(error.into()))?;
+        if progress.cancelled() {
+            return Err(Feed::Error(BackupError::Cancelled));
+        }
+    }
+    work.send(Work::Finish).await.map_err(|_| Feed::HungUp)
+}
+
+/// A table's figures while its parts come.
+fn empty_table(table: TableName, path: String) -> TableData {
+    TableData {
+        table,
+        path,
+        rows: 0,
+        bytes: 0,
+        digest: TableData::digest_of(&[]),
+        row_set: coffer_core::rows::RowSet::new(),
+        parts: Vec::new(),
+    }
+}
+
+/// The warning that follows from an archive's contents, for whoever shows it.
+#[must_use]
+pub const fn contents_notice(contents: Contents) -> Option<&'static str> {
+    match contents {
+        Contents::Standard => None,
+        Contents::Sensitive => Some("the archive holds credentials"),
+        Contents::Unclassified => {
+            Some("no preset was used, so the archive may hold credentials: treat it as secret")
+        }
+    }
+}

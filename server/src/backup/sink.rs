@@ -1,0 +1,116 @@
+//! Where an archive's bytes go: sealed or not, in large writes.
+
+use std::io::{self, Write};
+
+use coffer_core::seal::{Access, FileKey, Sealer, seal_header};
+use getrandom::SysRng;
+use rand_core::{TryRng, UnwrapErr};
+
+use super::{BackupError, SealTo};
+
+/// Takes the archive's bytes, seals them if asked to, and writes them.
+pub(crate) struct Sink<W> {
+    out: W,
+    sealer: Option<Sealer>,
+    buffer: Vec<u8>,
+    written: u64,
+}
+
+impl<W: Write> Sink<W> {
+    /// A sink that writes what it is given.
+    pub(crate) const fn plain(out: W) -> Self {
+        Self {
+            out,
+            sealer: None,
+            buffer: Vec::new(),
+            written: 0,
+        }
+    }
+
+    /// A sink that seals under a fresh file key, which is returned with it.
+    pub(crate) fn sealed(out: W, to: &SealTo) -> Result<(Self, FileKey), BackupError> {
+        let mut random = zeroize::Zeroizing::new([0; 32]);
+        SysRng
+            .try_fill_bytes(&mut *random)
+            .map_err(BackupError::Random)?;
+        let file_key = FileKey::new(*random);
+        // The system gave randomness a moment ago; if it stops doing so there is no way on.
+        let mut rng = UnwrapErr(SysRng);
+        let access: Vec<Access<'_>> = match to {
+            SealTo::Password { password, cost } => vec![Access::Password {
+                password,
+                cost: *cost,
+            }],
+            SealTo::Recipients { recipients, locked } => locked
+                .iter()
+                .map(Access::LockedKey)
+                .chain(recipients.iter().map(Access::Recipient))
+                .collect(),
+        };
+        let header = seal_header(&file_key, &access, &mut rng)?;
+        let mut buffer = Vec::new();
+        let sealer = Sealer::new(&file_key, &header, &mut rng, &mut buffer)?;
+        let mut sink = Self {
+            out,
+            sealer: Some(sealer),
+            buffer,
+            written: 0,
+        };
+        sink.flush_buffer()?;
+        Ok((sink, file_key))
+    }
+
+    /// Adds bytes of the archive.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+        match &mut self.sealer {
+            None => {
+                self.out.write_all(bytes).map_err(BackupError::Write)?;
+                self.written += bytes.len() as u64;
+                Ok(())
+            }
+            Some(sealer) => {
+                // In pieces, so that the sealed copy stays small however much comes at once.
+                for piece in bytes.chunks(1 << 20) {
+                    sealer.push(piece, &mut self.buffer)?;
+                    self.out
+                        .write_all(&self.buffer)
+                        .map_err(BackupError::Write)?;
+                    self.written += self.buffer.len() as u64;
+                    self.buffer.clear();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn flush_buffer(&mut self) -> Result<(), BackupError> {
+        self.out
+            .write_all(&self.buffer)
+            .map_err(BackupError::Write)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Ends the archive. Returns where it went and the bytes written.
+    pub(crate) fn finish(mut self) -> Result<(W, u64), BackupError> {
+        if let Some(sealer) = self.sealer.take() {
+            sealer.finish(&mut self.buffer)?;
+            self.flush_buffer()?;
+        }
+        self.out.flush().map_err(BackupError::Write)?;
+        Ok((self.out, self.written))
+    }
+}
+
+/// Lets a sink stand where a writer is asked for.
+impl<W: Write> Write for Sink<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Sink::write(self, bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

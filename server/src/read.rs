@@ -1,0 +1,360 @@
+//! Opening an archive, sealed or not, from anything that can be read at a position: drives core's sans-I/O readers.
+
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
+
+use coffer_core::{
+    ByteRange, Digest,
+    archive::{self, ArchiveError, Directory, EntryReader, Limits, Step},
+    manifest::{
+        self, FILES_INDEX_PATH, FileEntry, FilesIndexError, MANIFEST_PATH, Manifest, ManifestError,
+    },
+    rows::RowError,
+    seal::{self, FileKey, Password, SealError, Sealed, Unsealer},
+};
+
+/// Bytes that can be read at any position. Reads block, so use it on threads that may.
+pub trait ReadAt: Send + Sync {
+    /// Bytes in all.
+    fn size(&self) -> u64;
+
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::UnexpectedEof`] behind the end.
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+}
+
+/// A file on disk.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    size: u64,
+}
+
+impl FileSource {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::IsADirectory`] for a folder.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        Ok(Self {
+            size: metadata.len(),
+            file,
+        })
+    }
+}
+
+impl ReadAt for FileSource {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        FileExt::read_exact_at(&self.file, buffer, offset)
+    }
+}
+
+/// What opens a sealed archive.
+#[derive(Clone, Debug)]
+pub enum Unlock {
+    /// Nothing: only archives that are not sealed.
+    None,
+    /// A password.
+    Password(Password),
+    /// The archive's file key.
+    FileKey(FileKey),
+}
+
+/// Why an archive can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system can't read the bytes.
+    #[error("the archive cannot be read: {0}; nothing was changed")]
+    Io(#[from] io::Error),
+    /// The seal is wrong.
+    #[error("{0}")]
+    Seal(#[from] SealError),
+    /// The archive is wrong.
+    #[error("{0}")]
+    Archive(#[from] ArchiveError),
+    /// The manifest is wrong.
+    #[error("{0}")]
+    Manifest(#[from] ManifestError),
+    /// The files index is wrong.
+    #[error("{0}")]
+    FilesIndex(#[from] FilesIndexError),
+    /// Rows are wrong.
+    #[error("table {table}: {error}")]
+    Rows {
+        /// The table.
+        table: String,
+        /// What is wrong.
+        error: RowError,
+    },
+    /// Sealed, and nothing was given to open it.
+    #[error("the archive is sealed; a password or key is needed to open it")]
+    Locked,
+    /// Neither sealed nor a ZIP.
+    #[error("this is not a Coffer archive: it is neither sealed nor a ZIP file")]
+    Unknown,
+    /// The job was cancelled.
+    #[error("cancelled; nothing was changed")]
+    Cancelled,
+}
+
+impl ReadError {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "read_failed",
+            Self::Seal(error) => error.code(),
+            Self::Archive(error) => error.code(),
+            Self::Manifest(_) => "manifest_invalid",
+            Self::FilesIndex(_) => "files_index_invalid",
+            Self::Rows { .. } => "rows_invalid",
+            Self::Locked => "locked",
+            Self::Unknown => "not_an_archive",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+fn read_range(source: &dyn ReadAt, range: ByteRange) -> io::Result<Vec<u8>> {
+    let len =
+        usize::try_from(range.len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    let mut buffer = vec![0; len];
+    source.read_exact_at(range.offset, &mut buffer)?;
+    Ok(buffer)
+}
+
+/// What a file is, as far as it shows without a key.
+#[derive(Debug)]
+pub enum Look {
+    /// A sealed archive.
+    Sealed(Box<Sealed>),
+    /// A ZIP, of Coffer or not.
+    Zip,
+}
+
+/// Looks at a file without any key.
+///
+/// # Errors
+/// [`ReadError::Unknown`] for other files, or what is wrong with the seal.
+pub fn look(source: &dyn ReadAt) -> Result<Look, ReadError> {
+    let size = source.size();
+    if size == 0 {
+        return Err(SealError::Empty.into());
+    }
+    let start = read_range(source, ByteRange::new(0, size.min(4)))?;
+    if start.starts_with(b"PK") {
+        return Ok(Look::Zip);
+    }
+    let mut opening = seal::Opening::new(size)?;
+    while let Some(range) = opening.wants() {
+        opening
+            .feed(&read_range(source, range)?)
+            .map_err(|error| match error {
+                SealError::NotSealed => ReadError::Unknown,
+                other => other.into(),
+            })?;
+    }
+    Ok(Look::Sealed(Box::new(opening.finish()?)))
+}
+
+/// The content of a file: as it is, or decrypted.
+pub struct Plain {
+    source: Arc<dyn ReadAt>,
+    unsealer: Option<Unsealer>,
+}
+
+impl Plain {
+    /// Unlocks a file.
+    ///
+    /// # Errors
+    /// As [`look`], [`ReadError::Locked`], and what the key is answered with.
+    pub fn open(source: Arc<dyn ReadAt>, unlock: &Unlock) -> Result<Self, ReadError> {
+        let unsealer = match look(&*source)? {
+            Look::Zip => None,
+            Look::Sealed(sealed) => {
+                let file_key = match unlock {
+                    Unlock::None => return Err(ReadError::Locked),
+                    Unlock::Password(password) => sealed.unlock(password)?,
+                    Unlock::FileKey(key) => {
+                        sealed.unlock_with_file_key(key)?;
+                        key.clone()
+                    }
+                };
+                let prefix = read_range(&*source, sealed.prefix_range())?;
+                Some(sealed.unsealer(&file_key, &prefix)?)
+            }
+        };
+        Ok(Self { source, unsealer })
+    }
+
+    /// Whether the file is sealed.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.unsealer.is_some()
+    }
+
+    /// Bytes of content.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.unsealer
+            .as_ref()
+            .map_or_else(|| self.source.size(), Unsealer::plain_len)
+    }
+
+    /// A range of the content.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`] or [`ReadError::Seal`].
+    pub fn read(&self, range: ByteRange) -> Result<Vec<u8>, ReadError> {
+        match &self.unsealer {
+            None => Ok(read_range(&*self.source, range)?),
+            Some(unsealer) => {
+                let located = unsealer.locate(range)?;
+                let sealed = read_range(&*self.source, located.sealed)?;
+                Ok(unsealer.open(located, sealed)?)
+            }
+        }
+    }
+}
+
+/// An open archive: its directory and manifest are read and checked.
+pub struct OpenArchive {
+    plain: Plain,
+    limits: Limits,
+    /// The entries.
+    pub directory: Directory,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes.
+    pub manifest_digest: Digest,
+}
+
+impl OpenArchive {
+    /// Opens an archive and reads its manifest.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn open(source: Arc<dyn ReadAt>, unlock: &Unlock) -> Result<Self, ReadError> {
+        Self::from_plain(Plain::open(source, unlock)?)
+    }
+
+    fn from_plain(plain: Plain) -> Result<Self, ReadError> {
+        let limits = Limits::default();
+        let mut opening = archive::Opening::new(plain.size(), limits)?;
+        while let Some(range) = opening.wants() {
+            opening.feed(&plain.read(range)?)?;
+        }
+        let directory = opening.finish()?;
+        let json = EntryReader::new(directory.entry(MANIFEST_PATH)?, limits).read_all(
+            "bytes of the manifest",
+            limits.manifest_bytes,
+            |range| plain.read(range),
+        )?;
+        let manifest = Manifest::parse(&json)?;
+        Ok(Self {
+            plain,
+            limits,
+            directory,
+            manifest,
+            manifest_digest: Digest::of(&json),
+        })
+    }
+
+    /// Whether the archive is sealed.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.plain.is_sealed()
+    }
+
+    /// The files that the files index lists; empty if there are no file sets.
+    ///
+    /// # Errors
+    /// [`ReadError`]; a digest other than the manifest's is one.
+    pub fn files(&self) -> Result<Vec<FileEntry>, ReadError> {
+        let Some(expected) = &self.manifest.files_index else {
+            return Ok(Vec::new());
+        };
+        let text = self.read_whole(
+            FILES_INDEX_PATH,
+            "bytes of the files index",
+            self.limits.index_bytes,
+        )?;
+        if Digest::of(&text) != expected.sha256 {
+            return Err(digest_fault(FILES_INDEX_PATH));
+        }
+        Ok(manifest::files::parse(&text)?)
+    }
+
+    /// One part of a table's row text, compared with the manifest's digest.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn part(&self, table: &manifest::TableData, index: usize) -> Result<Vec<u8>, ReadError> {
+        let path = table.part_path(index);
+        let text = self.read_whole(&path, "bytes of one part", self.limits.part_bytes)?;
+        match table.parts.get(index) {
+            Some(part) if part.sha256 == Digest::of(&text) => Ok(text),
+            _ => Err(digest_fault(&path)),
+        }
+    }
+
+    fn read_whole(
+        &self,
+        name: &str,
+        limit: &'static str,
+        allowed: u64,
+    ) -> Result<Vec<u8>, ReadError> {
+        EntryReader::new(self.directory.entry(name)?, self.limits).read_all(
+            limit,
+            allowed,
+            |range| self.plain.read(range),
+        )
+    }
+
+    /// Streams a file's content into `sink` and compares it with the index's digest at the end.
+    ///
+    /// # Errors
+    /// [`ReadError`]; what `sink` was given before is then not to be used.
+    pub fn read_file(
+        &self,
+        file: &FileEntry,
+        mut sink: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), ReadError> {
+        let mut reader = EntryReader::new(self.directory.entry(&file.entry)?, self.limits);
+        let mut hasher = coffer_core::digest::Hasher::new();
+        let mut out = Vec::new();
+        loop {
+            match reader.step(&mut out)? {
+                Step::Want(range) => reader.feed(&self.plain.read(range)?)?,
+                Step::Output => {
+                    hasher.update(&out);
+                    sink(&out)?;
+                    out.clear();
+                }
+                Step::Done => break,
+            }
+        }
+        if hasher.finish() == file.sha256 {
+            Ok(())
+        } else {
+            Err(digest_fault(&file.entry))
+        }
+    }
+}
+
+fn digest_fault(entry: &str) -> ReadError {
+    ReadError::Archive(ArchiveError::Entry(archive::Finding {
+        entry: entry.to_owned(),
+        fault: archive::Fault::Digest,
+    }))
+}

@@ -1,0 +1,20 @@
+//! What is backed up and restored into: a database and its folders of uploaded files.
+
+use std::path::PathBuf;
+
+use coffer_core::policy::Preset;
+
+use crate::engine::DatabaseUrl;
+
+/// A database with its file sets.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// Folders of uploaded files by the file set's name.
+    pub file_sets: Vec<(String, PathBuf)>,
+    /// Rules for the application's data.
+    pub preset: Option<Preset>,
+    /// The application's name, where no preset names it.
+    pub app: Option<String>,
+}

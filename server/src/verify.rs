@@ -1,0 +1,180 @@
+//! Checking an archive to its last byte: seal, structure, manifest, digests, counts.
+
+use std::sync::Arc;
+
+use coffer_core::{
+    ByteRange,
+    archive::{self, ArchiveError, Finding},
+    rows::{RowSet, Rows},
+    seal::{ScrubChecker, Sealed},
+};
+
+use crate::{
+    progress::{Phase, Progress},
+    read::{Look, OpenArchive, ReadAt, ReadError, Unlock, look},
+};
+
+const SLAB_BYTES: u64 = 4 << 20;
+
+/// What was checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct VerifyReport {
+    /// Tables.
+    pub tables: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Files.
+    pub files: u64,
+    /// Bytes of row text and files.
+    pub bytes: u64,
+}
+
+/// Compares a sealed archive's stored bytes with its scrub table, without any key. Returns the damaged ranges.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn scrub(
+    source: &dyn ReadAt,
+    sealed: &Sealed,
+    progress: &Progress,
+) -> Result<Vec<ByteRange>, ReadError> {
+    let read = |range: ByteRange| -> Result<Vec<u8>, ReadError> {
+        let mut buffer = vec![0; usize::try_from(range.len).unwrap_or(0)];
+        source.read_exact_at(range.offset, &mut buffer)?;
+        Ok(buffer)
+    };
+    let mut checker = ScrubChecker::new(&read(sealed.scrub_range())?, sealed.footer().scrub_root)?;
+    let payload = sealed.payload_range();
+    progress.begin(Phase::Verifying, payload.len);
+    let mut at = payload.offset;
+    while at < payload.end() {
+        if progress.cancelled() {
+            return Err(ReadError::Cancelled);
+        }
+        let len = SLAB_BYTES.min(payload.end() - at);
+        checker.update(&read(ByteRange::new(at, len))?);
+        progress.add_bytes(len);
+        at += len;
+    }
+    let block = coffer_core::seal::SCRUB_BLOCK_BYTES;
+    Ok(checker
+        .finish()
+        .into_iter()
+        .map(|number| {
+            let start = payload.offset + number * block;
+            ByteRange::new(start, block.min(payload.end().saturating_sub(start)))
+        })
+        .collect())
+}
+
+/// Checks every byte of an archive.
+///
+/// # Errors
+/// [`ReadError`], naming what is damaged.
+pub fn verify(
+    source: &Arc<dyn ReadAt>,
+    unlock: &Unlock,
+    progress: &Progress,
+) -> Result<VerifyReport, ReadError> {
+    if let Look::Sealed(sealed) = look(&**source)? {
+        // With the key, authentication finds everything that the scrub table would; only the table itself and
+        // the footer's digest of it remain to be checked.
+        let range = sealed.scrub_range();
+        let mut table = vec![0; usize::try_from(range.len).unwrap_or(0)];
+        source.read_exact_at(range.offset, &mut table)?;
+        ScrubChecker::new(&table, sealed.footer().scrub_root)?;
+    }
+    verify_open(&OpenArchive::open(source.clone(), unlock)?, progress)
+}
+
+/// Checks every byte of an archive that is open.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_open(archive: &OpenArchive, progress: &Progress) -> Result<VerifyReport, ReadError> {
+    let manifest = &archive.manifest;
+    let files = archive.files()?;
+    let findings = archive::account(&archive.directory, manifest, &files);
+    if !findings.is_empty() {
+        return Err(ArchiveError::Profile(findings).into());
+    }
+    let file_bytes: u64 = files.iter().map(|file| file.size).sum();
+    progress.begin(Phase::Verifying, manifest.total_row_bytes() + file_bytes);
+    progress.expect_rows(manifest.total_rows());
+    let report = VerifyReport {
+        tables: manifest.tables.len() as u64,
+        files: files.len() as u64,
+        rows: manifest.total_rows(),
+        bytes: manifest.total_row_bytes() + file_bytes,
+    };
+    for table in &manifest.tables {
+        let columns = stored_columns(archive, table)?;
+        let mut set = RowSet::new();
+        for (index, part) in table.parts.iter().enumerate() {
+            if progress.cancelled() {
+                return Err(ReadError::Cancelled);
+            }
+            let text = archive.part(table, index)?;
+            let in_table = |error| ReadError::Rows {
+                table: table.table.to_string(),
+                error,
+            };
+            let mut rows =
+                Rows::new(&text, columns.iter().map(String::as_str)).map_err(in_table)?;
+            set.add_rows(rows.remaining());
+            let mut count = 0;
+            while rows.next_fields().map_err(in_table)?.is_some() {
+                count += 1;
+            }
+            if count != part.rows {
+                return Err(count_fault(&table.part_path(index), part.rows, count));
+            }
+            progress.add_rows(count);
+            progress.add_bytes(text.len() as u64);
+        }
+        if set != table.row_set {
+            return Err(ArchiveError::Entry(Finding {
+                entry: table.path.clone(),
+                fault: archive::Fault::Digest,
+            })
+            .into());
+        }
+    }
+    for file in &files {
+        archive.read_file(file, |bytes| {
+            progress.add_bytes(bytes.len() as u64);
+            Ok(())
+        })?;
+        if progress.cancelled() {
+            return Err(ReadError::Cancelled);
+        }
+    }
+    Ok(report)
+}
+
+/// The names of the columns whose values an archive holds for a table.
+///
+/// # Errors
+/// [`ReadError::Archive`] if its schema lacks the table, which a validated manifest rules out.
+pub fn stored_columns(
+    archive: &OpenArchive,
+    table: &coffer_core::manifest::TableData,
+) -> Result<Vec<String>, ReadError> {
+    let shape = archive
+        .manifest
+        .schema
+        .table(&table.table)
+        .ok_or_else(|| ArchiveError::NoEntry(table.path.clone()))?;
+    Ok(shape
+        .stored_columns()
+        .map(|column| column.name.clone())
+        .collect())
+}
+
+fn count_fault(entry: &str, expected: u64, found: u64) -> ReadError {
+    ArchiveError::Entry(Finding {
+        entry: entry.to_owned(),
+        fault: archive::Fault::Rows { expected, found },
+    })
+    .into()
+}
