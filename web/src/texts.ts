@@ -3,6 +3,7 @@
  * button will do; blame nobody; no exclamation marks.
  */
 import type { Contents, Engine, KnownCode, LeftOut, LeftOutReason, Lock, Notice, TableName } from "@coffer/archive";
+import type { Phase } from "./lib/api";
 import { bytes, count, number } from "./lib/format";
 import type { Drift, Finding } from "./lib/plan";
 import { plain } from "./lib/visible";
@@ -141,28 +142,24 @@ export const texts = {
     stored: "I have kept this password where I can find it without this machine",
     submit: "Use this password",
     working: "Making the key…",
-    profileName: "Backup password",
+    profileName: (when: string) => `Password of ${when}`,
   },
 
   password: { show: "Show the password", hide: "Hide the password" },
 
   progress: {
     phases: {
-      queued: "Waiting to start",
-      connect: "Connecting",
-      schema: "Reading the schema",
+      waiting: "Waiting to start",
+      reading: "Reading the schema",
       rows: "Copying rows",
-      tables: "Copying rows",
       files: "Copying files",
-      verify: "Reading the stored copy again",
-      verifying: "Reading the stored copy again",
-      plan: "Looking at the target",
-      check: "Checking the archive",
-      load: "Writing rows",
-      prove: "Checking the result",
-      commit: "Finishing",
-    } as Record<string, string>,
-    working: "Working",
+      finishing: "Writing the end of the archive",
+      verifying: "Checking every stored byte",
+      planning: "Comparing archive and target",
+      loading: "Writing rows",
+      proving: "Checking what was written",
+      committing: "Making it final",
+    } satisfies Record<Phase, string>,
     rows: (done: number, total: number) => (total > 0 ? `${number(done)} of ${rows(total)}` : rows(done)),
     bytes: (done: number, total: number) => (total > done ? `${bytes(done)} of ${bytes(total)}` : bytes(done)),
     cancel: "Cancel",

@@ -52,8 +52,22 @@ export interface Backup {
   readonly contents?: Contents;
 }
 
+/** What a job is doing. */
+export type Phase =
+  | "waiting"
+  | "reading"
+  | "rows"
+  | "files"
+  | "finishing"
+  | "verifying"
+  | "planning"
+  | "loading"
+  | "proving"
+  | "committing";
+
+/** A total of 0 means that it is not known. */
 export interface Progress {
-  readonly phase: string;
+  readonly phase: Phase;
   readonly rows: number;
   readonly rows_total: number;
   readonly bytes: number;
