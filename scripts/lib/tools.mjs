@@ -2,6 +2,7 @@
 import { chromium } from "../setup/chromium.mjs";
 import { postgres } from "../setup/postgres.mjs";
 import { python } from "../setup/python.mjs";
+import { zabbix } from "../setup/zabbix.mjs";
 import { at, cofferProgram } from "./paths.mjs";
 
 const finders = {
@@ -13,6 +14,8 @@ const finders = {
   COFFER_CHROMIUM: chromium,
   /** The directory of PostgreSQL's server programs. They refuse to run as root. */
   COFFER_POSTGRES_BIN: postgres,
+  /** Zabbix's PostgreSQL schema and data, as its Debian package has them. */
+  COFFER_ZABBIX: zabbix,
   /** A Python with `cryptography` and `argon2-cffi`. */
   COFFER_PYTHON: python,
 };
