@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use coffer_core::{
     Digest,
     archive::ArchiveError,
-    manifest::{Contents, Manifest, ManifestError, Product, TableData},
+    manifest::{Manifest, ManifestError, Product, TableData},
     policy::{self, PolicyError},
     rows::Part,
     schema::TableName,
@@ -27,6 +27,7 @@ mod pack;
 mod sink;
 
 use pack::{Packer, Plan};
+pub(crate) use sink::Sink;
 
 /// Parts that may wait between the engine and the packing thread.
 const QUEUE: usize = 2;
@@ -275,17 +276,5 @@ fn empty_table(table: TableName, path: String) -> TableData {
         digest: TableData::digest_of(&[]),
         row_set: coffer_core::rows::RowSet::new(),
         parts: Vec::new(),
-    }
-}
-
-/// The warning that follows from an archive's contents, for whoever shows it.
-#[must_use]
-pub const fn contents_notice(contents: Contents) -> Option<&'static str> {
-    match contents {
-        Contents::Standard => None,
-        Contents::Sensitive => Some("the archive holds credentials"),
-        Contents::Unclassified => {
-            Some("no preset was used, so the archive may hold credentials: treat it as secret")
-        }
     }
 }

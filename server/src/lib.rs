@@ -10,7 +10,9 @@
 )]
 
 pub mod backup;
+pub mod cli;
 pub mod clock;
+pub mod convert;
 pub mod engine;
 pub mod files;
 pub mod progress;

@@ -276,6 +276,12 @@ impl OpenArchive {
         self.plain.is_sealed()
     }
 
+    /// The archive's bytes, decrypted.
+    #[must_use]
+    pub const fn plain(&self) -> &Plain {
+        &self.plain
+    }
+
     /// The files that the files index lists; empty if there are no file sets.
     ///
     /// # Errors

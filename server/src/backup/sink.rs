@@ -1,6 +1,6 @@
 //! Where an archive's bytes go: sealed or not, in large writes.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use coffer_core::seal::{Access, FileKey, Sealer, seal_header};
 use getrandom::SysRng;
@@ -100,17 +100,5 @@ impl<W: Write> Sink<W> {
         }
         self.out.flush().map_err(BackupError::Write)?;
         Ok((self.out, self.written))
-    }
-}
-
-/// Lets a sink stand where a writer is asked for.
-impl<W: Write> Write for Sink<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Sink::write(self, bytes).map_err(io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }

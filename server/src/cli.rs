@@ -1,0 +1,90 @@
+//! The `coffer` command line: a file a command.
+//!
+//! Exit codes: 0 done; 1 failed; 2 wrong usage; 3 wrong password or key; 4 the archive is damaged or is none;
+//! 5 refused, nothing was changed; 130 cancelled.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod backup;
+mod failure;
+mod inspect;
+mod output;
+mod publish;
+mod restore;
+mod seal;
+mod secret;
+mod source;
+mod unseal;
+mod verify;
+
+use failure::Failure;
+use output::Output;
+
+/// Backups of self-hosted applications that can be looked into before they are trusted.
+#[derive(Debug, Parser)]
+#[command(
+    name = "coffer",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong password or key, 4 the archive is damaged \
+                  or is none, 5 refused and nothing was changed, 130 cancelled.\n\
+                  Database URLs: postgres://user@host/database (the password from PGPASSWORD or ~/.pgpass), \
+                  sqlite:PATH."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Print one JSON document for programs, and no progress.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Back up a live database and its files into one archive.
+    Backup(backup::Args),
+    /// Show what an archive holds.
+    Inspect(inspect::Args),
+    /// Check every byte of an archive.
+    Verify(verify::Args),
+    /// Seal a plain archive with a password.
+    Seal(seal::Args),
+    /// Turn a sealed archive into a plain one.
+    Unseal(unseal::Args),
+    /// Restore an archive into a database, all or nothing.
+    Restore(restore::Args),
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return output.fail(&Failure::failed(
+                "runtime",
+                format!("cannot start: {error}"),
+            ));
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Backup(args) => backup::run(args, &output).await,
+            Command::Inspect(args) => inspect::run(args, &output).await,
+            Command::Verify(args) => verify::run(args, &output).await,
+            Command::Seal(args) => seal::run(args, &output).await,
+            Command::Unseal(args) => unseal::run(args, &output).await,
+            Command::Restore(args) => restore::run(args, &output).await,
+        }
+    });
+    // A read that is stuck (a dead network folder, say) must not keep the process from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.fail(&failure),
+    }
+}

@@ -1,0 +1,153 @@
+//! `coffer backup`
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use coffer_core::seal::Cost;
+use serde::Serialize;
+
+use super::{
+    Failure, Output,
+    inspect::Overview,
+    output::bytes,
+    publish::Unpublished,
+    secret::PasswordArgs,
+    source::{distinct, file_set, preset, url},
+};
+use crate::{
+    backup::{self, BackupRequest, SealTo},
+    progress::Progress,
+    read::{FileSource, ReadAt, Unlock},
+    source::SourceConfig,
+    verify,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The database: postgres://… or sqlite:PATH.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COFFER_SOURCE",
+        hide_env_values = true
+    )]
+    source: String,
+
+    /// A folder of uploaded files to archive with it; may be repeated.
+    #[arg(long, value_name = "NAME=FOLDER", value_parser = file_set)]
+    files: Vec<(String, PathBuf)>,
+
+    /// The archive to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Replace the archive if there is one of this name.
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Seal the archive with a password.
+    #[arg(long)]
+    sealed: bool,
+
+    #[command(flatten)]
+    password: PasswordArgs,
+
+    /// Rules for the application's data: what is a credential, what to leave out.
+    #[arg(long, value_name = "FILE")]
+    preset: Option<PathBuf>,
+
+    /// Keep credentials in the archive; needs --preset and --sealed.
+    #[arg(long)]
+    sensitive: bool,
+
+    /// A table to leave out; may be repeated.
+    #[arg(long, value_name = "TABLE")]
+    exclude: Vec<String>,
+
+    /// The application's name, where no preset names it.
+    #[arg(long, value_name = "NAME")]
+    app: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Done {
+    file: String,
+    bytes: u64,
+    sealed: bool,
+    verified: bool,
+    archive: Overview,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} written and verified, {}",
+            self.file,
+            bytes(self.bytes)
+        )?;
+        self.archive.fmt(f)
+    }
+}
+
+pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    if args.password.given() && !args.sealed {
+        return Err(Failure::usage(
+            "a password was given without --sealed; nothing was written",
+        ));
+    }
+    distinct(&args.files)?;
+    let source = SourceConfig {
+        url: url(&args.source)?,
+        file_sets: args.files,
+        preset: args.preset.as_deref().map(preset).transpose()?,
+        app: args.app,
+    };
+    let file = Unpublished::create(&args.out, args.overwrite)?;
+    let seal = if args.sealed {
+        Some(SealTo::Password {
+            password: args.password.for_sealing()?,
+            cost: Cost::default(),
+        })
+    } else {
+        None
+    };
+    let request = BackupRequest {
+        source,
+        seal,
+        sensitive: args.sensitive,
+        exclude: args.exclude,
+    };
+    let progress = Progress::default();
+    let job = backup::run(request, file.writer()?, progress.clone());
+    let report = output.watch(&progress, job).await?;
+
+    // Proven from the stored bytes, not from what was meant to be written.
+    let stored: Arc<dyn ReadAt> = Arc::new(
+        FileSource::open(file.temporary_path())
+            .map_err(|error| Failure::file("read back", &args.out, &error))?,
+    );
+    let unlock = report
+        .file_key
+        .clone()
+        .map_or(Unlock::None, Unlock::FileKey);
+    let checking = {
+        let progress = progress.clone();
+        tokio::task::spawn_blocking(move || verify::verify(&stored, &unlock, &progress))
+    };
+    output.watch(&progress, checking).await.map_err(|_| {
+        Failure::failed(
+            "defect",
+            "checking the archive stopped; nothing was published",
+        )
+    })??;
+    file.publish()?;
+    let done = Done {
+        file: args.out.display().to_string(),
+        bytes: report.bytes,
+        sealed: report.file_key.is_some(),
+        verified: true,
+        archive: Overview::of(&report.manifest),
+    };
+    output.result(&done, &done);
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Why a command failed, as an exit code, a name for programs and a sentence for people.
+
+use coffer_core::seal::SealError;
+
+use crate::{
+    backup::BackupError, convert::ConvertError, engine::EngineError, read::ReadError,
+    restore::RestoreError,
+};
+
+/// A failed command.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) exit: u8,
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const KEY: u8 = 3;
+const DAMAGED: u8 = 4;
+const REFUSED: u8 = 5;
+const CANCELLED: u8 = 130;
+
+impl Failure {
+    fn new(exit: u8, code: &str, message: impl ToString) -> Self {
+        Self {
+            exit,
+            code: code.to_owned(),
+            message: message.to_string(),
+        }
+    }
+
+    /// Something went wrong on the way.
+    pub(super) fn failed(code: &str, message: impl ToString) -> Self {
+        Self::new(FAILED, code, message)
+    }
+
+    /// The command was called in a way that makes no sense.
+    pub(super) fn usage(message: impl ToString) -> Self {
+        Self::new(USAGE, "usage", message)
+    }
+
+    /// The command refuses; nothing was changed.
+    pub(super) fn refused(code: &str, message: impl ToString) -> Self {
+        Self::new(REFUSED, code, message)
+    }
+
+    /// The archive is damaged.
+    pub(super) fn damaged(code: &str, message: impl ToString) -> Self {
+        Self::new(DAMAGED, code, message)
+    }
+
+    /// A file can't be read or written.
+    pub(super) fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::new(
+            FAILED,
+            "file",
+            format!("cannot {doing} {}: {error}", path.display()),
+        )
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        let exit = match &error {
+            ReadError::Io(_) => FAILED,
+            ReadError::Cancelled => CANCELLED,
+            ReadError::Locked
+            | ReadError::Seal(
+                SealError::WrongPassword | SealError::NotARecipient | SealError::CostTooHigh { .. },
+            ) => KEY,
+            _ => DAMAGED,
+        };
+        Self::new(exit, error.code(), &error)
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        let exit = match &error {
+            BackupError::Cancelled => CANCELLED,
+            BackupError::SensitiveNeedsSeal | BackupError::Policy(_) => REFUSED,
+            _ => FAILED,
+        };
+        Self::new(exit, error.code(), &error)
+    }
+}
+
+impl From<ConvertError> for Failure {
+    fn from(error: ConvertError) -> Self {
+        match error {
+            ConvertError::Read(error) => error.into(),
+            ConvertError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self::new(FAILED, "database", &error)
+    }
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        let exit = match error {
+            RestoreError::Read(error) => return error.into(),
+            RestoreError::Cancelled => CANCELLED,
+            RestoreError::Blocked(_) | RestoreError::PlanChanged(_) => REFUSED,
+            _ => FAILED,
+        };
+        Self::new(exit, error.code(), &error)
+    }
+}

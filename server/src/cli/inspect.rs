@@ -1,0 +1,272 @@
+//! `coffer inspect`
+
+use std::{fmt, path::PathBuf};
+
+use coffer_core::{
+    manifest::{Contents, LeftOut, Manifest},
+    seal::Lock,
+};
+use indicatif::HumanCount;
+use serde::Serialize;
+
+use super::{
+    Failure, Output,
+    output::{bytes, safe},
+    secret::PasswordArgs,
+    source,
+};
+use crate::read::{Look, OpenArchive, look};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The archive.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    #[command(flatten)]
+    password: PasswordArgs,
+
+    /// Show only what shows without a password: who can open the archive.
+    #[arg(long)]
+    locked: bool,
+}
+
+/// What an archive holds, at a glance.
+#[derive(Serialize)]
+pub(super) struct Overview {
+    app: String,
+    app_version: Option<String>,
+    created_at: String,
+    engine: String,
+    engine_version: String,
+    contents: Contents,
+    migration: Option<String>,
+    schema_sha256: String,
+    rows: u64,
+    tables: Vec<TableLine>,
+    file_sets: Vec<FileSetLine>,
+    left_out: Vec<String>,
+    notices: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TableLine {
+    table: String,
+    rows: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct FileSetLine {
+    name: String,
+    files: u64,
+    bytes: u64,
+}
+
+impl Overview {
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        Self {
+            app: manifest.app.name.clone(),
+            app_version: manifest.app.version.clone(),
+            created_at: manifest.created_at.clone(),
+            engine: manifest.engine.to_string(),
+            engine_version: manifest.engine_version.clone(),
+            contents: manifest.contents,
+            migration: manifest
+                .migration
+                .as_ref()
+                .map(|migration| migration.head.clone()),
+            schema_sha256: manifest.schema_sha256.to_string(),
+            rows: manifest.total_rows(),
+            tables: manifest
+                .tables
+                .iter()
+                .map(|table| TableLine {
+                    table: table.table.to_string(),
+                    rows: table.rows,
+                    bytes: table.bytes,
+                })
+                .collect(),
+            file_sets: manifest
+                .file_sets
+                .iter()
+                .map(|set| FileSetLine {
+                    name: set.name.clone(),
+                    files: set.files,
+                    bytes: set.bytes,
+                })
+                .collect(),
+            left_out: manifest.left_out.iter().map(describe).collect(),
+            notices: manifest.notices.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+fn describe(left_out: &LeftOut) -> String {
+    match left_out {
+        LeftOut::Table {
+            table,
+            reason,
+            rows,
+            detail,
+        } => {
+            let rows = rows
+                .map(|rows| format!(" ({rows} rows)"))
+                .unwrap_or_default();
+            let detail = detail
+                .as_ref()
+                .map(|detail| format!(": {detail}"))
+                .unwrap_or_default();
+            format!("table {table}{rows}: {reason}{detail}")
+        }
+        LeftOut::Column {
+            table,
+            column,
+            reason,
+            placeholder,
+        } => {
+            let instead = placeholder
+                .as_ref()
+                .map(|text| format!(", {text} instead"))
+                .unwrap_or_default();
+            format!("column {table}.{column}: {reason}{instead}")
+        }
+        LeftOut::FileSet { name, reason } => format!("file set {name}: {reason}"),
+        LeftOut::Object { kind, name, reason } => format!("{kind} {name}: {reason}"),
+    }
+}
+
+impl fmt::Display for Overview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self
+            .app_version
+            .as_deref()
+            .map(|version| format!(" {version}"))
+            .unwrap_or_default();
+        writeln!(
+            f,
+            "{}{} of {}",
+            safe(&self.app),
+            safe(&version),
+            self.created_at
+        )?;
+        write!(f, "{} {}", self.engine, safe(&self.engine_version))?;
+        match &self.migration {
+            Some(head) => writeln!(f, ", migration {}", safe(head))?,
+            None => writeln!(f)?,
+        }
+        writeln!(
+            f,
+            "contents: {}",
+            match self.contents {
+                Contents::Standard => "standard, no credentials inside",
+                Contents::Sensitive => "sensitive, credentials inside",
+                Contents::Unclassified => "unclassified: no preset was used, treat it as secret",
+            }
+        )?;
+        writeln!(
+            f,
+            "{} tables, {} rows",
+            self.tables.len(),
+            HumanCount(self.rows)
+        )?;
+        let width = self
+            .tables
+            .iter()
+            .map(|line| safe(&line.table).chars().count())
+            .max()
+            .unwrap_or(0);
+        for line in &self.tables {
+            let rows = HumanCount(line.rows).to_string();
+            writeln!(
+                f,
+                "  {:width$}  {rows:>12} rows  {:>12}",
+                safe(&line.table),
+                bytes(line.bytes)
+            )?;
+        }
+        for set in &self.file_sets {
+            writeln!(
+                f,
+                "files {}: {} files, {}",
+                safe(&set.name),
+                HumanCount(set.files),
+                bytes(set.bytes)
+            )?;
+        }
+        if !self.left_out.is_empty() {
+            writeln!(f, "left out:")?;
+            self.left_out
+                .iter()
+                .try_for_each(|line| writeln!(f, "  {}", safe(line)))?;
+        }
+        if !self.notices.is_empty() {
+            writeln!(f, "to know:")?;
+            self.notices
+                .iter()
+                .try_for_each(|line| writeln!(f, "  {}", safe(line)))?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Locked {
+    sealed: bool,
+    locks: Vec<String>,
+    content_bytes: u64,
+}
+
+impl fmt::Display for Locked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.sealed {
+            return writeln!(f, "not sealed");
+        }
+        writeln!(
+            f,
+            "sealed, {} of content; opened by",
+            bytes(self.content_bytes)
+        )?;
+        if self.locks.is_empty() {
+            writeln!(f, "  a one-time key: this is a restore bundle")?;
+        }
+        self.locks
+            .iter()
+            .try_for_each(|lock| writeln!(f, "  {}", safe(lock)))
+    }
+}
+
+fn lock_name(lock: &Lock) -> String {
+    match lock {
+        Lock::Password => "a password".to_owned(),
+        Lock::LockedKey(fingerprint) => format!("the password of key {fingerprint}"),
+        Lock::Key(fingerprint) => format!("the secret key {fingerprint}"),
+        Lock::Unknown(kind) => format!("something that this version does not know ({kind})"),
+    }
+}
+
+pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    let source = source::archive(&args.file)?;
+    let look = look(&*source)?;
+    if args.locked {
+        let locked = match &look {
+            Look::Zip => Locked {
+                sealed: false,
+                locks: Vec::new(),
+                content_bytes: source.size(),
+            },
+            Look::Sealed(sealed) => Locked {
+                sealed: true,
+                locks: sealed.locks().iter().map(lock_name).collect(),
+                content_bytes: sealed.payload_range().len,
+            },
+        };
+        output.result(&locked, &locked);
+        return Ok(());
+    }
+    let unlock = args.password.for_opening(matches!(look, Look::Sealed(_)))?;
+    let archive = OpenArchive::open(source, &unlock)?;
+    let overview = Overview::of(&archive.manifest);
+    output.result(&overview, &overview);
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! What a command prints: for people on a terminal, or one JSON document for programs.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::Failure;
+use crate::progress::{Phase, Progress, ProgressSnapshot};
+
+/// Where a command's words go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// The result: `value` for programs, `text` for people. A reader that has gone is not this command's concern.
+    pub(super) fn result(self, value: &impl Serialize, text: impl fmt::Display) {
+        let mut out = io::stdout().lock();
+        let _ = if self.json {
+            serde_json::to_writer_pretty(&mut out, value)
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(out))
+        } else {
+            write!(out, "{text}")
+        };
+    }
+
+    /// Something worth knowing on the way, for people only.
+    pub(super) fn note(self, text: impl fmt::Display) {
+        if !self.json {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// A failed command's last words and exit code.
+    pub(super) fn fail(self, failure: &Failure) -> ExitCode {
+        if self.json {
+            let error = serde_json::json!({
+                "error": { "code": failure.code, "message": failure.message }
+            });
+            let _ = writeln!(io::stdout().lock(), "{error:#}");
+        } else {
+            let _ = writeln!(io::stderr().lock(), "coffer: {}", failure.message);
+        }
+        ExitCode::from(failure.exit)
+    }
+
+    /// Runs a long job: shows its progress on a terminal, and asks it to stop at the first Ctrl-C.
+    pub(super) async fn watch<T>(self, progress: &Progress, job: impl Future<Output = T>) -> T {
+        let bar = (!self.json && io::stderr().is_terminal()).then(ProgressBar::new_spinner);
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        let mut phase = Phase::Waiting;
+        let mut job = std::pin::pin!(job);
+        let result = loop {
+            tokio::select! {
+                result = &mut job => break result,
+                _ = ticks.tick() => {
+                    if let Some(bar) = &bar {
+                        show(bar, progress.snapshot(), &mut phase);
+                    }
+                }
+                signal = tokio::signal::ctrl_c() => {
+                    if signal.is_ok() {
+                        self.note("stopping …");
+                        progress.cancel();
+                    }
+                }
+            }
+        };
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        result
+    }
+}
+
+fn show(bar: &ProgressBar, now: ProgressSnapshot, shown: &mut Phase) {
+    if *shown != now.phase {
+        *shown = now.phase;
+        bar.reset();
+        let style = if now.bytes_total > 0 {
+            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
+        } else {
+            "{spinner} {msg} {bytes} {bytes_per_sec}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        if now.bytes_total > 0 {
+            bar.set_length(now.bytes_total);
+        }
+    }
+    let rows = if now.rows_total > 0 {
+        format!(
+            ", {} of {} rows",
+            HumanCount(now.rows),
+            HumanCount(now.rows_total)
+        )
+    } else {
+        String::new()
+    };
+    let counts_rows = matches!(now.phase, Phase::Rows | Phase::Loading | Phase::Verifying);
+    bar.set_message(format!(
+        "{}{}",
+        phase_name(now.phase),
+        if counts_rows { &rows } else { "" }
+    ));
+    bar.set_position(now.bytes);
+}
+
+const fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Reading => "reading the database's shape",
+        Phase::Rows => "archiving rows",
+        Phase::Files => "files",
+        Phase::Finishing => "finishing",
+        Phase::Verifying => "checking the archive",
+        Phase::Planning => "planning",
+        Phase::Loading => "loading rows",
+        Phase::Proving => "proving",
+        Phase::Committing => "committing",
+    }
+}
+
+/// Bytes for people, e.g. `12.4 MiB`.
+pub(super) fn bytes(count: u64) -> String {
+    HumanBytes(count).to_string()
+}
+
+/// Text that came from an archive or database, safe to show on a terminal: control and direction-changing
+/// characters are shown as escapes.
+pub(super) fn safe(text: &str) -> String {
+    text.chars()
+        .map(|char| {
+            let hidden = char.is_control()
+                || matches!(char, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
+            if hidden { char.escape_unicode().to_string() } else { char.to_string() }
+        })
+        .collect()
+}

@@ -1,0 +1,307 @@
+//! `coffer restore`
+
+use std::{
+    fmt,
+    io::{self, BufRead, IsTerminal, Write},
+    path::PathBuf,
+};
+
+use coffer_core::{
+    manifest::Selection,
+    plan::{Consent, Mode, Plan},
+    schema::TableName,
+};
+use indicatif::HumanCount;
+use serde::Serialize;
+
+use super::{
+    Failure, Output,
+    output::{bytes, safe},
+    secret::PasswordArgs,
+    source::{self, distinct, file_set, url},
+};
+use crate::{
+    progress::Progress,
+    read::{Look, OpenArchive, look},
+    restore::{self, RestoreReport, RestoreRequest},
+    source::SourceConfig,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The archive.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The database to restore into: postgres://… or sqlite:PATH. It must have its tables already.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COFFER_TARGET",
+        hide_env_values = true
+    )]
+    target: String,
+
+    /// How archive and target are brought together. replace: the tables hold exactly what the archive holds.
+    #[arg(long, value_enum)]
+    mode: ModeArg,
+
+    /// The folder to restore a file set into; may be repeated.
+    #[arg(long, value_name = "NAME=FOLDER", value_parser = file_set)]
+    files: Vec<(String, PathBuf)>,
+
+    /// Restore only this table; may be repeated.
+    #[arg(long = "table", value_name = "TABLE")]
+    tables: Vec<String>,
+
+    /// Restore no files.
+    #[arg(long, conflicts_with = "files")]
+    without_files: bool,
+
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+
+    /// Replace rows and files that are there now.
+    #[arg(long)]
+    force: bool,
+
+    /// Restore although the target's schema differs, as far as the rows fit.
+    #[arg(long)]
+    ignore_schema_mismatch: bool,
+
+    /// Show the plan and stop.
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ModeArg {
+    /// The tables hold exactly what the archive holds.
+    Replace,
+}
+
+struct Shown<'a>(&'a Plan);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = self.0;
+        writeln!(
+            f,
+            "restore into {}, mode {}:",
+            safe(&plan.target),
+            plan.mode
+        )?;
+        let width = plan
+            .tables
+            .iter()
+            .map(|table| safe(&table.table.to_string()).chars().count())
+            .max()
+            .unwrap_or(0);
+        for table in &plan.tables {
+            writeln!(
+                f,
+                "  {:width$}  {:>12} rows go  {:>12} rows come",
+                safe(&table.table.to_string()),
+                HumanCount(table.delete).to_string(),
+                HumanCount(table.insert).to_string()
+            )?;
+        }
+        for set in &plan.file_sets {
+            writeln!(
+                f,
+                "  files {}: {} go, {} come ({})",
+                safe(&set.name),
+                HumanCount(set.delete),
+                HumanCount(set.insert),
+                bytes(set.bytes)
+            )?;
+        }
+        for (finding, blocks) in restore::findings(plan) {
+            writeln!(
+                f,
+                "  {} {}",
+                if blocks { "refused:" } else { "note:" },
+                safe(&finding.to_string())
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    plan: &'a Plan,
+    digest: String,
+}
+
+#[derive(Serialize)]
+struct Done {
+    restored: bool,
+    #[serde(flatten)]
+    report: RestoreReport,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files: u64 = self.report.file_sets.iter().map(|set| set.files).sum();
+        writeln!(
+            f,
+            "restored: {} tables with {} rows, read back and equal to the archive, and {} files",
+            self.report.tables.len(),
+            HumanCount(self.report.rows),
+            HumanCount(files)
+        )
+    }
+}
+
+pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    distinct(&args.files)?;
+    let target = SourceConfig {
+        url: url(&args.target)?,
+        file_sets: args.files,
+        preset: None,
+        app: None,
+    };
+    let archive = source::archive(&args.file)?;
+    let unlock = args
+        .password
+        .for_opening(matches!(look(&*archive)?, Look::Sealed(_)))?;
+    let selection = {
+        let archive = OpenArchive::open(archive.clone(), &unlock)?;
+        Selection {
+            tables: select_tables(&args.tables, &archive)?,
+            // Single tables are asked for without files, unless a folder for them is named.
+            file_sets: (args.without_files
+                || (!args.tables.is_empty() && target.file_sets.is_empty()))
+            .then(Vec::new),
+        }
+    };
+    let mut request = RestoreRequest {
+        target,
+        archive,
+        unlock,
+        selection,
+        mode: match args.mode {
+            ModeArg::Replace => Mode::Replace,
+        },
+        consent: Consent {
+            replace_existing: args.force,
+            schema_mismatch: args.ignore_schema_mismatch,
+        },
+        expected_plan: None,
+    };
+    let plan = restore::plan(&request).await?;
+    if args.dry_run {
+        output.result(
+            &Planned {
+                plan: &plan,
+                digest: plan.digest().to_string(),
+            },
+            Shown(&plan),
+        );
+        return Ok(());
+    }
+    output.note(Shown(&plan));
+    if plan.blocked {
+        return Err(refusal(&plan));
+    }
+    if !args.yes {
+        confirm(&plan)?;
+    }
+    request.expected_plan = Some(plan.digest());
+    let progress = Progress::default();
+    let report = output
+        .watch(&progress, restore::run(request, progress.clone()))
+        .await?;
+    let done = Done {
+        restored: true,
+        report,
+    };
+    output.result(&done, &done);
+    Ok(())
+}
+
+fn select_tables(
+    names: &[String],
+    archive: &OpenArchive,
+) -> Result<Option<Vec<TableName>>, Failure> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    names
+        .iter()
+        .map(|name| {
+            let mut found = archive
+                .manifest
+                .tables
+                .iter()
+                .filter(|table| table.table.name == *name || table.table.to_string() == *name);
+            match (found.next(), found.next()) {
+                (Some(table), None) => Ok(table.table.clone()),
+                (None, _) => Err(Failure::usage(format!(
+                    "the archive holds no table {name}; nothing was changed"
+                ))),
+                _ => Err(Failure::usage(format!(
+                    "the archive holds several tables {name}; name the schema too"
+                ))),
+            }
+        })
+        .collect::<Result<_, _>>()
+        .map(Some)
+}
+
+fn refusal(plan: &Plan) -> Failure {
+    use coffer_core::plan::Finding;
+    let reasons: Vec<String> = plan
+        .blocking()
+        .map(|finding| match finding {
+            Finding::NotEmpty { .. } => format!("{finding} (--force allows it)"),
+            Finding::SchemaMismatch { .. } => {
+                format!("{finding} (--ignore-schema-mismatch allows it)")
+            }
+            Finding::NoFolder { set } => {
+                format!("{finding} (give one with --files {set}=FOLDER, or use --without-files)")
+            }
+            other => other.to_string(),
+        })
+        .collect();
+    Failure::refused(
+        "plan_blocked",
+        format!(
+            "refused: {}; nothing was changed",
+            safe(&reasons.join("; "))
+        ),
+    )
+}
+
+fn confirm(plan: &Plan) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "there is no terminal to confirm the plan on; nothing was changed, use --yes to go on without asking",
+        ));
+    }
+    let mut err = io::stderr().lock();
+    let _ = write!(
+        err,
+        "Type the name of the target to go on ({}): ",
+        safe(&plan.target)
+    );
+    let _ = err.flush();
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::failed("prompt", format!("cannot read the answer: {error}")))?;
+    if answer.trim_end_matches(['\n', '\r']) == plan.target {
+        Ok(())
+    } else {
+        Err(Failure::refused(
+            "not_confirmed",
+            "not confirmed; nothing was changed",
+        ))
+    }
+}

@@ -1,0 +1,63 @@
+//! Arguments that name a database, its folders and its preset.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use coffer_core::policy::Preset;
+
+use super::Failure;
+use crate::{
+    engine::DatabaseUrl,
+    read::{FileSource, ReadAt},
+};
+
+/// A database URL. Its errors never repeat a password.
+pub(super) fn url(text: &str) -> Result<DatabaseUrl, Failure> {
+    DatabaseUrl::parse(text).map_err(Failure::usage)
+}
+
+/// `NAME=DIR` as a file set.
+pub(super) fn file_set(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, folder) = text
+        .split_once('=')
+        .ok_or("a file set is given as NAME=FOLDER")?;
+    let usable = !name.contains('/')
+        && coffer_core::archive::name::check(&format!("files/{name}/x")).is_ok();
+    if !usable {
+        return Err(format!("{name:?} cannot be the name of a file set"));
+    }
+    if folder.is_empty() {
+        return Err("the folder of the file set is missing".to_owned());
+    }
+    Ok((name.to_owned(), PathBuf::from(folder)))
+}
+
+/// Refuses two file sets of one name.
+pub(super) fn distinct(sets: &[(String, PathBuf)]) -> Result<(), Failure> {
+    for (index, (name, _)) in sets.iter().enumerate() {
+        if sets.iter().skip(index + 1).any(|(other, _)| other == name) {
+            return Err(Failure::usage(format!(
+                "the file set {name} is given twice"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a preset.
+pub(super) fn preset(path: &Path) -> Result<Preset, Failure> {
+    let text =
+        fs::read_to_string(path).map_err(|error| Failure::file("read the preset", path, &error))?;
+    toml::from_str(&text)
+        .map_err(|error| Failure::usage(format!("the preset {} is wrong: {error}", path.display())))
+}
+
+/// Opens an archive's file.
+pub(super) fn archive(path: &Path) -> Result<Arc<dyn ReadAt>, Failure> {
+    FileSource::open(path)
+        .map(|source| Arc::new(source) as Arc<dyn ReadAt>)
+        .map_err(|error| Failure::file("open", path, &error))
+}

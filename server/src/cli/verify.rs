@@ -1,0 +1,122 @@
+//! `coffer verify`
+
+use std::{fmt, path::PathBuf};
+
+use indicatif::HumanCount;
+use serde::Serialize;
+
+use super::{Failure, Output, output::bytes, secret::PasswordArgs, source};
+use crate::{
+    progress::Progress,
+    read::{Look, look},
+    verify::{VerifyReport, scrub, verify},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The archive.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    #[command(flatten)]
+    password: PasswordArgs,
+
+    /// Compare the stored bytes with the scrub table only. Needs no password, and finds accidents, not forgery.
+    #[arg(long, conflicts_with_all = ["password_file", "password_env"])]
+    scrub: bool,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    verified: bool,
+    #[serde(flatten)]
+    report: VerifyReport,
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let VerifyReport {
+            tables,
+            rows,
+            files,
+            bytes: size,
+        } = self.report;
+        writeln!(
+            f,
+            "all is well: {} tables with {} rows and {} files, {} in all, as the manifest says",
+            HumanCount(tables),
+            HumanCount(rows),
+            HumanCount(files),
+            bytes(size)
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct Scrubbed {
+    scrubbed: bool,
+    bytes: u64,
+}
+
+impl fmt::Display for Scrubbed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "no accidental damage in {} of sealed content",
+            bytes(self.bytes)
+        )
+    }
+}
+
+pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    let source = source::archive(&args.file)?;
+    let look = look(&*source)?;
+    let progress = Progress::default();
+    let stopped = |_| Failure::failed("defect", "checking the archive stopped");
+    if args.scrub {
+        let Look::Sealed(sealed) = look else {
+            return Err(Failure::usage(
+                "only a sealed archive has a scrub table; verify it without --scrub",
+            ));
+        };
+        let size = sealed.payload_range().len;
+        let job = {
+            let progress = progress.clone();
+            tokio::task::spawn_blocking(move || scrub(&*source, &sealed, &progress))
+        };
+        let damaged = output.watch(&progress, job).await.map_err(stopped)??;
+        if let Some(first) = damaged.first() {
+            let ranges: Vec<String> = damaged
+                .iter()
+                .map(|range| format!("{}-{}", range.offset, range.end().saturating_sub(1)))
+                .collect();
+            return Err(Failure::damaged(
+                "scrub_damaged",
+                format!(
+                    "{} of the stored megabytes are damaged, the first at byte {}; damaged bytes: {}",
+                    damaged.len(),
+                    first.offset,
+                    ranges.join(", ")
+                ),
+            ));
+        }
+        let scrubbed = Scrubbed {
+            scrubbed: true,
+            bytes: size,
+        };
+        output.result(&scrubbed, &scrubbed);
+        return Ok(());
+    }
+    let unlock = args.password.for_opening(matches!(look, Look::Sealed(_)))?;
+    let job = {
+        let progress = progress.clone();
+        tokio::task::spawn_blocking(move || verify(&source, &unlock, &progress))
+    };
+    let report = output.watch(&progress, job).await.map_err(stopped)??;
+    let verified = Verified {
+        verified: true,
+        report,
+    };
+    output.result(&verified, &verified);
+    Ok(())
+}
