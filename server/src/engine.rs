@@ -14,6 +14,7 @@ use coffer_core::{
 use tokio::sync::mpsc;
 
 mod error;
+mod ledger;
 pub mod postgres;
 pub mod sqlite;
 mod url;

@@ -1,1 +1,5 @@
 //! Helpers for tests that cross the parts of Coffer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod engine;
+pub mod postgres;

@@ -9,7 +9,8 @@ use super::url::UrlError;
 
 /// Why a database could not be read or written.
 ///
-/// Every write goes through one transaction, so an error always means that the database is as it was before.
+/// Every write goes through one transaction, so an error means that the database is as it was before; the one
+/// exception is [`EngineError::CommitUnknown`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// The URL can't be used.
@@ -34,6 +35,16 @@ pub enum EngineError {
         target: String,
         /// What was being done.
         doing: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The connection was lost after the commit was sent and before it was answered.
+    #[error(
+        "the connection to {target} was lost while the restore was being committed: {reason}; it took effect either completely or not at all; look at the database before you try again"
+    )]
+    CommitUnknown {
+        /// The database.
+        target: String,
         /// What the system says.
         reason: String,
     },

@@ -43,7 +43,7 @@ pub enum DatabaseUrl {
 /// How to reach a PostgreSQL database.
 #[derive(Clone)]
 pub struct PostgresUrl {
-    options: PgConnectOptions,
+    options: Box<PgConnectOptions>,
     database: String,
 }
 
@@ -173,11 +173,14 @@ impl PostgresUrl {
             .filter(|name| !name.is_empty())
             .ok_or(UrlError::NoDatabase)?
             .to_owned();
-        Ok(Self { options, database })
+        Ok(Self {
+            options: Box::new(options),
+            database,
+        })
     }
 
     /// What the driver needs, the password included.
-    pub(super) const fn options(&self) -> &PgConnectOptions {
+    pub(super) fn options(&self) -> &PgConnectOptions {
         &self.options
     }
 

@@ -1,0 +1,354 @@
+//! Replacing the rows of some tables in one transaction, as their owner.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use coffer_core::{
+    manifest::Sequence,
+    policy::ColumnPolicy,
+    rows::{RowError, RowSet},
+    schema::{Column, TableName},
+};
+use futures_util::TryStreamExt;
+use sqlx::postgres::PgDatabaseError;
+use tokio::sync::mpsc;
+
+use super::{
+    aside::{self, Aside},
+    catalog::{self, Catalog, Relation},
+    copy,
+    link::{self, Id, Link, Step},
+    sequence, sql,
+};
+use crate::engine::{Database, EngineError, ReplaceSession, url::PostgresUrl};
+
+/// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
+/// per database.
+const ADVISORY_LOCK: (i32, i32) = (0x0000_636f, 0x6666_6572);
+
+/// How far the session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was changed.
+    Begun,
+    /// The tables are empty, with keys and triggers set aside.
+    Cleared,
+    /// Everything is back in place.
+    Settled,
+}
+
+/// A transaction that replaces rows. Dropping it closes the connection, and the server rolls back.
+pub(super) struct PostgresReplace {
+    link: Link,
+    catalog: Catalog,
+    selected: Vec<Relation>,
+    aside: Aside,
+    stage: Stage,
+}
+
+impl PostgresReplace {
+    pub(super) async fn begin(
+        url: &PostgresUrl,
+        schemas: &[String],
+        tables: &[TableName],
+    ) -> Result<Self, EngineError> {
+        let mut link = Link::open(url).await?;
+        let step = Step::new("beginning a restore");
+        // Each statement sees what the locks let through, also what was committed while they were waited for.
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
+        link.run(step, begin.into()).await?;
+        let (high, low) = ADVISORY_LOCK;
+        let row = link
+            .row(
+                step,
+                &format!("SELECT pg_try_advisory_xact_lock({high}, {low})"),
+            )
+            .await?;
+        if !link.get::<bool>(&row, 0)? {
+            return Err(EngineError::AnotherRestore {
+                target: link.target().to_owned(),
+            });
+        }
+        let listed = catalog::relations(&mut link, schemas).await?;
+        let mut wanted = Vec::new();
+        for table in tables {
+            let relation = listed.iter().find(|relation| relation.name == *table);
+            wanted.push(relation.ok_or_else(|| EngineError::NoTable {
+                target: link.target().to_owned(),
+                table: table.clone(),
+            })?);
+        }
+        lock(&mut link, &wanted).await?;
+        let catalog = catalog::read(&mut link, schemas).await?;
+        let mut selected = Vec::new();
+        for relation in wanted {
+            let now = catalog.relation(&relation.name)?;
+            if now.id != relation.id {
+                return Err(EngineError::Restless {
+                    target: link.target().to_owned(),
+                    attempts: 1,
+                });
+            }
+            selected.push(now.clone());
+        }
+        Ok(Self {
+            link,
+            catalog,
+            selected,
+            aside: Aside::default(),
+            stage: Stage::Begun,
+        })
+    }
+
+    fn expect(&self, stage: Stage, why: &'static str) -> Result<(), EngineError> {
+        if self.stage == stage {
+            return Ok(());
+        }
+        Err(EngineError::Ended {
+            target: self.link.target().to_owned(),
+            why,
+        })
+    }
+
+    fn selected(&self, table: &TableName) -> Result<&Relation, EngineError> {
+        self.selected
+            .iter()
+            .find(|relation| relation.name == *table)
+            .ok_or_else(|| EngineError::NoTable {
+                target: self.link.target().to_owned(),
+                table: table.clone(),
+            })
+    }
+
+    /// The tables and all of their partitions, each after the table that it is a part of.
+    async fn with_partitions(&mut self) -> Result<Vec<Id>, EngineError> {
+        let ids: Vec<Id> = self.selected.iter().map(|relation| relation.id).collect();
+        let sql = "
+            SELECT t.oid FROM unnest($1) WITH ORDINALITY t (oid, place)
+             UNION ALL
+            SELECT p.relid FROM unnest($1) r (oid) JOIN pg_class c ON c.oid = r.oid AND c.relkind = 'p',
+                   pg_partition_tree(c.oid) WITH ORDINALITY p (relid, parent, leaf, level, place)
+             WHERE p.relid <> c.oid";
+        let step = Step::new("listing the partitions");
+        let rows = self.link.rows(step, sql, ids).await?;
+        rows.iter().map(|row| self.link.get(row, 0)).collect()
+    }
+}
+
+/// Locks the tables, and those outside whose foreign keys into them will be set aside.
+async fn lock(link: &mut Link, wanted: &[&Relation]) -> Result<(), EngineError> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Id> = wanted.iter().map(|relation| relation.id).collect();
+    let outside = aside::referencing(link, &ids).await?;
+    let names: Vec<String> = wanted
+        .iter()
+        .map(|relation| relation.rows_clause())
+        .chain(outside.iter().map(sql::table))
+        .collect();
+    let step = Step::new("shutting other writers out of the tables");
+    let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names.join(", "));
+    link.run(step, lock).await
+}
+
+#[async_trait]
+impl ReplaceSession for PostgresReplace {
+    fn database(&self) -> &Database {
+        &self.catalog.database
+    }
+
+    async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError> {
+        let mut counts = Vec::with_capacity(self.catalog.relations.len());
+        for relation in &self.catalog.relations {
+            let from = relation.rows_clause();
+            let count = self.link.count(&relation.name, &from).await?;
+            counts.push((relation.name.clone(), count));
+        }
+        Ok(counts)
+    }
+
+    async fn clear(&mut self) -> Result<(), EngineError> {
+        self.expect(Stage::Begun, "its tables are cleared already")?;
+        let ids = self.with_partitions().await?;
+        self.aside = Aside::set(&mut self.link, &ids).await?;
+        if !self.selected.is_empty() {
+            let names: Vec<String> = self.selected.iter().map(Relation::rows_clause).collect();
+            let step = Step::new("emptying the tables");
+            // RESTRICT is the default and is written out: a table outside is never emptied along.
+            let truncate = format!("TRUNCATE TABLE {} RESTRICT", names.join(", "));
+            self.link.run(step, truncate).await?;
+        }
+        self.stage = Stage::Cleared;
+        Ok(())
+    }
+
+    async fn load(
+        &mut self,
+        table: &TableName,
+        columns: &[String],
+        mut rows: mpsc::Receiver<Bytes>,
+    ) -> Result<u64, EngineError> {
+        self.expect(
+            Stage::Cleared,
+            "rows can be loaded between clearing and settling only",
+        )?;
+        let relation = self.selected(table)?;
+        self.catalog.check_columns(table, columns)?;
+        let statement = copy::in_statement(relation, columns);
+        let connection = self.link.connection()?;
+        let mut ended = true;
+        let result = async {
+            let mut copy = connection.copy_in_raw(&statement).await?;
+            while let Some(piece) = rows.recv().await {
+                if let Some(last) = piece.last() {
+                    ended = *last == b'\n';
+                }
+                copy.send(piece).await?;
+            }
+            copy.finish().await
+        }
+        .await;
+        match result {
+            // COPY takes a last row without a line feed, so a row that was cut off could pass for a whole one.
+            Ok(_) if !ended => {
+                self.link.end();
+                Err(EngineError::BadRows {
+                    table: table.clone(),
+                    error: RowError::Unfinished { length: 0 },
+                })
+            }
+            Ok(rows) => Ok(rows),
+            Err(error) => {
+                let named = self
+                    .link
+                    .fail(Step::of("loading the rows of", table), &error);
+                Err(refused_row(table, &error).unwrap_or(named))
+            }
+        }
+    }
+
+    async fn settle(&mut self, sequences: &[Sequence]) -> Result<(), EngineError> {
+        self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
+        // A unique key that is deferred has checks pending, and tables with pending checks can't be altered.
+        let step = Step::new("checking deferred constraints");
+        self.link
+            .run(step, "SET CONSTRAINTS ALL IMMEDIATE".into())
+            .await?;
+        self.aside.put_back(&mut self.link).await?;
+        let replaced: Vec<TableName> = self
+            .selected
+            .iter()
+            .map(|relation| relation.name.clone())
+            .collect();
+        sequence::settle(
+            &mut self.link,
+            &self.catalog.sequences,
+            sequences,
+            &replaced,
+        )
+        .await?;
+        self.stage = Stage::Settled;
+        Ok(())
+    }
+
+    async fn read_back(
+        &mut self,
+        table: &TableName,
+        columns: &[String],
+    ) -> Result<(u64, RowSet), EngineError> {
+        self.catalog.check_columns(table, columns)?;
+        let relation = self.catalog.relation(table)?;
+        let shape = self.catalog.table(table)?;
+        let pairs: Vec<(&Column, ColumnPolicy)> = columns
+            .iter()
+            .filter_map(|name| shape.columns.iter().find(|column| column.name == *name))
+            .map(|column| (column, ColumnPolicy::Keep))
+            .collect();
+        let statement = copy::out_statement(relation, &pairs);
+        let mut set = RowSet::new();
+        let mut count = 0;
+        let connection = self.link.connection()?;
+        let result = async {
+            let mut rows = connection.copy_out_raw(&statement).await?;
+            while let Some(row) = rows.try_next().await? {
+                set.add_rows(&row);
+                count += 1;
+            }
+            Ok(())
+        }
+        .await;
+        let step = Step::of("reading back the rows of", table);
+        result.map_err(|error| self.link.fail(step, &error))?;
+        Ok((count, set))
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
+        if self.stage == Stage::Cleared {
+            self.expect(
+                Stage::Settled,
+                "it has to be settled before it is committed",
+            )?;
+        }
+        let step = Step::new("committing");
+        match self.link.run(step, "COMMIT".into()).await {
+            // The answer is what was lost, not necessarily the commit.
+            Err(EngineError::ConnectionLost { target, reason, .. }) => {
+                Err(EngineError::CommitUnknown { target, reason })
+            }
+            other => other,
+        }
+    }
+}
+
+/// The error for a row that a constraint or type refuses, if it is one.
+fn refused_row(table: &TableName, error: &sqlx::Error) -> Option<EngineError> {
+    let sqlx::Error::Database(error) = error else {
+        return None;
+    };
+    let error = error.try_downcast_ref::<PgDatabaseError>()?;
+    let code = error.code();
+    let reason = match code {
+        // Messages of this class name constraints, tables and columns, and keep values to the details.
+        _ if code.starts_with("23") => error.message().to_owned(),
+        "22001" => "a text is longer than its column's type allows".into(),
+        "22003" => "a number is out of its type's range".into(),
+        "22007" | "22008" => "a date or time is not valid".into(),
+        "22021" | "22P05" => "a text has characters that the database's encoding lacks".into(),
+        "22P02" | "22P03" => "a value does not have the form of its column's type".into(),
+        "22P04" => "it does not have as many values as the table has columns".into(),
+        _ if link::quotes_values(code) => format!("a value is not valid (SQLSTATE {code})"),
+        _ => return None,
+    };
+    Some(EngineError::RowRefused {
+        table: table.clone(),
+        row: error.r#where().and_then(row_number),
+        reason,
+    })
+}
+
+/// The row's number from COPY's context, `COPY table, line 7, column c: "value"`. The context is translated, but
+/// the first number after the table's name is the line's in every language; a table's name with a digit gives none.
+fn row_number(context: &str) -> Option<u64> {
+    let after = context.split_once(", ")?.1;
+    let digits: String = after
+        .chars()
+        .skip_while(|c| !c.is_ascii_digit())
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_row_is_found_in_copys_context() {
+        assert_eq!(
+            row_number("COPY users, line 42, column age: \"12x\""),
+            Some(42)
+        );
+        assert_eq!(row_number("COPY users, Zeile 7: »1«"), Some(7));
+        assert_eq!(row_number("something else"), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! Reading everything as of one moment.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use coffer_core::{
+    policy::TablePolicy,
+    rows::{Part, PartCutter},
+    schema::{Column, TableName},
+};
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Executor};
+use tokio::sync::mpsc;
+
+use super::{
+    catalog::{self, Catalog},
+    copy,
+    link::{Id, Link, Step},
+    sql,
+};
+use crate::engine::{Database, EngineError, Snapshot, url::PostgresUrl};
+
+/// How often a snapshot is begun anew because a table was created or dropped meanwhile.
+const ATTEMPTS: u32 = 5;
+/// PostgreSQL's code for a table that doesn't exist.
+const UNDEFINED_TABLE: &str = "42P01";
+
+/// A transaction that sees the database as of one moment, with all tables locked against changes of their shape.
+pub(super) struct PostgresSnapshot {
+    link: Link,
+    catalog: Catalog,
+    schemas: Vec<String>,
+}
+
+impl PostgresSnapshot {
+    pub(super) async fn open(url: &PostgresUrl, schemas: &[String]) -> Result<Self, EngineError> {
+        let mut link = Link::open(url).await?;
+        for _ in 0..ATTEMPTS {
+            if let Some(catalog) = begin(&mut link, schemas).await? {
+                refuse_large_objects(&mut link).await?;
+                return Ok(Self {
+                    link,
+                    catalog,
+                    schemas: schemas.to_vec(),
+                });
+            }
+        }
+        Err(EngineError::Restless {
+            target: link.target().to_owned(),
+            attempts: ATTEMPTS,
+        })
+    }
+}
+
+/// Begins the transaction; nothing if the tables changed while they were being locked.
+///
+/// TRUNCATE and ALTER TABLE are not bound to snapshots: after one that commits between the snapshot and the
+/// lock, a table would look empty. So the tables are listed before the transaction, locked as its first act,
+/// which takes no snapshot yet, and the list is compared with what the snapshot then shows.
+async fn begin(link: &mut Link, schemas: &[String]) -> Result<Option<Catalog>, EngineError> {
+    let listed = catalog::relations(link, schemas).await?;
+    let step = Step::new("beginning a snapshot");
+    link.run(
+        step,
+        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY".into(),
+    )
+    .await?;
+    if !listed.is_empty() {
+        let names: Vec<String> = listed
+            .iter()
+            .map(|relation| sql::table(&relation.name))
+            .collect();
+        let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
+        let step = Step::new("locking the tables against changes of their shape");
+        if !link.run_unless(step, lock, UNDEFINED_TABLE).await? {
+            link.run(step, "ROLLBACK".into()).await?;
+            return Ok(None);
+        }
+    }
+    let locked: HashSet<Id> = listed.iter().map(|relation| relation.id).collect();
+    let catalog = catalog::read(link, schemas).await?;
+    if catalog
+        .relations
+        .iter()
+        .all(|relation| locked.contains(&relation.id))
+    {
+        return Ok(Some(catalog));
+    }
+    link.run(step, "ROLLBACK".into()).await?;
+    Ok(None)
+}
+
+async fn refuse_large_objects(link: &mut Link) -> Result<(), EngineError> {
+    let step = Step::new("looking for large objects");
+    let row = link
+        .row(step, "SELECT count(*) FROM pg_largeobject_metadata")
+        .await?;
+    let count: i64 = link.get(&row, 0)?;
+    if count == 0 {
+        return Ok(());
+    }
+    Err(EngineError::LargeObjects {
+        target: link.target().to_owned(),
+        count: count.unsigned_abs(),
+    })
+}
+
+#[async_trait]
+impl Snapshot for PostgresSnapshot {
+    fn database(&self) -> &Database {
+        &self.catalog.database
+    }
+
+    async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError> {
+        let mut counts = Vec::with_capacity(self.catalog.relations.len());
+        for relation in &self.catalog.relations {
+            let count = self
+                .link
+                .count(&relation.name, &relation.rows_clause())
+                .await?;
+            counts.push((relation.name.clone(), count));
+        }
+        Ok(counts)
+    }
+
+    /// The query may name tables without their schema. A query that fails leaves the snapshot usable.
+    async fn scalar(&mut self, query: &str) -> Result<Option<String>, EngineError> {
+        let step = Step::new("running a query of the preset");
+        let path = sql::names(self.schemas.iter().map(String::as_str));
+        self.link
+            .run(
+                step,
+                format!("SAVEPOINT scalar; SET LOCAL search_path = pg_catalog, {path}"),
+            )
+            .await?;
+        // Prepared, so that it can be only one statement and can't end the transaction.
+        let query = format!(
+            "SELECT value::text FROM ({}\n) AS result (value)",
+            query.trim().trim_end_matches(';')
+        );
+        let result = self
+            .link
+            .connection()?
+            .fetch_optional(sqlx::query(AssertSqlSafe(query)))
+            .await;
+        let result = match result {
+            Ok(row) => row
+                .map(|row| self.link.get::<Option<String>>(&row, 0))
+                .transpose(),
+            Err(error) => Err(self.link.fail_in_savepoint(step, &error)),
+        };
+        let undone = self
+            .link
+            .run(
+                step,
+                "ROLLBACK TO SAVEPOINT scalar; RELEASE SAVEPOINT scalar".into(),
+            )
+            .await;
+        let value = result?;
+        undone?;
+        Ok(value.flatten())
+    }
+
+    async fn export(
+        &mut self,
+        policy: &TablePolicy,
+        parts: mpsc::Sender<Part>,
+    ) -> Result<(), EngineError> {
+        let relation = self.catalog.relation(&policy.table)?;
+        let columns: Vec<&Column> = self
+            .catalog
+            .table(&policy.table)?
+            .stored_columns()
+            .collect();
+        if columns.len() != policy.columns.len() {
+            return Err(EngineError::NoColumn {
+                target: self.link.target().to_owned(),
+                table: policy.table.clone(),
+                column: format!("number {}", columns.len().max(policy.columns.len())),
+            });
+        }
+        let mut cutter = PartCutter::new(columns.iter().map(|column| column.name.as_str()));
+        let pairs: Vec<_> = columns
+            .into_iter()
+            .zip(policy.columns.iter().cloned())
+            .collect();
+        let statement = copy::out_statement(relation, &pairs);
+        let connection = self.link.connection()?;
+        let result = async {
+            let mut rows = connection.copy_out_raw(&statement).await?;
+            while let Some(row) = rows.try_next().await? {
+                if let Some(part) = cutter.push(&row)
+                    && parts.send(part).await.is_err()
+                {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        .await;
+        let step = Step::of("reading the rows of", &policy.table);
+        if !result.map_err(|error| self.link.fail(step, &error))? {
+            return Ok(());
+        }
+        let last = cutter.finish().map_err(|error| EngineError::BadRows {
+            table: policy.table.clone(),
+            error,
+        })?;
+        if let Some(part) = last {
+            // Whoever has stopped listening doesn't want the last part either.
+            let _ = parts.send(part).await;
+        }
+        Ok(())
+    }
+}
