@@ -5,6 +5,7 @@
 //! unique names. [`EntryReader`] reads one entry and believes nothing that it has not counted itself.
 
 mod account;
+mod checked;
 mod deflate;
 mod entry;
 mod error;
@@ -14,11 +15,12 @@ mod record;
 mod write;
 
 pub use account::account;
+pub use checked::CheckedReader;
 pub use deflate::{Packed, pack};
 pub use entry::{EntryReader, Step};
 pub use error::{ArchiveError, Fault, Finding, Limits};
 pub use open::{Directory, Opening};
-pub use record::{Entry, Method};
+pub use record::{Entry, Method, archive_len};
 pub use write::ArchiveWriter;
 
 #[cfg(test)]

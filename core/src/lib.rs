@@ -23,14 +23,17 @@ extern crate alloc;
 extern crate std;
 
 pub mod archive;
+pub mod bundle;
 pub mod digest;
 pub mod manifest;
 pub mod plan;
 pub mod policy;
+pub mod preview;
 pub mod range;
 pub mod rows;
 pub mod schema;
 pub mod seal;
+pub mod verify;
 
 pub use digest::Digest;
 pub use range::ByteRange;

@@ -139,6 +139,17 @@ pub struct PartData {
     pub sha256: Digest,
 }
 
+impl PartData {
+    /// Size and SHA-256 of its text.
+    #[must_use]
+    pub const fn digest(&self) -> EntryDigest {
+        EntryDigest {
+            bytes: self.bytes,
+            sha256: self.sha256,
+        }
+    }
+}
+
 impl TableData {
     /// The entry that holds part `index` (from 0).
     #[must_use]

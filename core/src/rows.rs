@@ -6,12 +6,18 @@
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
+mod check;
 mod cutter;
+mod header;
 mod row_set;
+pub mod shown;
 pub mod sqlite;
+mod window;
 
+pub use check::RowCheck;
 pub use cutter::{Part, PartCutter, TARGET_PART_BYTES};
 pub use row_set::RowSet;
+pub use window::RowWindow;
 
 /// The field that stands for NULL.
 pub const NULL: &[u8] = b"\\N";
@@ -50,6 +56,20 @@ pub enum RowError {
         /// What it should be.
         class: &'static str,
     },
+}
+
+impl RowError {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unfinished { .. } => "unfinished",
+            Self::Header => "header",
+            Self::FieldCount { .. } => "field_count",
+            Self::Escape { .. } => "escape",
+            Self::Value { .. } => "value",
+        }
+    }
 }
 
 /// Appends one value, escaped.

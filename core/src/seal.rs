@@ -31,4 +31,4 @@ pub use password::{Cost, Password};
 pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, Unsealer};
 pub use scrub::{SCRUB_BLOCK_BYTES, ScrubChecker};
 pub use secret::FileKey;
-pub use write::{Access, Sealer, seal_header};
+pub use write::{Access, Sealer, seal_header, sealed_len};

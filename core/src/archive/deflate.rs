@@ -1,10 +1,10 @@
 //! DEFLATE (RFC 1951), by zlib-rs.
 
-use alloc::{vec, vec::Vec};
+use alloc::{string::ToString, vec, vec::Vec};
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateError, InflateFlush, Status};
 
-use super::{ArchiveError, Method};
+use super::{ArchiveError, Entry, Method};
 
 /// Level of compression: fast, since archives are mostly row text, which packs well at any level.
 const LEVEL: i32 = 1;
@@ -17,6 +17,22 @@ pub struct Packed {
     pub(super) crc32: u32,
     pub(super) size: u64,
     pub(super) data: Vec<u8>,
+}
+
+impl Packed {
+    /// The entry that this content becomes under a name, at the start of an archive.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Entry {
+        Entry {
+            name: name.to_string(),
+            method: self.method,
+            crc32: self.crc32,
+            compressed: self.data.len() as u64,
+            size: self.size,
+            offset: 0,
+            streamed: false,
+        }
+    }
 }
 
 /// Compresses content, or keeps it as it is where that is no longer.

@@ -204,6 +204,22 @@ impl Entry {
     }
 }
 
+/// Bytes of an archive that holds these entries in this order, each with its sizes before its data, wherever they are
+/// now. `None` if that is more than 64 bits hold.
+#[must_use]
+pub fn archive_len(entries: impl IntoIterator<Item = Entry>) -> Option<u64> {
+    let (mut offset, mut directory, mut count) = (0_u64, 0_u64, 0_u64);
+    for mut entry in entries {
+        entry.offset = offset;
+        entry.streamed = false;
+        offset = offset.checked_add(entry.record_len()?)?;
+        directory = directory.checked_add(entry.central_header().len() as u64)?;
+        count += 1;
+    }
+    let end = end_records(count, offset, directory).len() as u64;
+    offset.checked_add(directory)?.checked_add(end)
+}
+
 /// The records after the central directory: ZIP64 end and locator where needed, and the end record (4.3.14 to 4.3.16).
 pub(super) fn end_records(entries: u64, directory_offset: u64, directory_len: u64) -> Vec<u8> {
     let wide = needs_zip64(entries, directory_offset, directory_len);

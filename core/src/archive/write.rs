@@ -78,13 +78,8 @@ impl ArchiveWriter {
         out: &mut Vec<u8>,
     ) -> Result<(), ArchiveError> {
         let entry = Entry {
-            name: name.to_string(),
-            method: packed.method,
-            crc32: packed.crc32,
-            compressed: packed.data.len() as u64,
-            size: packed.size,
             offset: self.offset,
-            streamed: false,
+            ..packed.entry(name)
         };
         self.check_name(name)?;
         let start = out.len();

@@ -5,6 +5,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
+use super::EntryDigest;
 use crate::{
     digest::Digest,
     rows::{self, RowError, Rows},
@@ -31,6 +32,17 @@ pub struct FileEntry {
     pub mtime: i64,
 }
 
+impl FileEntry {
+    /// Size and SHA-256 of its content.
+    #[must_use]
+    pub const fn digest(&self) -> EntryDigest {
+        EntryDigest {
+            bytes: self.size,
+            sha256: self.sha256,
+        }
+    }
+}
+
 /// Why a files index can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilesIndexError {
@@ -45,6 +57,17 @@ pub enum FilesIndexError {
         /// The column.
         column: &'static str,
     },
+}
+
+impl FilesIndexError {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Rows(error) => error.code(),
+            Self::Field { .. } => "field",
+        }
+    }
 }
 
 /// Appends the header line.

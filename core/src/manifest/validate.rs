@@ -60,6 +60,26 @@ pub enum ManifestError {
     },
 }
 
+impl ManifestError {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "json",
+            Self::NotCoffer => "not_coffer",
+            Self::Version { .. } => "version",
+            Self::Time(_) => "time",
+            Self::Path(_) => "path",
+            Self::Twice(_) => "twice",
+            Self::Schema(_) => "schema",
+            Self::Sum { .. } => "sum",
+            Self::FilesIndex => "files_index",
+            Self::Contents => "contents",
+            Self::NotInArchive { .. } => "not_in_archive",
+        }
+    }
+}
+
 pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     if manifest.format_version != FORMAT_VERSION {
         return Err(ManifestError::Version {

@@ -28,7 +28,12 @@ impl RowSet {
 
     /// Adds one row, given as its line without the line feed.
     pub fn add_line(&mut self, line: &[u8]) {
-        self.add(Self(Digest::of(line)));
+        self.add_digest(Digest::of(line));
+    }
+
+    /// Adds one row, given as SHA-256 of its line without the line feed.
+    pub fn add_digest(&mut self, line: Digest) {
+        self.add(Self(line));
     }
 
     /// Adds every line of `text`, which holds whole rows without a header.

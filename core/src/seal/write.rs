@@ -6,11 +6,12 @@ use rand_core::CryptoRng;
 use zeroize::Zeroize;
 
 use super::{
-    CHUNK_BYTES, Cost, FileKey, Footer, Header, LockedKey, Password, Recipient, SealError,
+    CHUNK_BYTES, Cost, FOOTER_BYTES, FileKey, Footer, Header, LockedKey, PREFIX_BYTES, Password,
+    Recipient, SealError, TAG_BYTES,
     key::password_stanza,
     password::{Purpose, SALT_BYTES, Wrapped},
     payload::{self, ChunkCipher},
-    scrub::BlockHasher,
+    scrub::{BlockHasher, table_len},
 };
 use crate::digest::Digest;
 
@@ -60,6 +61,21 @@ pub fn seal_header(
         });
     }
     Header::encode(&stanzas, file_key, 0)
+}
+
+/// Bytes of a sealed archive with a header block of `header_len` bytes and `plain_len` bytes of content. `None` if that
+/// is more than 64 bits hold.
+#[must_use]
+pub fn sealed_len(header_len: u64, plain_len: u64) -> Option<u64> {
+    // The last chunk is always shorter than a full one, and may be empty.
+    let chunks = plain_len / CHUNK_BYTES as u64 + 1;
+    let payload = chunks
+        .checked_mul(TAG_BYTES as u64)?
+        .checked_add(plain_len)?
+        .checked_add(PREFIX_BYTES as u64)?;
+    [payload, table_len(payload)?, FOOTER_BYTES]
+        .into_iter()
+        .try_fold(header_len, u64::checked_add)
 }
 
 /// Encrypts content as it comes. Every method appends to `out`, which the caller writes on and clears.

@@ -1,0 +1,218 @@
+//! The restore bundle: what is selected of an archive, checked and sealed again under a fresh one-time key.
+
+use alloc::{collections::VecDeque, string::String, vec, vec::Vec};
+
+use rand_core::CryptoRng;
+
+use crate::{
+    archive::{
+        self, ArchiveError, ArchiveWriter, CheckedReader, Directory, Entry, Limits, Packed, Step,
+        archive_len, pack,
+    },
+    digest::Digest,
+    manifest::{
+        EntryDigest, FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest, ManifestError,
+        Selection, files,
+    },
+    seal::{FileKey, SealError, Sealer, seal_header, sealed_len},
+};
+
+/// Why a bundle can't be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BundleError {
+    /// The selection doesn't fit the archive.
+    #[error("{0}")]
+    Manifest(#[from] ManifestError),
+    /// The archive is damaged where it was selected, or not what its manifest says.
+    #[error("{0}")]
+    Archive(#[from] ArchiveError),
+    /// It can't be sealed.
+    #[error("{0}")]
+    Seal(#[from] SealError),
+}
+
+/// Makes a restore bundle piece by piece. It asks for ranges of the archive it is cut from, and never holds more than a
+/// few MiB of it.
+///
+/// Entries are copied as they are stored, and inflated only to compare them with their size and SHA-256. What comes
+/// out before [`Step::Done`] is to be thrown away if an error follows.
+pub struct Bundler {
+    manifest: String,
+    len: u64,
+    limits: Limits,
+    /// Header block and start of the payload, until given out.
+    start: Vec<u8>,
+    copies: VecDeque<(Entry, EntryDigest)>,
+    reading: Option<CheckedReader>,
+    made: VecDeque<(&'static str, Packed)>,
+    /// Both are gone when the bundle is whole.
+    writers: Option<(ArchiveWriter, Sealer)>,
+    content: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl core::fmt::Debug for Bundler {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Bundler")
+            .field("len", &self.len)
+            .field("copies", &self.copies.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bundler {
+    /// A bundle of `selection`, sealed under `key`, which must be fresh: nobody else has it, and nothing else was
+    /// sealed under it. `files` is the archive's parsed files index, empty if it has none.
+    ///
+    /// # Errors
+    /// [`BundleError`].
+    pub fn new(
+        directory: &Directory,
+        manifest: &Manifest,
+        files: &[FileEntry],
+        selection: &Selection,
+        limits: Limits,
+        key: &FileKey,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, BundleError> {
+        let findings = archive::account(directory, manifest, files);
+        if !findings.is_empty() {
+            return Err(ArchiveError::Profile(findings).into());
+        }
+        let mut selected = manifest.select(selection)?;
+        let files: Vec<&FileEntry> = files
+            .iter()
+            .filter(|file| selection.has_file_set(&file.set))
+            .collect();
+        let mut made = VecDeque::new();
+        if selected.files_index.is_some() {
+            let mut index = Vec::new();
+            files::push_header(&mut index);
+            files
+                .iter()
+                .for_each(|file| files::push_entry(file, &mut index));
+            selected.files_index = Some(EntryDigest {
+                bytes: index.len() as u64,
+                sha256: Digest::of(&index),
+            });
+            made.push_back((FILES_INDEX_PATH, pack(index)));
+        }
+        let json = selected.to_json()?;
+        let text = String::from_utf8_lossy(&json).into_owned();
+        made.push_back((MANIFEST_PATH, pack(json)));
+
+        let copies = in_archive_order(directory, &selected, &files)?;
+        let entries = copies
+            .iter()
+            .map(|(entry, _)| entry.clone())
+            .chain(made.iter().map(|(name, packed)| packed.entry(name)));
+        let header = seal_header(key, &[], rng)?;
+        let len = archive_len(entries)
+            .and_then(|plain| sealed_len(header.len() as u64, plain))
+            .ok_or(SealError::TooLarge)?;
+        let mut start = Vec::new();
+        let sealer = Sealer::new(key, &header, rng, &mut start)?;
+        Ok(Self {
+            manifest: text,
+            len,
+            limits,
+            start,
+            copies,
+            reading: None,
+            made,
+            writers: Some((ArchiveWriter::new(), sealer)),
+            content: vec![],
+            plain: vec![],
+        })
+    }
+
+    /// The manifest's text, exactly as it stands in the bundle.
+    #[must_use]
+    pub fn manifest(&self) -> &str {
+        &self.manifest
+    }
+
+    /// Bytes that the bundle will have. Never 0.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a bundle is never empty")]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Takes bytes that it wants, from their start.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Misfed`].
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
+        match &mut self.reading {
+            Some(reader) => Ok(reader.feed(bytes)?),
+            None => Err(ArchiveError::Misfed {
+                wanted: 0,
+                given: bytes.len() as u64,
+            }
+            .into()),
+        }
+    }
+
+    /// Does a bounded piece of work; whatever it answers, it may have appended sealed bytes to `out`.
+    ///
+    /// # Errors
+    /// [`BundleError`].
+    pub fn step(&mut self, out: &mut Vec<u8>) -> Result<Step, BundleError> {
+        out.append(&mut self.start);
+        let Some((writer, sealer)) = &mut self.writers else {
+            return Ok(Step::Done);
+        };
+        self.plain.clear();
+        let step = if let Some(reader) = &mut self.reading {
+            self.content.clear();
+            let step = reader.step(&mut self.content)?;
+            writer.push(&reader.take_raw(), &mut self.plain)?;
+            if step == Step::Done {
+                writer.end(&mut self.plain)?;
+                self.reading = None;
+                Step::Output
+            } else {
+                step
+            }
+        } else if let Some((entry, expected)) = self.copies.pop_front() {
+            let reader = CheckedReader::new(&entry, &expected, self.limits)?;
+            writer.begin_copy(&entry, &mut self.plain)?;
+            self.reading = Some(reader.keep_raw());
+            Step::Output
+        } else if let Some((name, packed)) = self.made.pop_front() {
+            writer.add(name, &packed, &mut self.plain)?;
+            Step::Output
+        } else {
+            Step::Done
+        };
+        if step != Step::Done {
+            sealer.push(&self.plain, out)?;
+        } else if let Some((writer, mut sealer)) = self.writers.take() {
+            writer.finish(&mut self.plain)?;
+            sealer.push(&self.plain, out)?;
+            sealer.finish(out)?;
+        }
+        Ok(step)
+    }
+}
+
+/// The entries to copy, in the order in which they lie in the archive, so that it is read from start to end.
+fn in_archive_order(
+    directory: &Directory,
+    selected: &Manifest,
+    files: &[&FileEntry],
+) -> Result<VecDeque<(Entry, EntryDigest)>, BundleError> {
+    let mut copies = Vec::new();
+    for table in &selected.tables {
+        for (index, part) in table.parts.iter().enumerate() {
+            let entry = directory.entry(&table.part_path(index))?.clone();
+            copies.push((entry, part.digest()));
+        }
+    }
+    for file in files {
+        copies.push((directory.entry(&file.entry)?.clone(), file.digest()));
+    }
+    copies.sort_by_key(|(entry, _)| entry.offset);
+    Ok(copies.into())
+}

@@ -1,0 +1,271 @@
+//! Checking every byte of an archive: nothing added, nothing missing, nothing changed.
+
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
+
+use crate::{
+    archive::{
+        self, ArchiveError, CheckedReader, Directory, Entry, EntryReader, Fault, Finding, Limits,
+        Step,
+    },
+    manifest::{EntryDigest, FILES_INDEX_PATH, FileEntry, Manifest, PartData},
+    rows::{RowCheck, RowError, RowSet},
+    schema::{Table, TableName},
+};
+
+/// What is wrong with an archive's content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// Its structure, or an entry.
+    #[error("{0}")]
+    Archive(#[from] ArchiveError),
+    /// The rows of a table.
+    #[error("the rows of {table} are damaged: {error}")]
+    Rows {
+        /// The table.
+        table: TableName,
+        /// What is wrong.
+        error: RowError,
+    },
+}
+
+/// What was checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of all entries, inflated.
+    pub bytes: u64,
+    /// Rows of all tables.
+    pub rows: u64,
+}
+
+/// One part of a table's rows, as the manifest describes it.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    /// Number of the table in the manifest.
+    table: usize,
+    shape: &'a Table,
+    data: &'a PartData,
+}
+
+enum Reading<'a> {
+    /// The manifest, which was parsed from the same bytes: no digest names it.
+    Manifest(EntryReader),
+    /// The files index or a file.
+    Content(CheckedReader),
+    Rows {
+        reader: CheckedReader,
+        check: Box<RowCheck>,
+        part: Part<'a>,
+        entry: &'a Entry,
+    },
+}
+
+/// Checks an archive in the order of its bytes, each read once: sizes, CRC-32 and SHA-256 of every entry, form and
+/// number of rows, and each table's [`RowSet`].
+pub struct Verifier<'a> {
+    directory: &'a Directory,
+    manifest: &'a Manifest,
+    limits: Limits,
+    parts: BTreeMap<String, Part<'a>>,
+    files: BTreeMap<&'a str, EntryDigest>,
+    sets: Vec<RowSet>,
+    reading: Option<Reading<'a>>,
+    content: Vec<u8>,
+    done: Verified,
+}
+
+impl core::fmt::Debug for Verifier<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Verifier")
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Verifier<'a> {
+    /// A check of the archive with this directory, manifest and files index (parsed; empty if it has none).
+    ///
+    /// # Errors
+    /// [`ArchiveError::Profile`] with everything that was added, is missing or has another size.
+    pub fn new(
+        directory: &'a Directory,
+        manifest: &'a Manifest,
+        files: &'a [FileEntry],
+        limits: Limits,
+    ) -> Result<Self, VerifyError> {
+        let findings = archive::account(directory, manifest, files);
+        if !findings.is_empty() {
+            return Err(ArchiveError::Profile(findings).into());
+        }
+        let mut parts = BTreeMap::new();
+        for (table, data) in manifest.tables.iter().enumerate() {
+            let shape = manifest
+                .schema
+                .table(&data.table)
+                .ok_or_else(|| ArchiveError::NoEntry(data.path.clone()))?;
+            for (index, part) in data.parts.iter().enumerate() {
+                let part = Part {
+                    table,
+                    shape,
+                    data: part,
+                };
+                parts.insert(data.part_path(index), part);
+            }
+        }
+        let index = manifest
+            .files_index
+            .iter()
+            .map(|digest| (FILES_INDEX_PATH, *digest));
+        let files = files
+            .iter()
+            .map(|file| (file.entry.as_str(), file.digest()));
+        Ok(Self {
+            directory,
+            manifest,
+            limits,
+            parts,
+            files: files.chain(index).collect(),
+            sets: alloc::vec![RowSet::new(); manifest.tables.len()],
+            reading: None,
+            content: Vec::new(),
+            done: Verified::default(),
+        })
+    }
+
+    /// Takes bytes that it wants, from their start.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Misfed`].
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), VerifyError> {
+        match &mut self.reading {
+            Some(Reading::Manifest(reader)) => reader.feed(bytes)?,
+            Some(Reading::Content(reader) | Reading::Rows { reader, .. }) => reader.feed(bytes)?,
+            None => {
+                return Err(ArchiveError::Misfed {
+                    wanted: 0,
+                    given: bytes.len() as u64,
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Does a bounded piece of work.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn step(&mut self) -> Result<Step, VerifyError> {
+        loop {
+            let Some(reading) = &mut self.reading else {
+                let next = usize::try_from(self.done.entries).unwrap_or(usize::MAX);
+                let Some(entry) = self.directory.entries().get(next) else {
+                    self.compare_row_sets()?;
+                    return Ok(Step::Done);
+                };
+                self.reading = Some(self.start(entry)?);
+                continue;
+            };
+            self.content.clear();
+            let step = match reading {
+                Reading::Manifest(reader) => reader.step(&mut self.content)?,
+                Reading::Content(reader) => reader.step(&mut self.content)?,
+                Reading::Rows {
+                    reader,
+                    check,
+                    part,
+                    ..
+                } => {
+                    let step = reader.step(&mut self.content)?;
+                    check
+                        .push(&self.content)
+                        .map_err(|error| part.error(error))?;
+                    step
+                }
+            };
+            self.done.bytes += self.content.len() as u64;
+            if step != Step::Done {
+                return Ok(step);
+            }
+            self.done.entries += 1;
+            if let Some(Reading::Rows {
+                check, part, entry, ..
+            }) = self.reading.take()
+            {
+                self.end_part(*check, part, entry)?;
+            }
+        }
+    }
+
+    fn start(&self, entry: &'a Entry) -> Result<Reading<'a>, ArchiveError> {
+        if let Some(part) = self.parts.get(&entry.name) {
+            let columns = part.shape.stored_columns();
+            return Ok(Reading::Rows {
+                reader: CheckedReader::new(entry, &part.data.digest(), self.limits)?,
+                check: Box::new(RowCheck::new(columns.map(|column| column.name.as_str()))),
+                part: *part,
+                entry,
+            });
+        }
+        // Every entry but the manifest was found in the manifest or the index before anything was read.
+        Ok(match self.files.get(entry.name.as_str()) {
+            Some(expected) => Reading::Content(CheckedReader::new(entry, expected, self.limits)?),
+            None => Reading::Manifest(EntryReader::new(entry, self.limits)),
+        })
+    }
+
+    fn end_part(
+        &mut self,
+        check: RowCheck,
+        part: Part<'a>,
+        entry: &Entry,
+    ) -> Result<(), VerifyError> {
+        let (found, set) = check.finish().map_err(|error| part.error(error))?;
+        let expected = part.data.rows;
+        if found != expected {
+            return Err(ArchiveError::Entry(Finding {
+                entry: entry.name.clone(),
+                fault: Fault::Rows { expected, found },
+            })
+            .into());
+        }
+        self.done.rows += found;
+        if let Some(sum) = self.sets.get_mut(part.table) {
+            sum.add(set);
+        }
+        Ok(())
+    }
+
+    fn compare_row_sets(&self) -> Result<(), VerifyError> {
+        let different = self
+            .manifest
+            .tables
+            .iter()
+            .zip(&self.sets)
+            .find(|(data, set)| data.row_set != **set);
+        match different {
+            None => Ok(()),
+            Some((data, _)) => Err(ArchiveError::Entry(Finding {
+                entry: data.path.clone(),
+                fault: Fault::Digest,
+            })
+            .into()),
+        }
+    }
+
+    /// What was checked so far.
+    #[must_use]
+    pub const fn so_far(&self) -> Verified {
+        self.done
+    }
+}
+
+impl Part<'_> {
+    fn error(&self, error: RowError) -> VerifyError {
+        VerifyError::Rows {
+            table: self.shape.name.clone(),
+            error,
+        }
+    }
+}
