@@ -127,6 +127,13 @@ export class ApiFailure extends Error {
   }
 }
 
+let signedOut: (failure: ApiFailure) => void = () => undefined;
+
+/** Says what to do when the server answers that nobody is signed in (any more). */
+export function onSignedOut(handler: typeof signedOut): void {
+  signedOut = handler;
+}
+
 /** The address of something on the server, wherever the app is mounted. */
 export const address = (path: string): string => new URL(path, document.baseURI).href;
 
@@ -139,8 +146,10 @@ export async function send(path: string, init: RequestInit = {}): Promise<Respon
     if (thrown instanceof DOMException && thrown.name === "AbortError") throw thrown;
     throw new ApiFailure(0, "unreachable", "");
   }
-  if (!response.ok) throw await failureOf(response);
-  return response;
+  if (response.ok) return response;
+  const failure = await failureOf(response);
+  if (failure.code === "not_signed_in") signedOut(failure);
+  throw failure;
 }
 
 async function failureOf(response: Response): Promise<ApiFailure> {

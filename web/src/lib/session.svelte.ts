@@ -1,11 +1,11 @@
 /** Whether somebody is signed in to the server. Archives can be opened without. */
-import { ApiFailure, api } from "./api";
+import { api, onSignedOut } from "./api";
 import { takeToken } from "./sign-in";
 
 type State = "unknown" | "signed_in" | "signed_out";
 
 let state = $state<State>("unknown");
-let failure = $state.raw<unknown>();
+let failure = $state.raw<{ readonly thrown: unknown; readonly link: boolean }>();
 let version = $state("");
 
 async function refresh(): Promise<void> {
@@ -14,7 +14,7 @@ async function refresh(): Promise<void> {
     version = session.version;
     state = session.signed_in ? "signed_in" : "signed_out";
   } catch (thrown) {
-    failure ??= thrown;
+    failure ??= { thrown, link: false };
     state = "signed_out";
   }
 }
@@ -27,11 +27,16 @@ async function begin(): Promise<void> {
     try {
       await api.signIn(token);
     } catch (thrown) {
-      failure = thrown;
+      failure = { thrown, link: true };
     }
   }
   await refresh();
 }
+
+onSignedOut((thrown) => {
+  failure = { thrown, link: false };
+  state = "signed_out";
+});
 
 // A link that is pasted into the address bar of an open page changes only the fragment.
 window.addEventListener("hashchange", () => {
@@ -45,17 +50,14 @@ export const session = {
   get version(): string {
     return version;
   },
-  /** Why signing in, or asking, failed. */
-  get failure(): unknown {
+  /** What failed, and whether it was the sign-in link. */
+  get failure(): { readonly thrown: unknown; readonly link: boolean } | undefined {
     return failure;
   },
   begin,
   async signOut(): Promise<void> {
     await api.signOut();
+    failure = undefined;
     state = "signed_out";
-  },
-  /** Takes note of answers that say that the session ended. */
-  noticeEnd(thrown: unknown): void {
-    if (thrown instanceof ApiFailure && thrown.code === "not_signed_in") state = "signed_out";
   },
 };
