@@ -39,7 +39,7 @@ async function browserStep() {
   if (filesNamed(at("tests", "browser"), /\.(test|spec)\.ts$/).length === 0) return new Skipped("tests/browser has no tests");
   await buildWeb();
   await buildServer();
-  const env = await tools("COFFER_BIN", "COFFER_WEB", "COFFER_CHROMIUM", "COFFER_POSTGRES_BIN");
+  const env = await tools("COFFER_BIN", "COFFER_WEB", "COFFER_CHROMIUM", "COFFER_POSTGRES_BIN", "COFFER_PYTHON");
   await run(at("node_modules", ".bin", "playwright"), ["test", "--config", at("tests", "playwright.config.ts")], {
     env,
     timeout: 20 * minutes,
