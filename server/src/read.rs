@@ -10,6 +10,7 @@ use coffer_core::{
     },
     rows::RowError,
     seal::{self, FileKey, Password, SealError, Sealed, Unsealer},
+    verify::VerifyError,
 };
 
 /// Bytes that can be read at any position. Reads block, so use it on threads that may.
@@ -96,6 +97,9 @@ pub enum ReadError {
         /// What is wrong.
         error: RowError,
     },
+    /// The content is wrong.
+    #[error("{0}")]
+    Content(#[from] VerifyError),
     /// Sealed, and nothing was given to open it.
     #[error("the archive is sealed; a password or key is needed to open it")]
     Locked,
@@ -117,7 +121,8 @@ impl ReadError {
             Self::Archive(error) => error.code(),
             Self::Manifest(_) => "manifest_invalid",
             Self::FilesIndex(_) => "files_index_invalid",
-            Self::Rows { .. } => "rows_invalid",
+            Self::Content(VerifyError::Archive(error)) => error.code(),
+            Self::Rows { .. } | Self::Content(VerifyError::Rows { .. }) => "rows_invalid",
             Self::Locked => "locked",
             Self::Unknown => "not_an_archive",
             Self::Cancelled => "cancelled",

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use coffer_core::{
     ByteRange,
-    archive::{self, ArchiveError, Finding},
-    rows::{RowSet, Rows},
+    archive::{ArchiveError, Limits, Step},
     seal::{ScrubChecker, Sealed},
+    verify::{Verified, Verifier},
 };
 
 use crate::{
@@ -25,7 +25,7 @@ pub struct VerifyReport {
     pub rows: u64,
     /// Files.
     pub files: u64,
-    /// Bytes of row text and files.
+    /// Bytes of all entries.
     pub bytes: u64,
 }
 
@@ -94,62 +94,37 @@ pub fn verify(
 pub fn verify_open(archive: &OpenArchive, progress: &Progress) -> Result<VerifyReport, ReadError> {
     let manifest = &archive.manifest;
     let files = archive.files()?;
-    let findings = archive::account(&archive.directory, manifest, &files);
-    if !findings.is_empty() {
-        return Err(ArchiveError::Profile(findings).into());
-    }
-    let file_bytes: u64 = files.iter().map(|file| file.size).sum();
-    progress.begin(Phase::Verifying, manifest.total_row_bytes() + file_bytes);
+    let total = archive
+        .directory
+        .entries()
+        .iter()
+        .map(|entry| entry.size)
+        .sum();
+    progress.begin(Phase::Verifying, total);
     progress.expect_rows(manifest.total_rows());
-    let report = VerifyReport {
-        tables: manifest.tables.len() as u64,
-        files: files.len() as u64,
-        rows: manifest.total_rows(),
-        bytes: manifest.total_row_bytes() + file_bytes,
-    };
-    for table in &manifest.tables {
-        let columns = stored_columns(archive, table)?;
-        let mut set = RowSet::new();
-        for (index, part) in table.parts.iter().enumerate() {
-            if progress.cancelled() {
-                return Err(ReadError::Cancelled);
-            }
-            let text = archive.part(table, index)?;
-            let in_table = |error| ReadError::Rows {
-                table: table.table.to_string(),
-                error,
-            };
-            let mut rows =
-                Rows::new(&text, columns.iter().map(String::as_str)).map_err(in_table)?;
-            set.add_rows(rows.remaining());
-            let mut count = 0;
-            while rows.next_fields().map_err(in_table)?.is_some() {
-                count += 1;
-            }
-            if count != part.rows {
-                return Err(count_fault(&table.part_path(index), part.rows, count));
-            }
-            progress.add_rows(count);
-            progress.add_bytes(text.len() as u64);
-        }
-        if set != table.row_set {
-            return Err(ArchiveError::Entry(Finding {
-                entry: table.path.clone(),
-                fault: archive::Fault::Digest,
-            })
-            .into());
-        }
-    }
-    for file in &files {
-        archive.read_file(file, |bytes| {
-            progress.add_bytes(bytes.len() as u64);
-            Ok(())
-        })?;
+    let mut verifier = Verifier::new(&archive.directory, manifest, &files, Limits::default())?;
+    let mut before = Verified::default();
+    loop {
         if progress.cancelled() {
             return Err(ReadError::Cancelled);
         }
+        let step = verifier.step()?;
+        let now = verifier.so_far();
+        progress.add_bytes(now.bytes - before.bytes);
+        progress.add_rows(now.rows - before.rows);
+        before = now;
+        match step {
+            Step::Want(range) => verifier.feed(&archive.plain().read(range)?)?,
+            Step::Output => {}
+            Step::Done => break,
+        }
     }
-    Ok(report)
+    Ok(VerifyReport {
+        tables: manifest.tables.len() as u64,
+        rows: before.rows,
+        files: files.len() as u64,
+        bytes: before.bytes,
+    })
 }
 
 /// The names of the columns whose values an archive holds for a table.
@@ -169,12 +144,4 @@ pub fn stored_columns(
         .stored_columns()
         .map(|column| column.name.clone())
         .collect())
-}
-
-fn count_fault(entry: &str, expected: u64, found: u64) -> ReadError {
-    ArchiveError::Entry(Finding {
-        entry: entry.to_owned(),
-        fault: archive::Fault::Rows { expected, found },
-    })
-    .into()
 }
