@@ -16,7 +16,7 @@ describe("what the worker throws", () => {
   });
 
   it("tells its code apart for programs", () => {
-    const failure = new ArchiveFailure({ code: "chunk_damaged", message: "damaged", chunk: 3 });
+    const failure = new ArchiveFailure({ code: "chunk_damaged", message: "damaged", chunk: 3, offset: 53_336 });
     expect(failure.message).toBe("damaged");
     expect(failure.reason.code === "chunk_damaged" && failure.reason.chunk).toBe(3);
   });

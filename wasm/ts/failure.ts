@@ -7,15 +7,18 @@ export type KnownCode =
   | "not_sealed"
   | "not_an_archive"
   | "not_a_zip"
+  | "text_mode"
   | "unsupported_version"
   | "header_malformed"
   | "footer_malformed"
   | "cut_short"
   | "trailing_data"
+  | "scrub_table_damaged"
   // Keys
   | "locked"
   | "not_a_recipient"
   | "wrong_password"
+  | "cost_too_high"
   | "header_damaged"
   | "commitment_mismatch"
   // Contents
@@ -24,13 +27,19 @@ export type KnownCode =
   | "not_in_archive"
   | "out_of_range"
   // The way here
+  | "no_randomness"
   | "read_failed"
   | "cancelled"
   | "closed"
   | "worker_crashed";
 
-/** Findings about the archive's structure (`zip_…`) and its manifest (`manifest_…`) have many codes of their own. */
-export type Code = KnownCode | `zip_${string}` | `manifest_${string}`;
+/** Findings about the archive's structure, its manifest, its index or its rows have many codes of their own. */
+export type Finding = `${"zip" | "manifest" | "files_index" | "rows"}_${string}`;
+
+/** What only a defect of this program can cause. */
+export type Defect = "busy" | "ended" | "crypto" | "key_malformed" | "misfed" | "too_large";
+
+export type Code = KnownCode | Finding | Defect;
 
 interface ErrorOf<C extends string> {
   readonly code: C;
@@ -44,6 +53,8 @@ export type CofferError =
   | (ErrorOf<"chunk_damaged"> & {
       /** The first damaged chunk, from 0, of 16 KiB each. */
       readonly chunk: number;
+      /** Its place in the file. */
+      readonly offset: number;
     })
   | (ErrorOf<"digest_mismatch"> & {
       /** The entry whose bytes are not the ones that the manifest names. */

@@ -81,7 +81,8 @@ export interface PartData {
 export interface Sequence {
   readonly name: TableName;
   readonly owned_by?: { readonly table: TableName; readonly column: string };
-  readonly last_value: number;
+  /** A `bigint` where a number would not be exact. */
+  readonly last_value: number | bigint;
   readonly is_called: boolean;
 }
 

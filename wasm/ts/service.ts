@@ -10,7 +10,7 @@ export type Lock =
   /** A secret key that lies in the header itself, locked by a password. */
   | { readonly kind: "locked_key"; readonly fingerprint: string }
   /** A secret key that is kept elsewhere. */
-  | { readonly kind: "key"; readonly type: string }
+  | { readonly kind: "key"; readonly type: string; readonly fingerprint: string }
   /** Something that a newer Coffer wrote. */
   | { readonly kind: "unknown"; readonly type: string };
 
@@ -27,6 +27,8 @@ export interface RowsPage {
   readonly columns: readonly string[];
   readonly types: readonly string[];
   readonly rows: readonly (readonly (string | null)[])[];
+  /** Row and column, from 0, of each value of which only the beginning is here, because it is very long. */
+  readonly cut: readonly (readonly [row: number, column: number])[];
   /** Whether the last of them is the table's last. */
   readonly end: boolean;
 }

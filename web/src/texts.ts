@@ -243,6 +243,7 @@ export const texts = {
     emptyHelp: "A text without any characters",
     more: (rest: number) => `Show ${count(rest, "more character", "more characters")}`,
     less: "Show less",
+    cut: "Only its beginning is shown here; it is whole in the archive.",
     untyped: "no type",
   },
 
@@ -424,6 +425,11 @@ export const texts = {
       detail: `It is readable as ZIP, but it has no manifest of a Coffer archive. ${onlyRead}`,
       next: "Open it with your file manager, or choose a file that Coffer wrote.",
     },
+    text_mode: {
+      title: "This archive was damaged by a transfer in text mode",
+      detail: `Its line ends were changed on the way, as some transfer programs do. ${onlyRead}`,
+      next: "Copy it again in binary mode.",
+    },
     unsupported_version: {
       title: "This archive is from a newer Coffer",
       detail: `This version cannot read its format. ${onlyRead}`,
@@ -449,6 +455,11 @@ export const texts = {
       detail: `A complete archive ends earlier than this file. ${onlyRead}`,
       next: otherCopy,
     },
+    scrub_table_damaged: {
+      title: "The end of this archive is damaged",
+      detail: `The table that tells which of its megabytes are sound is not readable. ${onlyRead}`,
+      next: otherCopy,
+    },
     locked: { title: "This archive is still locked", detail: onlyRead, next: "Type its password first." },
     not_a_recipient: {
       title: "No password opens this archive",
@@ -459,6 +470,11 @@ export const texts = {
       title: "This is not the password of this archive",
       detail: "The archive itself looks fine, and nothing was changed.",
       next: "Check capital letters and the keyboard’s language, and try again.",
+    },
+    cost_too_high: {
+      title: "This archive asks for more memory or time than is allowed",
+      detail: `Checking a password of it would exhaust this machine; it may have been made for that. ${onlyRead}`,
+      next: "Open it only if you know who made it, with the coffer program.",
     },
     header_damaged: {
       title: "The beginning of this archive is damaged",
@@ -490,6 +506,11 @@ export const texts = {
       title: "The file could not be read",
       detail: "It may have been moved or changed since you chose it, or the connection broke. Nothing was changed.",
       next: "Choose it again.",
+    },
+    no_randomness: {
+      title: "This browser gives no random numbers",
+      detail: "Without them nothing can be sealed safely. Nothing was changed.",
+      next: "Use another browser.",
     },
     cancelled: { title: "Cancelled", detail: "Nothing was changed.", next: "" },
     closed: { title: "This archive was closed", detail: "Nothing was changed.", next: "Open it again." },
