@@ -113,7 +113,7 @@ export const texts = {
     lead: "The live database is only read. The backup is sealed as it is written; this server cannot open it afterwards.",
     profile: "Sealed for",
     newProfile: "A new password…",
-    profileOption: (name: string, fingerprint: string) => `${plain(name)} (${fingerprint})`,
+    profileOption: (name: string, fingerprint: string) => `${plain(name)} (${fingerprint.slice(0, 8)})`,
     sensitive: "Include credentials",
     sensitiveHint: "Password hashes, tokens and keys of the application. Needed to bring an installation back exactly as it was.",
     standardHint: "Without them, everybody sets new ones after a restore.",
