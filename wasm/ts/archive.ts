@@ -17,7 +17,7 @@ export async function openArchive(source: Blob | URL | string): Promise<ArchiveH
     // The worker has another base address than the page.
     const from = source instanceof Blob ? source : new URL(source, globalThis.document?.baseURI).href;
     const facts = await connection.call((service) => service.open(from));
-    return new ArchiveHandle(connection, facts);
+    return new ArchiveHandle(connection, facts, typeof from === "string");
   } catch (failure) {
     connection.close();
     throw failure;
@@ -40,10 +40,12 @@ export async function makeKey(password: string): Promise<KeyPair> {
 export class ArchiveHandle {
   readonly #connection: Connection;
   readonly #facts: ArchiveFacts;
+  readonly #remote: boolean;
 
-  constructor(connection: Connection, facts: ArchiveFacts) {
+  constructor(connection: Connection, facts: ArchiveFacts, remote: boolean) {
     this.#connection = connection;
     this.#facts = facts;
+    this.#remote = remote;
   }
 
   /** Whether it must be unlocked first. */
@@ -89,7 +91,7 @@ export class ArchiveHandle {
   /** One file of a file set. */
   async file(set: string, path: string): Promise<ArchiveFile> {
     const { id, size } = await this.#connection.call((service) => service.openFile(set, path));
-    return new ArchiveFile(size, new Pieces(this.#connection, id));
+    return new ArchiveFile(size, new Pieces(this.#connection, id, this.#remote));
   }
 
   /** Reads and checks every byte: decrypts, inflates, compares every digest. */
@@ -111,7 +113,7 @@ export class ArchiveHandle {
       file_sets: file_sets && [...file_sets],
     };
     const { id, manifest, key, total } = await this.#connection.call((service) => service.openBundle(selection));
-    return new RestoreBundle(manifest, key, total, new Pieces(this.#connection, id));
+    return new RestoreBundle(manifest, key, total, new Pieces(this.#connection, id, this.#remote));
   }
 
   /** Ends the worker, and with it everything that the password opened. */

@@ -1,21 +1,28 @@
 /** Bytes that come out of the worker piece by piece: one file, or a restore bundle. */
 import type { Connection } from "./connection.js";
+import { ArchiveFailure } from "./failure.js";
+
+/** Waits between tries to read on after the connection to an address broke, in milliseconds. */
+const waits = [500, 1000, 2000, 4000, 8000, 15_000];
 
 /** Can be walked once. Leaving the loop early releases what the worker holds for it. */
 export class Pieces implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   readonly #connection: Connection;
   readonly #id: number;
+  readonly #waits: readonly number[];
   #done = false;
 
-  constructor(connection: Connection, id: number) {
+  /** @param remote whether the archive is read over a network, where what fails now may succeed a moment later */
+  constructor(connection: Connection, id: number, remote: boolean) {
     this.#connection = connection;
     this.#id = id;
+    this.#waits = remote ? waits : [];
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
     try {
       for (;;) {
-        const piece = await this.#connection.call((service) => service.next(this.#id));
+        const piece = await this.#next();
         if (!piece) {
           this.#done = true;
           return;
@@ -24,6 +31,18 @@ export class Pieces implements AsyncIterable<Uint8Array<ArrayBuffer>> {
       }
     } finally {
       this.release();
+    }
+  }
+
+  async #next(): Promise<Uint8Array | undefined> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await this.#connection.call((service) => service.next(this.#id));
+      } catch (failure) {
+        const wait = this.#waits[tries];
+        if (!(failure instanceof ArchiveFailure) || failure.code !== "read_failed" || wait === undefined) throw failure;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
     }
   }
 

@@ -11,7 +11,7 @@ interface Pieces {
   free(): void;
 }
 
-const ready = init();
+const ready = init({ module_or_path: new URL("../generated/coffer_wasm_bg.wasm", import.meta.url) });
 let archive: Archive | undefined;
 let verifyCancelled = false;
 const streams = new Map<number, Pieces>();
