@@ -21,7 +21,7 @@ async function checkStep() {
 /** Unit tests, and the tests in tests/ that drive the built program on real databases. */
 async function rustStep() {
   await buildServer();
-  const env = await tools("COFFER_BIN", "COFFER_POSTGRES_BIN", "COFFER_ZABBIX");
+  const env = await tools("COFFER_BIN", "COFFER_POSTGRES_BIN", "COFFER_ZABBIX", "COFFER_PROJ");
   await run("cargo", ["test", "--release", "--workspace", ...locked], { env, failure: "A Rust test failed; it is above." });
 }
 

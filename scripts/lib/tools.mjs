@@ -1,6 +1,7 @@
 // The environment that tests, soaks and benches find their tools in.
 import { chromium } from "../setup/chromium.mjs";
 import { postgres } from "../setup/postgres.mjs";
+import { proj } from "../setup/proj.mjs";
 import { python } from "../setup/python.mjs";
 import { zabbix } from "../setup/zabbix.mjs";
 import { at, cofferProgram } from "./paths.mjs";
@@ -16,6 +17,8 @@ const finders = {
   COFFER_POSTGRES_BIN: postgres,
   /** Zabbix's PostgreSQL schema and data, as its Debian package has them. */
   COFFER_ZABBIX: zabbix,
+  /** PROJ's SQLite database, as its Debian package has it. */
+  COFFER_PROJ: proj,
   /** A Python with `cryptography` and `argon2-cffi`. */
   COFFER_PYTHON: python,
 };

@@ -1,5 +1,6 @@
 //! Helpers for tests that cross the parts of Coffer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod coffer;
 pub mod engine;
 pub mod postgres;

@@ -1,0 +1,102 @@
+//! The built `coffer` program, run as a user would run it.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::Read,
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+    process::{Command, ExitStatus, Stdio},
+};
+
+/// The program's path: `COFFER_BIN`, else where `cargo build --release` puts it.
+#[must_use]
+pub fn program() -> PathBuf {
+    env::var_os("COFFER_BIN").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/release/coffer"),
+        PathBuf::from,
+    )
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Run {
+    /// Its exit code, -1 if a signal ended it.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// Its peak resident memory in bytes.
+    pub peak_memory: u64,
+}
+
+impl Run {
+    /// The standard output as JSON.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// This run, once it is known to have gone well.
+    ///
+    /// # Panics
+    /// If it has not.
+    #[must_use]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+}
+
+/// Runs `coffer` with arguments and further environment variables, without a terminal.
+///
+/// # Panics
+/// If it can't be started: run `cargo build --release` first.
+#[allow(clippy::zombie_processes)] // It is waited for, by wait4, which tells its memory too.
+pub fn coffer<S: AsRef<OsStr>>(
+    arguments: impl IntoIterator<Item = S>,
+    environment: &[(&str, &str)],
+) -> Run {
+    let mut child = Command::new(program())
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("coffer is built with `cargo build --release`");
+    let mut stderr = child.stderr.take().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        text
+    });
+    let mut stdout = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut stdout)
+        .unwrap();
+    let stderr = reading.join().unwrap();
+
+    let mut status = 0;
+    // SAFETY: a zeroed rusage is a valid one, and both pointers outlive the call.
+    let (waited, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let pid = libc::pid_t::try_from(child.id()).unwrap();
+        (libc::wait4(pid, &raw mut status, 0, &raw mut usage), usage)
+    };
+    assert!(waited > 0, "coffer could not be waited for");
+    Run {
+        code: ExitStatus::from_raw(status).code().unwrap_or(-1),
+        stdout,
+        stderr,
+        // Linux counts in KiB.
+        peak_memory: u64::try_from(usage.ru_maxrss).unwrap() * 1024,
+    }
+}
