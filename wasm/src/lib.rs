@@ -1,1 +1,23 @@
-//! Bindings of `coffer-core` for JavaScript.
+//! Bindings of `coffer-core` for JavaScript: nothing is decided here. Each class drives one of core's readers, which
+//! say which bytes they want, with a `Blob` or with HTTP ranges.
+//!
+//! Everything that fails rejects with a plain object `{code, message, …}`: see [`failure`].
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod archive;
+mod bundle;
+mod convert;
+mod failure;
+mod key;
+mod pieces;
+mod plain;
+mod random;
+mod source;
+mod stream;
+mod window;
+
+pub use archive::Archive;
+pub use bundle::Bundle;
+pub use key::make_key;
+pub use source::Source;
+pub use stream::FileStream;

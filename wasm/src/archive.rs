@@ -1,0 +1,372 @@
+//! An archive, sealed or plain.
+
+use std::{cell::RefCell, rc::Rc};
+
+use coffer_core::{
+    archive::{self, ArchiveError, CheckedReader, Directory, EntryReader, Limits, Step},
+    bundle::Bundler,
+    manifest::{FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest, Selection, files},
+    preview::Preview,
+    schema::TableName,
+    seal::{self, Password, Sealed},
+    verify::Verifier,
+};
+use js_sys::{Date, Function};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use zeroize::Zeroizing;
+
+use crate::{
+    bundle::Bundle,
+    convert,
+    failure::Failure,
+    pieces::{Pieces, read_all},
+    plain::{Cursor, Plain},
+    random,
+    source::Source,
+    stream::FileStream,
+    window::Reading,
+};
+
+/// Bytes read at first, to see what kind of file it is: as many as the shortest header of a sealed archive has.
+const START_BYTES: u64 = seal::HEADER_UNIT;
+/// Milliseconds between two reports of progress.
+const REPORT_EVERY: f64 = 100.0;
+
+/// An archive.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Archive {
+    source: Rc<Source>,
+    size: u64,
+    sealed: Option<Sealed>,
+    /// `None` until a sealed archive is unlocked.
+    plain: RefCell<Option<Rc<Plain>>>,
+    /// Read when first needed.
+    contents: RefCell<Option<Rc<Contents>>>,
+    files: RefCell<Option<Rc<Vec<FileEntry>>>>,
+}
+
+#[derive(Debug)]
+struct Contents {
+    directory: Directory,
+    manifest: Manifest,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    entries: u64,
+    bytes: u64,
+}
+
+#[wasm_bindgen]
+impl Archive {
+    /// Opens an archive: of a sealed one header and footer, of a plain one directory and manifest.
+    ///
+    /// # Errors
+    /// `not_sealed` for what is neither, `not_an_archive` for an ordinary ZIP, `empty`, `cut_short`, and what else
+    /// can be wrong with header, footer, directory or manifest.
+    pub async fn open(source: Source) -> Result<Self, JsValue> {
+        Ok(Self::recognise(Rc::new(source)).await?)
+    }
+
+    /// Whether it must be unlocked first.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// Bytes of the file.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn size(&self) -> f64 {
+        convert::number(self.size)
+    }
+
+    /// Bytes read from the source so far.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn bytes_read(&self) -> f64 {
+        convert::number(self.source.bytes_read())
+    }
+
+    /// What opens it: `{kind: "password"}`, `{kind: "locked_key", fingerprint}`, `{kind: "key", type, fingerprint}` or
+    /// `{kind: "unknown", type}`; none for a plain archive.
+    ///
+    /// # Errors
+    /// None is known.
+    #[wasm_bindgen(getter)]
+    pub fn locks(&self) -> Result<JsValue, JsValue> {
+        let locks = self.sealed.as_ref().map(Sealed::locks);
+        Ok(convert::locks(locks.unwrap_or_default())?)
+    }
+
+    /// Unlocks a sealed archive. Deriving the key takes about a second, during which the worker does nothing else.
+    ///
+    /// # Errors
+    /// `wrong_password`, after which it can be tried again; `not_a_recipient` if no password opens this archive;
+    /// `header_damaged`, `commitment_mismatch`, `cost_too_high`.
+    pub async fn unlock(&self, password: String) -> Result<(), JsValue> {
+        let password = Password::new(&Zeroizing::new(password));
+        Ok(self.unseal(&password).await?)
+    }
+
+    /// The manifest, with core's field names; digests in hexadecimal.
+    ///
+    /// # Errors
+    /// `locked`, and what can be wrong with directory and manifest.
+    pub async fn manifest(&self) -> Result<JsValue, JsValue> {
+        Ok(convert::manifest(&self.contents().await?.manifest)?)
+    }
+
+    /// All files: `{set, path, size, mode, mtime, sha256}`.
+    ///
+    /// # Errors
+    /// `locked`, and what can be wrong with the files index.
+    pub async fn files(&self) -> Result<JsValue, JsValue> {
+        Ok(convert::files(&self.index().await?)?)
+    }
+
+    /// Up to `limit` rows of a table after the first `skip`: `{columns, types, rows, end, cut}`. Values are text as
+    /// people read it, `null` is NULL; `cut` lists row and column of those of which only the start is shown.
+    ///
+    /// Reads only what it needs, so the digest of the rows is not compared here: `verify` does that.
+    ///
+    /// # Errors
+    /// `locked`, `not_in_archive`, and what can be wrong with the rows.
+    pub async fn rows(
+        &self,
+        schema: String,
+        table: String,
+        skip: f64,
+        limit: u32,
+    ) -> Result<JsValue, JsValue> {
+        let table = TableName::new(schema, table);
+        Ok(self.page(&table, convert::count(skip)?, limit).await?)
+    }
+
+    /// One file. Its size and SHA-256 are checked at its end.
+    ///
+    /// # Errors
+    /// `locked`, `not_in_archive`, and what can be wrong with directory, manifest and files index.
+    pub async fn file(&self, set: String, path: String) -> Result<FileStream, JsValue> {
+        Ok(self.stream(&set, &path).await?)
+    }
+
+    /// Reads and checks every byte: `{entries, bytes}`, bytes inflated. Calls `progress` with bytes of the file done and
+    /// in all, about ten times a second; what it throws ends the check and is what this rejects with.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub async fn verify(&self, progress: Function) -> Result<JsValue, JsValue> {
+        self.check(&progress).await
+    }
+
+    /// What is selected (`{tables: [{schema, name}] | null, file_sets: [name] | null}`, `null` for all) as a restore
+    /// bundle.
+    ///
+    /// # Errors
+    /// `locked`, `not_in_archive`, `bad_selection`, and what can be wrong with directory, manifest and files index.
+    pub async fn bundle(&self, selection: JsValue) -> Result<Bundle, JsValue> {
+        let selection: Selection = serde_wasm_bindgen::from_value(selection).map_err(|_| {
+            Failure::new(
+                "bad_selection",
+                "What was selected can't be understood; this is a defect of the page, please report it. Nothing was changed.",
+            )
+        })?;
+        Ok(self.select(&selection).await?)
+    }
+}
+
+impl Archive {
+    /// Decides by content what kind of file it is.
+    async fn recognise(source: Rc<Source>) -> Result<Self, Failure> {
+        let (size, start) = source.start(START_BYTES).await?;
+        let mut archive = Self {
+            source: source.clone(),
+            size,
+            sealed: None,
+            plain: RefCell::new(None),
+            contents: RefCell::new(None),
+            files: RefCell::new(None),
+        };
+        if start.starts_with(b"PK") {
+            let plain = Plain::open(source, size);
+            archive.plain.replace(Some(Rc::new(plain)));
+            archive.contents().await?;
+            return Ok(archive);
+        }
+        let mut opening = seal::Opening::new(size)?;
+        opening.feed(&start)?;
+        while let Some(range) = opening.wants() {
+            opening.feed(&source.read(range).await?)?;
+        }
+        archive.sealed = Some(opening.finish()?);
+        Ok(archive)
+    }
+
+    async fn unseal(&self, password: &Password) -> Result<(), Failure> {
+        let Some(sealed) = &self.sealed else {
+            return Ok(());
+        };
+        let file_key = sealed.unlock(password)?;
+        let plain = Plain::unseal(self.source.clone(), sealed, &file_key).await?;
+        self.plain.replace(Some(Rc::new(plain)));
+        Ok(())
+    }
+
+    fn plain(&self) -> Result<Rc<Plain>, Failure> {
+        self.plain.borrow().clone().ok_or_else(Failure::locked)
+    }
+
+    fn cursor(&self, reading: Reading) -> Result<Cursor, Failure> {
+        Ok(Cursor::new(self.plain()?, reading))
+    }
+
+    async fn contents(&self) -> Result<Rc<Contents>, Failure> {
+        let plain = self.plain()?;
+        if let Some(contents) = &*self.contents.borrow() {
+            return Ok(contents.clone());
+        }
+        let mut opening = archive::Opening::new(plain.len(), Limits::default())?;
+        let mut cursor = Cursor::new(plain, Reading::Looking);
+        while let Some(range) = opening.wants() {
+            opening.feed(cursor.read(range).await?)?;
+        }
+        let directory = opening.finish()?;
+        // The directory was refused if its manifest is larger than the limit.
+        let reader = EntryReader::new(directory.entry(MANIFEST_PATH)?, Limits::default());
+        let manifest = Manifest::parse(&read_all(reader, &mut cursor).await?)?;
+        let contents = Rc::new(Contents {
+            directory,
+            manifest,
+        });
+        self.contents.replace(Some(contents.clone()));
+        Ok(contents)
+    }
+
+    /// The files index; empty if there is none.
+    async fn index(&self) -> Result<Rc<Vec<FileEntry>>, Failure> {
+        let contents = self.contents().await?;
+        if let Some(files) = &*self.files.borrow() {
+            return Ok(files.clone());
+        }
+        let mut list = Vec::new();
+        if let Some(expected) = &contents.manifest.files_index {
+            let limits = Limits::default();
+            if expected.bytes > limits.index_bytes {
+                return Err(ArchiveError::Limit {
+                    limit: "bytes of the files index",
+                    found: expected.bytes,
+                    allowed: limits.index_bytes,
+                }
+                .into());
+            }
+            let entry = contents.directory.entry(FILES_INDEX_PATH)?;
+            let reader = CheckedReader::new(entry, expected, limits)?;
+            let mut cursor = self.cursor(Reading::Streaming)?;
+            list = files::parse(&read_all(reader, &mut cursor).await?)?;
+        }
+        let list = Rc::new(list);
+        self.files.replace(Some(list.clone()));
+        Ok(list)
+    }
+
+    async fn page(&self, table: &TableName, skip: u64, limit: u32) -> Result<JsValue, Failure> {
+        let Contents {
+            directory,
+            manifest,
+        } = &*self.contents().await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut preview = Preview::new(directory, manifest, table, skip, limit, Limits::default())?;
+        let mut cursor = self.cursor(Reading::Looking)?;
+        loop {
+            match preview.step()? {
+                Step::Want(range) => preview.feed(cursor.read(range).await?)?,
+                Step::Output => {}
+                Step::Done => return convert::page(&preview.finish()),
+            }
+        }
+    }
+
+    async fn stream(&self, set: &str, path: &str) -> Result<FileStream, Failure> {
+        let contents = self.contents().await?;
+        let files = self.index().await?;
+        let file = files
+            .iter()
+            .find(|file| file.set == set && file.path == path)
+            .ok_or_else(|| {
+                Failure::new(
+                    "not_in_archive",
+                    "The archive holds no such file. Nothing was changed.",
+                )
+            })?;
+        let entry = contents.directory.entry(&file.entry)?;
+        let reader = CheckedReader::new(entry, &file.digest(), Limits::default())?;
+        let cursor = self.cursor(Reading::Streaming)?;
+        Ok(FileStream::new(file.size, Pieces::new(reader, cursor)))
+    }
+
+    async fn check(&self, progress: &Function) -> Result<JsValue, JsValue> {
+        let report = |done: u64| {
+            let (done, total) = (convert::number(done), convert::number(self.size));
+            progress.call2(&JsValue::NULL, &done.into(), &total.into())
+        };
+        report(0)?;
+        let contents = self.contents().await?;
+        let files = self.index().await?;
+        let mut cursor = match &self.sealed {
+            Some(sealed) => Cursor::scrubbing(self.plain()?, sealed).await?,
+            None => self.cursor(Reading::Streaming)?,
+        };
+        let mut verifier = Verifier::new(
+            &contents.directory,
+            &contents.manifest,
+            &files,
+            Limits::default(),
+        )
+        .map_err(Failure::from)?;
+        let mut reported = Date::now();
+        let mut offset = 0;
+        loop {
+            match verifier.step().map_err(Failure::from)? {
+                Step::Want(range) => {
+                    let bytes = cursor.read(range).await?;
+                    offset = range.offset + bytes.len() as u64;
+                    verifier.feed(bytes).map_err(Failure::from)?;
+                }
+                Step::Output => {}
+                Step::Done => break,
+            }
+            let now = Date::now();
+            if now - reported >= REPORT_EVERY {
+                reported = now;
+                report(cursor.stored())?;
+            }
+        }
+        let done = verifier.so_far();
+        cursor.finish(offset).await?;
+        report(self.size)?;
+        Ok(convert::to_js(&Verified {
+            entries: done.entries,
+            bytes: done.bytes,
+        })?)
+    }
+
+    async fn select(&self, selection: &Selection) -> Result<Bundle, Failure> {
+        let contents = self.contents().await?;
+        let files = self.index().await?;
+        let key = random::file_key()?;
+        let bundler = Bundler::new(
+            &contents.directory,
+            &contents.manifest,
+            &files,
+            selection,
+            Limits::default(),
+            &key,
+            &mut random::generator()?,
+        )?;
+        Ok(Bundle::new(bundler, &key, self.cursor(Reading::Streaming)?))
+    }
+}

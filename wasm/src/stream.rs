@@ -1,0 +1,40 @@
+//! One file out of an archive.
+
+use coffer_core::archive::CheckedReader;
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+
+use crate::{convert, pieces::Pieces};
+
+/// One file, in pieces of a few MiB. Its size and SHA-256 are compared before the last piece is given out: an error
+/// instead of an end means that nothing that came before is to be trusted.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct FileStream {
+    size: u64,
+    pieces: Pieces<CheckedReader>,
+}
+
+impl FileStream {
+    pub(crate) const fn new(size: u64, pieces: Pieces<CheckedReader>) -> Self {
+        Self { size, pieces }
+    }
+}
+
+#[wasm_bindgen]
+impl FileStream {
+    /// Bytes of the file.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn size(&self) -> f64 {
+        convert::number(self.size)
+    }
+
+    /// The next bytes; `undefined` at the end. After `read_failed` it can be called again.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or on the way to it.
+    pub async fn next(&self) -> Result<Option<Uint8Array>, JsValue> {
+        Ok(self.pieces.next().await?)
+    }
+}
