@@ -83,7 +83,7 @@ export function isCofferError(thrown: unknown): thrown is CofferError {
 
 const crashed = (why: string): CofferError => ({
   code: "worker_crashed",
-  message: `The part of the page that reads archives stopped unexpectedly (${why}). The file was only read and is unchanged. Open it again.`,
+  message: `The part of the page that reads archives stopped unexpectedly: ${why}. The file was only read and is unchanged.`,
 });
 
 /** The plain form of anything thrown: what the core did not name is a crash, never a finding about the archive. */

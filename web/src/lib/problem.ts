@@ -11,6 +11,8 @@ export function problemOf(thrown: unknown): ProblemText {
 
 function archiveProblem({ code, message }: ArchiveFailure): ProblemText {
   const known: Record<string, ProblemText> = texts.archive;
+  // What stopped it is the one thing that helps whoever is to repair it.
+  if (code === "worker_crashed") return { ...texts.archive.worker_crashed, detail: message };
   return known[code] ?? { title: texts.archiveOther.title, detail: message, next: texts.archiveOther.next };
 }
 
