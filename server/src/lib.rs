@@ -10,6 +10,7 @@
 )]
 
 pub mod backup;
+pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod convert;
@@ -19,4 +20,5 @@ pub mod progress;
 pub mod read;
 pub mod restore;
 pub mod source;
+pub mod store;
 pub mod verify;

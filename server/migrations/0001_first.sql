@@ -1,0 +1,66 @@
+-- The server's own catalog: what it reaches, whom it seals to, what it stored and did.
+
+CREATE TABLE sources (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    engine     TEXT NOT NULL CHECK (engine IN ('postgres', 'sqlite')),
+    -- For people, without credentials.
+    database   TEXT NOT NULL,
+    -- To connect with; may hold the database's password and is never answered by the API.
+    url        TEXT NOT NULL,
+    app        TEXT,
+    preset     TEXT,
+    created_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE file_sets (
+    source   TEXT NOT NULL REFERENCES sources (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    name     TEXT NOT NULL,
+    folder   TEXT NOT NULL,
+    PRIMARY KEY (source, position),
+    UNIQUE (source, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE profiles (
+    id          TEXT PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE,
+    fingerprint TEXT NOT NULL UNIQUE,
+    -- Public.
+    recipient   TEXT NOT NULL,
+    -- The secret key under a password that the server never sees.
+    locked      TEXT NOT NULL,
+    created_at  TEXT NOT NULL
+) STRICT;
+
+-- A backup outlives its source, so it keeps the source's name and refers to nothing.
+CREATE TABLE backups (
+    id          TEXT PRIMARY KEY,
+    source      TEXT NOT NULL,
+    source_name TEXT NOT NULL,
+    -- The archive's name in the store.
+    name        TEXT NOT NULL UNIQUE,
+    -- 'storing' while its job runs: such a row found at start is what an interrupted job left.
+    state       TEXT NOT NULL CHECK (state IN ('storing', 'verified', 'damaged')),
+    size        INTEGER NOT NULL,
+    -- SHA-256 of the stored file.
+    sha256      TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    contents    TEXT NOT NULL,
+    created_at  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE jobs (
+    id           TEXT PRIMARY KEY,
+    kind         TEXT NOT NULL CHECK (kind IN ('backup', 'restore')),
+    state        TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed', 'cancelled')),
+    -- JSON, as the API answers them.
+    progress     TEXT NOT NULL,
+    result       TEXT,
+    error_code   TEXT,
+    error_detail TEXT,
+    started_at   TEXT NOT NULL,
+    ended_at     TEXT
+) STRICT;
+
+CREATE INDEX jobs_by_start ON jobs (started_at);

@@ -1,0 +1,232 @@
+//! Sources: the databases, with their folders of files, that the server can reach.
+
+use std::{fmt, path::PathBuf};
+
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
+use super::{Catalog, CatalogError, Id, taken};
+
+/// A database's URL as it was given, perhaps with a password in it.
+#[derive(Clone, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct StoredUrl(String);
+
+impl StoredUrl {
+    /// Keeps a URL.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+
+    /// The URL with its password.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for StoredUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoredUrl(…)")
+    }
+}
+
+/// A folder of uploaded files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSetRecord {
+    /// The file set's name.
+    pub name: String,
+    /// Where the files are.
+    pub folder: PathBuf,
+}
+
+/// A source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRecord {
+    /// Its id.
+    pub id: Id,
+    /// How people call it.
+    pub name: String,
+    /// `postgres` or `sqlite`.
+    pub engine: String,
+    /// The database for people, without credentials.
+    pub database: String,
+    /// The database.
+    pub url: StoredUrl,
+    /// The application's name, where known.
+    pub app: Option<String>,
+    /// The preset's TOML.
+    pub preset: Option<String>,
+    /// Its folders of uploaded files.
+    pub file_sets: Vec<FileSetRecord>,
+    /// When it was added, RFC 3339.
+    pub created_at: String,
+}
+
+impl FromRow<'_, SqliteRow> for SourceRecord {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            engine: row.try_get("engine")?,
+            database: row.try_get("database")?,
+            url: row.try_get("url")?,
+            app: row.try_get("app")?,
+            preset: row.try_get("preset")?,
+            file_sets: Vec::new(),
+            created_at: row.try_get("created_at")?,
+        })
+    }
+}
+
+impl Catalog {
+    /// All sources, the oldest first.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn sources(&self) -> Result<Vec<SourceRecord>, CatalogError> {
+        let mut sources: Vec<SourceRecord> =
+            sqlx::query_as("SELECT * FROM sources ORDER BY created_at, name")
+                .fetch_all(&self.pool)
+                .await?;
+        for source in &mut sources {
+            source.file_sets = self.file_sets(&source.id).await?;
+        }
+        Ok(sources)
+    }
+
+    /// One source; `None` if there is none of this id.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn source(&self, id: &Id) -> Result<Option<SourceRecord>, CatalogError> {
+        let found: Option<SourceRecord> = sqlx::query_as("SELECT * FROM sources WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        match found {
+            Some(mut source) => {
+                source.file_sets = self.file_sets(&source.id).await?;
+                Ok(Some(source))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn file_sets(&self, source: &Id) -> Result<Vec<FileSetRecord>, CatalogError> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT name, folder FROM file_sets WHERE source = ? ORDER BY position")
+                .bind(source)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(name, folder)| FileSetRecord {
+                name,
+                folder: folder.into(),
+            })
+            .collect())
+    }
+
+    /// Adds a source.
+    ///
+    /// # Errors
+    /// [`CatalogError::Taken`] if one has its name, [`CatalogError::Database`].
+    pub async fn add_source(&self, source: &SourceRecord) -> Result<(), CatalogError> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query(
+            "INSERT INTO sources (id, name, engine, database, url, app, preset, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&source.id)
+        .bind(&source.name)
+        .bind(&source.engine)
+        .bind(&source.database)
+        .bind(&source.url)
+        .bind(&source.app)
+        .bind(&source.preset)
+        .bind(&source.created_at)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| taken(error, "a source", &[("sources.name", "name")]))?;
+        for (position, set) in (0_i64..).zip(&source.file_sets) {
+            sqlx::query(
+                "INSERT INTO file_sets (source, position, name, folder) VALUES (?, ?, ?, ?)",
+            )
+            .bind(&source.id)
+            .bind(position)
+            .bind(&set.name)
+            .bind(set.folder.to_string_lossy().as_ref())
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| taken(error, "a folder", &[("file_sets.name", "name")]))?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets a source; its backups stay. Says whether there was one.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn remove_source(&self, id: &Id) -> Result<bool, CatalogError> {
+        let done = sqlx::query("DELETE FROM sources WHERE id = ?")
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::temporary;
+
+    fn source(name: &str) -> SourceRecord {
+        SourceRecord {
+            id: Id::random().unwrap(),
+            name: name.into(),
+            engine: "postgres".into(),
+            database: "shop on 127.0.0.1:5432".into(),
+            url: StoredUrl::new("postgres://app:hunter2@127.0.0.1/shop"),
+            app: None,
+            preset: None,
+            file_sets: vec![
+                FileSetRecord {
+                    name: "uploads".into(),
+                    folder: "/srv/uploads".into(),
+                },
+                FileSetRecord {
+                    name: "audio".into(),
+                    folder: "/srv/audio".into(),
+                },
+            ],
+            created_at: "2026-11-21T04:05:06Z".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_comes_back_as_it_was_given() {
+        let (_folder, catalog) = temporary().await;
+        let shop = source("Shop");
+        catalog.add_source(&shop).await.unwrap();
+        assert_eq!(catalog.sources().await.unwrap(), vec![shop.clone()]);
+        assert_eq!(catalog.source(&shop.id).await.unwrap(), Some(shop.clone()));
+        assert!(!format!("{shop:?}").contains("hunter2"));
+        assert!(catalog.remove_source(&shop.id).await.unwrap());
+        assert!(!catalog.remove_source(&shop.id).await.unwrap());
+        assert_eq!(catalog.source(&shop.id).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn two_sources_do_not_share_a_name() {
+        let (_folder, catalog) = temporary().await;
+        catalog.add_source(&source("Shop")).await.unwrap();
+        let error = catalog.add_source(&source("Shop")).await.unwrap_err();
+        assert!(
+            matches!(error, CatalogError::Taken { field: "name", .. }),
+            "{error}"
+        );
+        assert_eq!(catalog.sources().await.unwrap().len(), 1);
+    }
+}

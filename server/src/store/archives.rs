@@ -1,0 +1,291 @@
+//! Finished archives.
+
+use std::{
+    fs,
+    io::{self, SeekFrom},
+    ops::Range,
+    path::{Path as FsPath, PathBuf},
+    sync::Arc,
+};
+
+use axum::body::Body;
+use futures_util::TryStreamExt;
+use object_store::{
+    GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
+    path::Path,
+};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+use super::{Incoming, Sink, StoreError, make_private_folder, sink};
+use crate::read::{FileSource, ReadAt};
+
+/// Bytes that a download reads at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// The archives of a store.
+#[derive(Clone, Debug)]
+pub struct Archives {
+    store: Arc<LocalFileSystem>,
+    folder: PathBuf,
+}
+
+/// What the store says about an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A range of an archive's bytes, being read.
+#[derive(Debug)]
+pub struct Slice {
+    /// The bytes, as an answer's body.
+    pub body: Body,
+}
+
+impl Archives {
+    /// Opens the archives in `folder`, which is made when it isn't there. What uploads of an earlier process left
+    /// half done is removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`] or [`StoreError::Store`].
+    pub fn open(folder: &FsPath) -> Result<Self, StoreError> {
+        make_private_folder(folder)?;
+        remove_staged(folder).map_err(|error| StoreError::Folder {
+            path: folder.display().to_string(),
+            error,
+        })?;
+        let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+        Ok(Self {
+            store: Arc::new(store),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Begins an archive. What is written to the sink appears under `name` once [`Incoming::publish`] is through.
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`] or [`StoreError::Store`].
+    pub async fn create(&self, name: &str) -> Result<(Sink, Incoming), StoreError> {
+        Ok(sink::open(self.store.put_multipart(&key(name)?).await?))
+    }
+
+    /// What is stored under a name.
+    ///
+    /// # Errors
+    /// [`StoreError::NoArchive`], [`StoreError::BadName`] or [`StoreError::Store`].
+    pub async fn stored(&self, name: &str) -> Result<Stored, StoreError> {
+        let meta = self
+            .store
+            .head(&key(name)?)
+            .await
+            .map_err(|error| missing(name, error))?;
+        Ok(Stored { size: meta.size })
+    }
+
+    /// Reads a range of an archive, to be sent on.
+    ///
+    /// # Errors
+    /// [`StoreError::NoArchive`], [`StoreError::BadName`] or [`StoreError::Store`].
+    pub async fn slice(&self, name: &str, range: Range<u64>) -> Result<Slice, StoreError> {
+        if range.is_empty() {
+            return Ok(Slice {
+                body: Body::empty(),
+            });
+        }
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range.clone())),
+            ..GetOptions::default()
+        };
+        let found = self
+            .store
+            .get_opts(&key(name)?, options)
+            .await
+            .map_err(|error| missing(name, error))?;
+        let body = match found.payload {
+            // Read in larger pieces than the store's own stream has.
+            GetResultPayload::File(file, _) => {
+                let mut file = tokio::fs::File::from_std(file);
+                file.seek(SeekFrom::Start(range.start)).await?;
+                let slice = file.take(range.end - range.start);
+                Body::from_stream(ReaderStream::with_capacity(slice, READ_BYTES))
+            }
+            GetResultPayload::Stream(stream) => Body::from_stream(stream.map_err(io::Error::other)),
+        };
+        Ok(Slice { body })
+    }
+
+    /// Opens an archive to be read at any position.
+    ///
+    /// # Errors
+    /// [`StoreError::NoArchive`] or [`StoreError::BadName`] or [`StoreError::Io`].
+    pub fn read_at(&self, name: &str) -> Result<Arc<dyn ReadAt>, StoreError> {
+        let path = self.store.path_to_filesystem(&key(name)?)?;
+        match FileSource::open(&path) {
+            Ok(file) => Ok(Arc::new(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StoreError::NoArchive { name: name.into() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes an archive. It is no error if it is gone already.
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`] or [`StoreError::Store`].
+    pub async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        match self.store.delete(&key(name)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Names of all archives that are there, whether the catalog knows them or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Store`].
+    pub async fn names(&self) -> Result<Vec<String>, StoreError> {
+        let found: Vec<_> = self.store.list(None).try_collect().await?;
+        Ok(found
+            .into_iter()
+            .map(|meta| meta.location.to_string())
+            .collect())
+    }
+
+    /// The folder that holds the archives.
+    #[must_use]
+    pub fn folder(&self) -> &FsPath {
+        &self.folder
+    }
+}
+
+/// The store's key for a name. Names are made by this program; this is the second lock on the door.
+fn key(name: &str) -> Result<Path, StoreError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || name.starts_with('.') || name.len() > 200 || !name.bytes().all(plain) {
+        return Err(StoreError::BadName { name: name.into() });
+    }
+    Ok(Path::from(name))
+}
+
+fn missing(name: &str, error: object_store::Error) -> StoreError {
+    match error {
+        object_store::Error::NotFound { .. } => StoreError::NoArchive { name: name.into() },
+        error => error.into(),
+    }
+}
+
+/// Removes files that uploads were staged in: the store names them after the archive, with `#` and a number.
+fn remove_staged(folder: &FsPath) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let staged = entry.file_name().to_str().is_some_and(|name| {
+            name.rsplit_once('#')
+                .is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
+        });
+        if staged && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coffer_core::Digest;
+    use std::io::Write;
+
+    fn content(len: usize) -> Vec<u8> {
+        (0..len).map(|at| (at * 31 % 251) as u8).collect()
+    }
+
+    async fn store(archives: &Archives, name: &str, bytes: Vec<u8>) -> super::super::Written {
+        let (mut sink, incoming) = archives.create(name).await.unwrap();
+        tokio::task::spawn_blocking(move || {
+            for piece in bytes.chunks(70_001) {
+                sink.write_all(piece).unwrap();
+            }
+        })
+        .await
+        .unwrap();
+        incoming.publish().await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_archive_appears_whole_and_reads_back_in_ranges() {
+        let folder = tempfile::tempdir().unwrap();
+        let archives = Archives::open(folder.path()).unwrap();
+        let bytes = content(12_000_003);
+        let written = store(&archives, "a.coffer", bytes.clone()).await;
+        assert_eq!(written.size, bytes.len() as u64);
+        assert_eq!(written.sha256, Digest::of(&bytes));
+        assert_eq!(archives.names().await.unwrap(), ["a.coffer"]);
+        assert_eq!(
+            archives.stored("a.coffer").await.unwrap(),
+            Stored { size: written.size }
+        );
+        for range in [0..0, 0..1, 5_242_879..5_242_881, 11_000_000..12_000_003] {
+            let slice = archives.slice("a.coffer", range.clone()).await.unwrap();
+            let read = axum::body::to_bytes(slice.body, 1 << 24).await.unwrap();
+            let (from, to) = (range.start as usize, range.end as usize);
+            assert_eq!(read, bytes[from..to]);
+        }
+        let mut buffer = [0; 9];
+        let source = archives.read_at("a.coffer").unwrap();
+        source.read_exact_at(7_000_000, &mut buffer).unwrap();
+        assert_eq!(buffer, bytes[7_000_000..7_000_009]);
+        archives.remove("a.coffer").await.unwrap();
+        archives.remove("a.coffer").await.unwrap();
+        assert!(matches!(
+            archives.stored("a.coffer").await,
+            Err(StoreError::NoArchive { .. })
+        ));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_discarded_or_interrupted_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let archives = Archives::open(folder.path()).unwrap();
+        let (mut sink, incoming) = archives.create("a.coffer").await.unwrap();
+        sink.write_all(b"half").unwrap();
+        assert_eq!(archives.names().await.unwrap(), Vec::<String>::new());
+        drop(sink);
+        incoming.discard().await.unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        fs::write(folder.path().join("b.coffer#1"), b"half").unwrap();
+        fs::write(folder.path().join("b.coffer"), b"whole").unwrap();
+        let archives = Archives::open(folder.path()).unwrap();
+        assert_eq!(archives.names().await.unwrap(), ["b.coffer"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn no_name_leads_out_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let archives = Archives::open(folder.path()).unwrap();
+        for name in [
+            "",
+            ".",
+            "..",
+            "../a",
+            "a/b",
+            "/etc/passwd",
+            ".hidden",
+            "a\0b",
+            "a#1",
+        ] {
+            assert!(
+                matches!(archives.stored(name).await, Err(StoreError::BadName { .. })),
+                "{name:?}"
+            );
+            assert!(matches!(
+                archives.read_at(name),
+                Err(StoreError::BadName { .. })
+            ));
+        }
+    }
+}
