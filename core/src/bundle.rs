@@ -216,3 +216,176 @@ fn in_archive_order(
     copies.sort_by_key(|(entry, _)| entry.offset);
     Ok(copies.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fixture::{Fixture, TestRng, changed, fixture, open, slice},
+        manifest::LeftOut,
+        range::ByteRange,
+        schema::TableName,
+        seal,
+        verify::{Verified, Verifier},
+    };
+
+    const KEY: [u8; 32] = [42; 32];
+
+    fn bundler(archive: &Fixture, selection: &Selection) -> Result<Bundler, BundleError> {
+        Bundler::new(
+            &archive.directory,
+            &archive.manifest,
+            &archive.files,
+            selection,
+            Limits::default(),
+            &FileKey::new(KEY),
+            &mut TestRng(3),
+        )
+    }
+
+    fn run(archive: &Fixture, selection: &Selection, step: usize) -> Result<Vec<u8>, BundleError> {
+        let mut bundler = bundler(archive, selection)?;
+        let mut out = Vec::new();
+        loop {
+            match bundler.step(&mut out)? {
+                Step::Want(wanted) => {
+                    let bytes = archive.range(wanted);
+                    bundler.feed(&bytes[..bytes.len().min(step)])?;
+                }
+                Step::Output => {}
+                Step::Done => {
+                    assert_eq!(out.len() as u64, bundler.len());
+                    return Ok(out);
+                }
+            }
+        }
+    }
+
+    /// Unseals a bundle as a server does, and gives its manifest's text and what a full check of it finds.
+    fn unseal(bundle: &[u8]) -> (Vec<u8>, Manifest, Vec<FileEntry>, Verified) {
+        let mut opening = seal::Opening::new(bundle.len() as u64).unwrap();
+        while let Some(wanted) = opening.wants() {
+            opening.feed(slice(bundle, wanted)).unwrap();
+        }
+        let sealed = opening.finish().unwrap();
+        assert!(sealed.locks().is_empty());
+        let key = FileKey::new(KEY);
+        sealed.unlock_with_file_key(&key).unwrap();
+        let unsealer = sealed
+            .unsealer(&key, slice(bundle, sealed.prefix_range()))
+            .unwrap();
+        let whole = ByteRange::new(0, unsealer.plain_len());
+        let located = unsealer.locate(whole).unwrap();
+        let file = unsealer
+            .open(located, slice(bundle, located.sealed).to_vec())
+            .unwrap();
+
+        let directory = open(&file).unwrap();
+        let read = |name: &str| {
+            let entry = directory.entry(name).unwrap();
+            archive::EntryReader::new(entry, Limits::default())
+                .read_all::<ArchiveError>("", u64::MAX, |range| Ok(slice(&file, range).to_vec()))
+                .unwrap()
+        };
+        let json = read(MANIFEST_PATH);
+        let manifest = Manifest::parse(&json).unwrap();
+        let files = match manifest.files_index {
+            Some(_) => files::parse(&read(FILES_INDEX_PATH)).unwrap(),
+            None => Vec::new(),
+        };
+        let mut verifier = Verifier::new(&directory, &manifest, &files, Limits::default()).unwrap();
+        while let Step::Want(_) | Step::Output = match verifier.step().unwrap() {
+            Step::Want(wanted) => {
+                verifier.feed(slice(&file, wanted)).unwrap();
+                Step::Output
+            }
+            step => step,
+        } {}
+        let done = verifier.so_far();
+        (json, manifest, files, done)
+    }
+
+    fn only(tables: &[&str], file_sets: &[&str]) -> Selection {
+        Selection {
+            tables: Some(
+                tables
+                    .iter()
+                    .map(|name| TableName::new("public", *name))
+                    .collect(),
+            ),
+            file_sets: Some(file_sets.iter().map(|name| (*name).into()).collect()),
+        }
+    }
+
+    #[test]
+    fn everything_arrives_whatever_the_pieces() {
+        let archive = fixture();
+        let whole = run(&archive, &Selection::ALL, usize::MAX).unwrap();
+        for step in [13, 5000] {
+            assert_eq!(run(&archive, &Selection::ALL, step).unwrap(), whole);
+        }
+        let (json, manifest, files, done) = unseal(&whole);
+        assert_eq!(manifest, archive.manifest);
+        assert_eq!(files, archive.files);
+        assert_eq!(done.rows, 1000);
+        let planned = bundler(&archive, &Selection::ALL).unwrap();
+        assert_eq!(planned.manifest().as_bytes(), json);
+    }
+
+    #[test]
+    fn only_what_is_selected_arrives() {
+        let archive = fixture();
+        for (tables, sets) in [
+            (&["notes"][..], &[][..]),
+            (&["empty"], &["avatars"]),
+            (&[], &["avatars", "uploads"]),
+            (&[], &[]),
+        ] {
+            let selection = only(tables, sets);
+            let (_, manifest, files, done) =
+                unseal(&run(&archive, &selection, usize::MAX).unwrap());
+            assert_eq!(
+                manifest,
+                Manifest {
+                    files_index: manifest.files_index,
+                    ..archive.manifest.select(&selection).unwrap()
+                }
+            );
+            assert_eq!(manifest.tables.len(), tables.len());
+            assert_eq!(manifest.file_sets.len(), sets.len());
+            assert_eq!(done.rows, if tables == ["notes"] { 1000 } else { 0 });
+            assert!(files.iter().all(|file| selection.has_file_set(&file.set)));
+            let left_out = manifest
+                .left_out
+                .iter()
+                .filter(|left_out| {
+                    matches!(left_out, LeftOut::Table { .. } | LeftOut::FileSet { .. })
+                })
+                .count();
+            assert_eq!(left_out, 4 - tables.len() - sets.len());
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_can_not_be_selected() {
+        let archive = fixture();
+        for selection in [only(&["nope"], &[]), only(&[], &["nope"])] {
+            assert!(matches!(
+                run(&archive, &selection, 100),
+                Err(BundleError::Manifest(ManifestError::NotInArchive { .. }))
+            ));
+        }
+    }
+
+    #[test]
+    fn damage_ends_it_only_where_it_was_selected() {
+        let archive = changed(|entries, _| entries[3].1[0] ^= 1);
+        assert!(matches!(
+            run(&archive, &Selection::ALL, 1000),
+            Err(BundleError::Archive(ArchiveError::Entry(finding)))
+                if finding.fault == archive::Fault::Digest
+        ));
+        let (.., done) = unseal(&run(&archive, &only(&["notes"], &["avatars"]), 1000).unwrap());
+        assert_eq!(done.rows, 1000);
+    }
+}

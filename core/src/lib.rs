@@ -25,6 +25,8 @@ extern crate std;
 pub mod archive;
 pub mod bundle;
 pub mod digest;
+#[cfg(test)]
+mod fixture;
 pub mod manifest;
 pub mod plan;
 pub mod policy;

@@ -180,3 +180,112 @@ impl Preview {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, changed, fixture, note};
+    use alloc::vec;
+
+    /// A page, and how many bytes of the archive were read for it.
+    fn page(
+        archive: &Fixture,
+        table: &str,
+        skip: u64,
+        limit: usize,
+        step: usize,
+    ) -> Result<(Page, usize), PreviewError> {
+        let mut preview = Preview::new(
+            &archive.directory,
+            &archive.manifest,
+            &TableName::new("public", table),
+            skip,
+            limit,
+            Limits::default(),
+        )?;
+        let mut read = 0;
+        loop {
+            match preview.step()? {
+                Step::Want(wanted) => {
+                    let bytes = archive.range(wanted);
+                    let bytes = &bytes[..bytes.len().min(step)];
+                    read += bytes.len();
+                    preview.feed(bytes)?;
+                }
+                Step::Output => {}
+                Step::Done => return Ok((preview.finish(), read)),
+            }
+        }
+    }
+
+    #[test]
+    fn every_page_of_every_size() {
+        let archive = fixture();
+        for (skip, limit) in [
+            (0, 5),
+            (0, 0),
+            (398, 1),
+            (398, 2),
+            (398, 3),
+            (399, 4),
+            (400, 1),
+            (401, 10),
+            (990, 10),
+            (991, 9),
+            (991, 10),
+            (1000, 1),
+            (5000, 1),
+            (0, 2000),
+        ] {
+            for step in [7, usize::MAX] {
+                let (page, _) = page(&archive, "notes", skip, limit, step).unwrap();
+                let expected: Vec<_> = (0..1000)
+                    .skip(usize::try_from(skip).unwrap())
+                    .take(limit)
+                    .map(note)
+                    .collect();
+                let texts: Vec<Vec<_>> = page
+                    .rows
+                    .into_iter()
+                    .map(|row| row.into_iter().map(|value| value.text).collect())
+                    .collect();
+                assert_eq!(texts, expected, "{skip} {limit}");
+                assert_eq!(page.columns, vec!["id", "body"]);
+                assert_eq!(page.types, vec!["integer", "text"]);
+                assert_eq!(page.end, skip + limit as u64 >= 1000, "{skip} {limit}");
+            }
+        }
+        assert!(page(&archive, "empty", 0, 5, 9).unwrap().0.end);
+    }
+
+    #[test]
+    fn only_what_is_needed_is_read() {
+        let archive = fixture();
+        let (_, first) = page(&archive, "notes", 0, 3, 64).unwrap();
+        let (_, all) = page(&archive, "notes", 0, 1000, 64).unwrap();
+        assert!(first * 5 < all, "{first} of {all}");
+        let (_, second) = page(&archive, "notes", 400, 1, 64).unwrap();
+        assert!(second < 300, "{second}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let archive = fixture();
+        assert_eq!(
+            page(&archive, "nope", 0, 1, 9).err(),
+            Some(PreviewError::NoTable(TableName::new("public", "nope")))
+        );
+        let archive = changed(|entries, _| entries[0].1 = b"id\tbody\n1\n".to_vec());
+        assert_eq!(
+            page(&archive, "notes", 0, 1, 9).err(),
+            Some(PreviewError::Rows {
+                table: TableName::new("public", "notes"),
+                error: RowError::FieldCount {
+                    row: 1,
+                    found: 1,
+                    expected: 2
+                }
+            })
+        );
+    }
+}

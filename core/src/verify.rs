@@ -269,3 +269,123 @@ impl Part<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, changed, fixture};
+    use alloc::string::ToString;
+
+    fn verify(archive: &Fixture, step: usize) -> Result<Verified, VerifyError> {
+        let Fixture {
+            directory,
+            manifest,
+            files,
+            ..
+        } = archive;
+        let mut verifier = Verifier::new(directory, manifest, files, Limits::default())?;
+        let mut next = 0;
+        loop {
+            match verifier.step()? {
+                Step::Want(wanted) => {
+                    assert_eq!(wanted.offset, next, "not in order, or a byte twice");
+                    let bytes = archive.range(wanted);
+                    let bytes = &bytes[..bytes.len().min(step)];
+                    next += bytes.len() as u64;
+                    verifier.feed(bytes)?;
+                }
+                Step::Output => {}
+                Step::Done => return Ok(verifier.so_far()),
+            }
+        }
+    }
+
+    fn entry(archive: &Fixture) -> (String, Fault) {
+        match verify(archive, usize::MAX) {
+            Err(VerifyError::Archive(ArchiveError::Entry(finding))) => {
+                (finding.entry, finding.fault)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_whole_archive_passes_in_any_pieces() {
+        let archive = fixture();
+        let entries = archive.directory.entries();
+        for step in [11, 4096, usize::MAX] {
+            let done = verify(&archive, step).unwrap();
+            assert_eq!(done.entries, entries.len() as u64);
+            assert_eq!(
+                done.bytes,
+                entries.iter().map(|entry| entry.size).sum::<u64>()
+            );
+            assert_eq!(done.rows, 1000);
+        }
+    }
+
+    #[test]
+    fn every_flipped_byte_of_an_entry_is_found() {
+        let mut archive = fixture();
+        let end = archive
+            .directory
+            .entries()
+            .last()
+            .map_or(0, |entry| usize::try_from(entry.offset).unwrap());
+        // Not every byte, which would take minutes: the step shares no factor with the entries' sizes.
+        for at in (0..end).step_by(97) {
+            archive.file[at] ^= 4;
+            assert!(verify(&archive, usize::MAX).is_err(), "byte {at}");
+            archive.file[at] ^= 4;
+        }
+        assert!(verify(&archive, usize::MAX).is_ok());
+    }
+
+    #[test]
+    fn content_of_the_same_size_is_found_by_its_digest() {
+        let first = "tables/public.notes/000001.tsv".to_string();
+        let archive = changed(|entries, _| {
+            let at = entries[0].1.len() - 2;
+            entries[0].1[at] ^= 1;
+        });
+        assert_eq!(entry(&archive), (first, Fault::Digest));
+        let archive = changed(|entries, _| entries[3].1[0] ^= 1);
+        assert_eq!(
+            entry(&archive),
+            ("files/uploads/a/noise.bin".to_string(), Fault::Digest)
+        );
+    }
+
+    #[test]
+    fn counts_and_sets_of_rows_are_compared() {
+        let archive = changed(|_, manifest| {
+            let notes = &mut manifest.tables[1];
+            notes.parts[0].rows -= 1;
+            notes.parts[1].rows += 1;
+        });
+        let first = "tables/public.notes/000001.tsv".to_string();
+        let rows = Fault::Rows {
+            expected: 399,
+            found: 400,
+        };
+        assert_eq!(entry(&archive), (first, rows));
+        let archive = changed(|_, manifest| manifest.tables[1].row_set.add_line(b"x"));
+        assert_eq!(
+            entry(&archive),
+            ("tables/public.notes".to_string(), Fault::Digest)
+        );
+    }
+
+    #[test]
+    fn nothing_may_be_added_or_missing() {
+        for archive in [
+            changed(|entries, _| entries.push(("extra".to_string(), Vec::new()))),
+            changed(|entries, _| drop(entries.remove(1))),
+        ] {
+            assert!(matches!(
+                verify(&archive, usize::MAX),
+                Err(VerifyError::Archive(ArchiveError::Profile(findings))) if findings.len() == 1
+            ));
+        }
+    }
+}

@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn long_values_are_cut_and_say_so() {
         for char in ['a', '\\', '\n', 'ü', '漢', '🦀'] {
-            let whole: String = core::iter::repeat_n(char, 3_000_000).collect();
+            let whole: String = core::iter::repeat_n(char, 30_000).collect();
             let expected: String = core::iter::repeat_n(char, SHOWN_CHARS)
                 .chain(['…'])
                 .collect();

@@ -466,7 +466,7 @@ mod tests {
     fn swapped_chunks_are_noticed() {
         let key = FileKey::new([9; 32]);
         let mut file = seal(&content(40_000), 4096, &[], &key);
-        let start = 4096 + payload::PREFIX_BYTES;
+        let start = 4096 + PREFIX_BYTES;
         let (first, second) = file[start..].split_at_mut(payload::SEALED_CHUNK_BYTES);
         first.swap_with_slice(&mut second[..payload::SEALED_CHUNK_BYTES]);
         let sealed = open(&file, 1 << 20).unwrap();
