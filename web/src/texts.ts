@@ -145,7 +145,7 @@ export const texts = {
     profileName: (when: string) => `Password of ${when}`,
   },
 
-  password: { show: "Show the password", hide: "Hide the password" },
+  password: { account: "Coffer backups", show: "Show the password", hide: "Hide the password" },
 
   progress: {
     phases: {
