@@ -1,18 +1,11 @@
 // Files that are not what they should be: each gets its own clear message, and stays as it was.
-import { execFileSync } from "node:child_process";
 import { closeSync, copyFileSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
-import { environment } from "./support/environment";
+import { backup } from "./support/cli";
 import { sha256 } from "./support/files";
 import { runPython } from "./support/python";
 import { demo, expect, test } from "./support/test";
 
 const password = "eine lange Reihe von Worten";
-
-/** A sealed archive of the demo application, made by the command line. */
-function makeArchive(database: string, path: string): void {
-  const args = ["backup", "--source", `sqlite:${database}`, "--out", path, "--sealed", "--password-env", "COFFER_TEST_PASSWORD"];
-  execFileSync(environment.coffer, args, { env: { ...process.env, COFFER_TEST_PASSWORD: password }, stdio: "pipe" });
-}
 
 /** Turns over one bit. */
 function flip(path: string, offset: number): void {
@@ -24,7 +17,7 @@ function flip(path: string, offset: number): void {
 
 test("every wrong file gets its own message and stays as it was", async ({ app, server, page }, info) => {
   const good = info.outputPath("good.coffer");
-  makeArchive(server.database, good);
+  backup({ database: server.database, out: good, password });
   const at = (name: string) => info.outputPath(name);
 
   copyFileSync(good, at("truncated.coffer"));
