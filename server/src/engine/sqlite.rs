@@ -1,42 +1,57 @@
-//! Sqlite: under construction; every call says so.
+//! SQLite 3, through its own library on threads that may block.
+//!
+//! Values are kept exactly, whatever their storage class. The implicit row id of a table without an
+//! `INTEGER PRIMARY KEY` is not kept: SQLite itself changes it at every VACUUM.
+
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use coffer_core::schema::TableName;
 
 use super::{Engine, EngineError, ReplaceSession, Snapshot};
 
-/// One database.
+mod catalog;
+mod link;
+mod replace;
+mod rows;
+mod snapshot;
+
+/// One SQLite database.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
-    target: std::path::PathBuf,
+    path: PathBuf,
 }
 
 impl Sqlite {
-    /// The engine for one database.
+    /// The engine for the database in this file.
     #[must_use]
-    pub const fn new(target: std::path::PathBuf) -> Self {
-        Self { target }
-    }
-
-    fn unsupported(&self) -> EngineError {
-        EngineError::Unsupported {
-            kind: "engine",
-            name: format!("{:?}", self.target),
-            why: "it is being written",
-        }
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path }
     }
 }
 
 #[async_trait]
 impl Engine for Sqlite {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, EngineError> {
-        Err(self.unsupported())
+        Ok(Box::new(snapshot::SqliteSnapshot::open(&self.path).await?))
     }
 
     async fn begin_replace(
         &self,
-        _tables: &[TableName],
+        tables: &[TableName],
     ) -> Result<Box<dyn ReplaceSession>, EngineError> {
-        Err(self.unsupported())
+        Ok(Box::new(
+            replace::SqliteReplace::begin(&self.path, tables).await?,
+        ))
     }
+}
+
+/// A name quoted for SQL.
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A table's name quoted for SQL, with its schema.
+fn quote_table(table: &TableName) -> String {
+    format!("{}.{}", quote(&table.schema), quote(&table.name))
 }
