@@ -11,9 +11,10 @@ use coffer_core::{
     seal::{self, Password, Sealed},
     verify::Verifier,
 };
-use js_sys::{Date, Function};
+use js_sys::{Date, Function, Promise};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -34,9 +35,14 @@ const START_BYTES: u64 = seal::HEADER_UNIT;
 const REPORT_EVERY: f64 = 100.0;
 
 /// An archive.
+///
+/// Promises hold on to what they need, so it may be freed while one is pending.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct Archive {
+pub struct Archive(Rc<Opened>);
+
+#[derive(Debug)]
+struct Opened {
     source: Rc<Source>,
     size: u64,
     sealed: Option<Sealed>,
@@ -67,28 +73,28 @@ impl Archive {
     /// `not_sealed` for what is neither, `not_an_archive` for an ordinary ZIP, `empty`, `cut_short`, and what else
     /// can be wrong with header, footer, directory or manifest.
     pub async fn open(source: Source) -> Result<Self, JsValue> {
-        Ok(Self::recognise(Rc::new(source)).await?)
+        Ok(Self(Rc::new(Opened::recognise(Rc::new(source)).await?)))
     }
 
     /// Whether it must be unlocked first.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn sealed(&self) -> bool {
-        self.sealed.is_some()
+        self.0.sealed.is_some()
     }
 
     /// Bytes of the file.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn size(&self) -> f64 {
-        convert::number(self.size)
+        convert::number(self.0.size)
     }
 
     /// Bytes read from the source so far.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn bytes_read(&self) -> f64 {
-        convert::number(self.source.bytes_read())
+        convert::number(self.0.source.bytes_read())
     }
 
     /// What opens it: `{kind: "password"}`, `{kind: "locked_key", fingerprint}`, `{kind: "key", type, fingerprint}` or
@@ -98,7 +104,7 @@ impl Archive {
     /// None is known.
     #[wasm_bindgen(getter)]
     pub fn locks(&self) -> Result<JsValue, JsValue> {
-        let locks = self.sealed.as_ref().map(Sealed::locks);
+        let locks = self.0.sealed.as_ref().map(Sealed::locks);
         Ok(convert::locks(locks.unwrap_or_default())?)
     }
 
@@ -107,25 +113,29 @@ impl Archive {
     /// # Errors
     /// `wrong_password`, after which it can be tried again; `not_a_recipient` if no password opens this archive;
     /// `header_damaged`, `commitment_mismatch`, `cost_too_high`.
-    pub async fn unlock(&self, password: String) -> Result<(), JsValue> {
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn unlock(&self, password: String) -> Promise {
         let password = Password::new(&Zeroizing::new(password));
-        Ok(self.unseal(&password).await?)
+        self.promise(async move |archive| {
+            archive.unseal(&password).await?;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// The manifest, with core's field names; digests in hexadecimal.
     ///
     /// # Errors
     /// `locked`, and what can be wrong with directory and manifest.
-    pub async fn manifest(&self) -> Result<JsValue, JsValue> {
-        Ok(convert::manifest(&self.contents().await?.manifest)?)
+    pub fn manifest(&self) -> Promise {
+        self.promise(async |archive| Ok(convert::manifest(&archive.contents().await?.manifest)?))
     }
 
     /// All files: `{set, path, size, mode, mtime, sha256}`.
     ///
     /// # Errors
     /// `locked`, and what can be wrong with the files index.
-    pub async fn files(&self) -> Result<JsValue, JsValue> {
-        Ok(convert::files(&self.index().await?)?)
+    pub fn files(&self) -> Promise {
+        self.promise(async |archive| Ok(convert::files(&archive.index().await?)?))
     }
 
     /// Up to `limit` rows of a table after the first `skip`: `{columns, types, rows, end, cut}`. Values are text as
@@ -135,23 +145,20 @@ impl Archive {
     ///
     /// # Errors
     /// `locked`, `not_in_archive`, and what can be wrong with the rows.
-    pub async fn rows(
-        &self,
-        schema: String,
-        table: String,
-        skip: f64,
-        limit: u32,
-    ) -> Result<JsValue, JsValue> {
+    pub fn rows(&self, schema: String, table: String, skip: f64, limit: u32) -> Promise {
         let table = TableName::new(schema, table);
-        Ok(self.page(&table, convert::count(skip)?, limit).await?)
+        self.promise(async move |archive| {
+            Ok(archive.page(&table, convert::count(skip)?, limit).await?)
+        })
     }
 
     /// One file. Its size and SHA-256 are checked at its end.
     ///
     /// # Errors
     /// `locked`, `not_in_archive`, and what can be wrong with directory, manifest and files index.
-    pub async fn file(&self, set: String, path: String) -> Result<FileStream, JsValue> {
-        Ok(self.stream(&set, &path).await?)
+    #[wasm_bindgen(unchecked_return_type = "Promise<FileStream>")]
+    pub fn file(&self, set: String, path: String) -> Promise {
+        self.promise(async move |archive| Ok(archive.stream(&set, &path).await?.into()))
     }
 
     /// Reads and checks every byte: `{entries, bytes}`, bytes inflated. Calls `progress` with bytes of the file done and
@@ -159,8 +166,13 @@ impl Archive {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub async fn verify(&self, progress: Function) -> Result<JsValue, JsValue> {
-        self.check(&progress).await
+    #[wasm_bindgen(unchecked_return_type = "Promise<{ entries: number; bytes: number }>")]
+    pub fn verify(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "(done: number, total: number) => void")]
+        progress: Function,
+    ) -> Promise {
+        self.promise(async move |archive| archive.check(&progress).await)
     }
 
     /// What is selected (`{tables: [{schema, name}] | null, file_sets: [name] | null}`, `null` for all) as a restore
@@ -168,18 +180,30 @@ impl Archive {
     ///
     /// # Errors
     /// `locked`, `not_in_archive`, `bad_selection`, and what can be wrong with directory, manifest and files index.
-    pub async fn bundle(&self, selection: JsValue) -> Result<Bundle, JsValue> {
-        let selection: Selection = serde_wasm_bindgen::from_value(selection).map_err(|_| {
-            Failure::new(
-                "bad_selection",
-                "What was selected can't be understood; this is a defect of the page, please report it. Nothing was changed.",
-            )
-        })?;
-        Ok(self.select(&selection).await?)
+    #[wasm_bindgen(unchecked_return_type = "Promise<Bundle>")]
+    pub fn bundle(&self, selection: JsValue) -> Promise {
+        self.promise(async move |archive| {
+            let selection = serde_wasm_bindgen::from_value(selection).map_err(|_| {
+                Failure::new(
+                    "bad_selection",
+                    "What was selected can't be understood; this is a defect of the page, please report it. Nothing was changed.",
+                )
+            })?;
+            Ok(archive.select(&selection).await?.into())
+        })
     }
 }
 
 impl Archive {
+    fn promise<F>(&self, work: impl FnOnce(Rc<Opened>) -> F) -> Promise
+    where
+        F: Future<Output = Result<JsValue, JsValue>> + 'static,
+    {
+        future_to_promise(work(self.0.clone()))
+    }
+}
+
+impl Opened {
     /// Decides by content what kind of file it is.
     async fn recognise(source: Rc<Source>) -> Result<Self, Failure> {
         let (size, start) = source.start(START_BYTES).await?;

@@ -2,7 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 use coffer_core::{bundle::Bundler, seal::FileKey};
-use js_sys::Uint8Array;
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -63,7 +63,8 @@ impl Bundle {
     ///
     /// # Errors
     /// What is wrong with the archive, or on the way to it.
-    pub async fn next(&self) -> Result<Option<Uint8Array>, JsValue> {
-        Ok(self.pieces.next().await?)
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array | undefined>")]
+    pub fn next(&self) -> Promise {
+        self.pieces.next()
     }
 }

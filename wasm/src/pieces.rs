@@ -1,12 +1,14 @@
 //! What comes out of a reader of core's, as pieces of a few MiB for JavaScript.
 
-use std::{cell::RefCell, mem};
+use std::{cell::RefCell, mem, rc::Rc};
 
 use coffer_core::{
     archive::{CheckedReader, EntryReader, Step},
     bundle::Bundler,
 };
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::future_to_promise;
 
 use crate::{failure::Failure, plain::Cursor};
 
@@ -66,7 +68,11 @@ pub(crate) async fn read_all(
 
 /// The output of a machine, until its end or the first failure.
 #[derive(Debug)]
-pub(crate) struct Pieces<M>(RefCell<State<M>>);
+pub(crate) struct Pieces<M>(Rc<Shared<M>>);
+
+/// Shared with the promise of a piece, so that JavaScript may free its object while one is under way.
+#[derive(Debug)]
+struct Shared<M>(RefCell<State<M>>);
 
 #[derive(Debug)]
 enum State<M> {
@@ -84,7 +90,7 @@ struct Work<M> {
     out: Vec<u8>,
 }
 
-impl<M: Machine> Pieces<M> {
+impl<M: Machine + 'static> Pieces<M> {
     pub(crate) fn new(machine: M, cursor: Cursor) -> Self {
         let out = Vec::new();
         let work = Work {
@@ -92,11 +98,22 @@ impl<M: Machine> Pieces<M> {
             cursor,
             out,
         };
-        Self(RefCell::new(State::Ready(Box::new(work))))
+        Self(Rc::new(Shared(RefCell::new(State::Ready(Box::new(work))))))
     }
 
+    /// A promise of the next piece, or of `undefined` at the end.
+    pub(crate) fn next(&self) -> Promise {
+        let shared = self.0.clone();
+        future_to_promise(async move {
+            let piece = shared.next().await?;
+            Ok(piece.map_or(JsValue::UNDEFINED, Into::into))
+        })
+    }
+}
+
+impl<M: Machine> Shared<M> {
     /// The next piece; `None` at the end. After a temporary failure it can be asked for again.
-    pub(crate) async fn next(&self) -> Result<Option<Uint8Array>, Failure> {
+    async fn next(&self) -> Result<Option<Uint8Array>, Failure> {
         let mut work = match self.0.replace(State::Busy) {
             State::Ready(work) => work,
             State::Busy => return Err(Failure::busy()),

@@ -1,7 +1,7 @@
 //! One file out of an archive.
 
 use coffer_core::archive::CheckedReader;
-use js_sys::Uint8Array;
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
 use crate::{convert, pieces::Pieces};
@@ -34,7 +34,8 @@ impl FileStream {
     ///
     /// # Errors
     /// What is wrong with the file, or on the way to it.
-    pub async fn next(&self) -> Result<Option<Uint8Array>, JsValue> {
-        Ok(self.pieces.next().await?)
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array | undefined>")]
+    pub fn next(&self) -> Promise {
+        self.pieces.next()
     }
 }
