@@ -67,7 +67,8 @@ pub trait Snapshot: Send {
     /// The single text value that a query gives, `None` if it gives no row or NULL.
     async fn scalar(&mut self, query: &str) -> Result<Option<String>, EngineError>;
 
-    /// Sends the rows of one table as parts, in the stored columns' order. Ends early when the receiver is gone.
+    /// Sends the rows of one table as parts, in the stored columns' order. Ends early when the receiver is gone;
+    /// the snapshot may not be usable after that.
     async fn export(
         &mut self,
         table: &TablePolicy,

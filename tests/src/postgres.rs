@@ -31,14 +31,23 @@ pub const PASSWORD: &str = "p@ss/w:o?r#d 100%";
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const SUPERUSER: &str = "coffer_super";
+/// Runs the server, and stops it when the pipe to this process closes: when the server is dropped, but also when the
+/// tests are killed. Ends when the server ends.
+const KEEPER: &str = r#"
+exec 3<&0
+"$@" 3<&- </dev/null &
+server=$!
+{ read -r _ <&3; kill -QUIT $server; } &
+keeper=$!
+wait $server
+kill $keeper
+"#;
 
 /// A running server. Dropping it stops the server and removes its data.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     folder: TempDir,
-    programs: PathBuf,
-    account: Option<Account>,
     port: u16,
     databases: AtomicU32,
 }
@@ -105,7 +114,9 @@ impl Server {
         // Another program may take the free port first; then the server ends at once, and another port is tried.
         for _ in 0..5 {
             let port = free_port();
-            let mut child = run_as(account, &programs.join("postgres"), folder.path())
+            let mut child = run_as(account, Path::new("/bin/sh"), folder.path())
+                .args(["-c", KEEPER, "sh"])
+                .arg(programs.join("postgres"))
                 .arg("-D")
                 .arg(&data)
                 .args(["-c", "listen_addresses=127.0.0.1"])
@@ -116,6 +127,7 @@ impl Server {
                 ])
                 // Nobody needs the data after a crash of the machine.
                 .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
+                .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(fs::File::create(folder.path().join("log")).unwrap())
                 .spawn()
@@ -124,8 +136,6 @@ impl Server {
                 let server = Self {
                     child,
                     folder,
-                    programs,
-                    account,
                     port,
                     databases: AtomicU32::new(0),
                 };
@@ -217,13 +227,14 @@ impl Server {
         coffer_server::engine::open(&DatabaseUrl::parse(&self.url(database)).unwrap())
     }
 
-    /// A connection of the application's own.
+    /// A connection of the application's own. Its statements end after a minute, so that no test waits forever.
     pub async fn connect(&self, database: &str) -> PgConnection {
         let options = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
             .port(self.port)
             .username(OWNER)
             .password(PASSWORD)
+            .options([("statement_timeout", "60s")])
             .database(database);
         PgConnection::connect_with(&options).await.unwrap()
     }
@@ -238,20 +249,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let stopped = run_as(
-            self.account,
-            &self.programs.join("pg_ctl"),
-            self.folder.path(),
-        )
-        .args(["stop", "-m", "immediate", "-t", "20", "-D"])
-        .arg(self.folder.path().join("data"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-        if !stopped.is_ok_and(|status| status.success()) {
-            // Its children notice by themselves that it is gone.
-            let _ = self.child.kill();
-        }
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
@@ -264,16 +262,18 @@ pub async fn run(connection: &mut PgConnection, sql: &str) {
         .unwrap();
 }
 
-/// The first column of a query's rows as text; NULL is the empty text.
+/// The one column of a query's rows as text, sorted; NULL is the empty text.
 pub async fn texts(connection: &mut PgConnection, sql: &str) -> Vec<String> {
     let query = format!("SELECT COALESCE(value::text, '') FROM ({sql}) AS result (value)");
-    sqlx::query_scalar(AssertSqlSafe(query))
+    let mut texts: Vec<String> = sqlx::query_scalar(AssertSqlSafe(query))
         .fetch_all(connection)
         .await
-        .unwrap()
+        .unwrap();
+    texts.sort();
+    texts
 }
 
-/// The folder of `initdb`, `postgres` and `pg_ctl`.
+/// The folder of `initdb` and `postgres`.
 fn programs() -> PathBuf {
     if let Some(folder) = env::var_os("COFFER_POSTGRES_BIN") {
         return folder.into();
@@ -293,7 +293,7 @@ fn programs() -> PathBuf {
     folders
         .into_iter()
         .find(|folder| {
-            ["initdb", "postgres", "pg_ctl"]
+            ["initdb", "postgres"]
                 .iter()
                 .all(|program| folder.join(program).exists())
         })
@@ -354,7 +354,7 @@ fn wait_until_ready(child: &mut Child, data: &Path) -> bool {
         }
         thread::sleep(Duration::from_millis(20));
     }
-    let _ = child.kill();
+    drop(child.stdin.take());
     let _ = child.wait();
     false
 }

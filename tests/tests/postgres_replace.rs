@@ -219,7 +219,15 @@ async fn rows_that_do_not_fit_are_refused_without_being_shown() {
     let target = zoo::target(&server).await;
     let mut there = server.connect(&target).await;
     let before = state(&mut there).await;
-    let cases: &[(&str, &[&str], &[u8], Option<u64>, &str)] = &[
+    /// Table, columns, row text, the row's number where it is known, part of the reason.
+    type Case = (
+        &'static str,
+        &'static [&'static str],
+        &'static [u8],
+        Option<u64>,
+        &'static str,
+    );
+    let cases: &[Case] = &[
         (
             "people",
             &["id"],
@@ -305,7 +313,9 @@ async fn rows_that_do_not_fit_are_refused_without_being_shown() {
         ));
         assert!(session.commit().await.is_err());
     }
-    assert_eq!(state(&mut there).await, before);
+    // Numbers that a failed load has drawn stay drawn, as in every failed insert.
+    let [rows, _, around] = state(&mut there).await;
+    assert_eq!([&rows, &around], [&before[0], &before[2]]);
 }
 
 #[tokio::test]

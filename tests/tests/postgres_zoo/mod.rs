@@ -1,10 +1,12 @@
 //! A database with a bit of everything, and independent ways to look at it.
 
+#![allow(dead_code, reason = "each test program looks in its own ways")]
+
 use coffer_tests::postgres::{Server, run, texts};
 use sqlx::PgConnection;
 
 /// An empty database with the schema, owned by an ordinary role.
-pub async fn empty(server: &Server) -> String {
+pub(crate) async fn empty(server: &Server) -> String {
     let name = server.create_database().await;
     let mut connection = server.connect(&name).await;
     run(&mut connection, include_str!("schema.sql")).await;
@@ -12,7 +14,7 @@ pub async fn empty(server: &Server) -> String {
 }
 
 /// A database with rows.
-pub async fn source(server: &Server) -> String {
+pub(crate) async fn source(server: &Server) -> String {
     let name = empty(server).await;
     let mut connection = server.connect(&name).await;
     run(&mut connection, include_str!("rows.sql")).await;
@@ -20,7 +22,7 @@ pub async fn source(server: &Server) -> String {
 }
 
 /// A database with the same schema and other rows.
-pub async fn target(server: &Server) -> String {
+pub(crate) async fn target(server: &Server) -> String {
     let name = empty(server).await;
     let mut connection = server.connect(&name).await;
     run(&mut connection, include_str!("other_rows.sql")).await;
@@ -28,20 +30,20 @@ pub async fn target(server: &Server) -> String {
 }
 
 /// All rows of one table as JSON text, sorted.
-pub async fn rows(connection: &mut PgConnection, table: &str) -> Vec<String> {
+pub(crate) async fn rows(connection: &mut PgConnection, table: &str) -> Vec<String> {
     texts(
         connection,
-        &format!("SELECT row_to_json(t)::text FROM ONLY {table} t ORDER BY 1 COLLATE \"C\""),
+        &format!("SELECT row_to_json(t)::text FROM ONLY {table} t"),
     )
     .await
 }
 
 /// Every table's rows as JSON text, each line preceded by the table.
-pub async fn everything(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn everything(connection: &mut PgConnection) -> Vec<String> {
     let tables = texts(
         connection,
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE n.nspname IN ('public', 'attic') AND c.relkind = 'r' ORDER BY 1 COLLATE \"C\"",
+          WHERE n.nspname IN ('public', 'attic') AND c.relkind = 'r'",
     )
     .await;
     let mut all = Vec::new();
@@ -54,10 +56,10 @@ pub async fn everything(connection: &mut PgConnection) -> Vec<String> {
 }
 
 /// Every sequence with its state.
-pub async fn sequences(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn sequences(connection: &mut PgConnection) -> Vec<String> {
     let names = texts(
         connection,
-        "SELECT c.oid::regclass FROM pg_class c WHERE c.relkind = 'S' ORDER BY c.relname COLLATE \"C\"",
+        "SELECT c.oid::regclass FROM pg_class c WHERE c.relkind = 'S'",
     )
     .await;
     let mut all = Vec::new();
@@ -73,7 +75,7 @@ pub async fn sequences(connection: &mut PgConnection) -> Vec<String> {
 }
 
 /// Keys, triggers, rules and comments: everything around the rows that has to be as it was.
-pub async fn surroundings(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn surroundings(connection: &mut PgConnection) -> Vec<String> {
     texts(
         connection,
         "SELECT format('%s %s %s %s %s %s', conrelid::regclass, conname, convalidated, conparentid = 0,
@@ -85,8 +87,7 @@ pub async fn surroundings(connection: &mut PgConnection) -> Vec<String> {
          SELECT format('%s internal triggers: %s', tgrelid::regclass, count(*)) FROM pg_trigger
           WHERE tgisinternal GROUP BY tgrelid
           UNION ALL
-         SELECT format('%s %s', tablename, definition) FROM pg_rules WHERE schemaname = 'public'
-          ORDER BY 1",
+         SELECT format('%s %s', tablename, definition) FROM pg_rules WHERE schemaname = 'public'",
     )
     .await
 }

@@ -288,25 +288,30 @@ async fn furthest(
 ) -> Result<Option<i64>, EngineError> {
     let name = sql::name(&column.column);
     let table = sql::table(&column.table);
-    // Numeric columns may hold more than a sequence can, so the value is clamped before it is made a bigint.
-    let extreme = if bounds.descending {
-        format!("greatest(min({name}), {}::int8)", bounds.min)
+    // A minus sign binds less than `::`, so the least bigint has to be a quoted literal. Numeric columns may hold
+    // more than a sequence can, so the value is clamped before it is made a bigint; and as greatest() and least()
+    // pass over NULL, an empty column is told apart first.
+    let (extreme, clamp, bound, reached) = if bounds.descending {
+        (
+            "min",
+            "greatest",
+            bounds.min,
+            format!("<= '{}'::int8", bounds.max),
+        )
     } else {
-        format!("least(max({name}), {}::int8)", bounds.max)
+        (
+            "max",
+            "least",
+            bounds.max,
+            format!(">= '{}'::int8", bounds.min),
+        )
     };
-    let outside = if bounds.descending {
-        format!("WHERE {name} <= {}::int8", bounds.max)
-    } else {
-        format!("WHERE {name} >= {}::int8", bounds.min)
-    };
-    let sql = format!("SELECT ({extreme})::int8, count(*) FROM {table} {outside}");
+    let sql = format!(
+        "SELECT CASE WHEN value IS NOT NULL THEN {clamp}(value, '{bound}'::int8)::int8 END
+           FROM (SELECT {extreme}({name}) FROM {table} WHERE {name} {reached}) AS furthest (value)"
+    );
     let step = Step::of("looking for the greatest number in", &column.table);
     let row = link.row(step, &sql).await?;
-    // greatest() and least() pass over NULL, so an empty column would look like one that reaches the end.
-    let rows: i64 = link.get(&row, 1)?;
-    if rows == 0 {
-        return Ok(None);
-    }
     link.get(&row, 0)
 }
 

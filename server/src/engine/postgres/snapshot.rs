@@ -200,6 +200,8 @@ impl Snapshot for PostgresSnapshot {
         .await;
         let step = Step::of("reading the rows of", &policy.table);
         if !result.map_err(|error| self.link.fail(step, &error))? {
+            // The rest of the table is still on its way through the connection.
+            self.link.end();
             return Ok(());
         }
         let last = cutter.finish().map_err(|error| EngineError::BadRows {
