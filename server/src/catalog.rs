@@ -18,6 +18,7 @@ mod profiles;
 mod sources;
 
 pub use backups::{BackupRecord, BackupState};
+pub(crate) use id::hex;
 pub use id::{Id, IdError};
 pub use jobs::{JobKind, JobRecord, JobState};
 pub use profiles::ProfileRecord;

@@ -15,6 +15,7 @@ mod publish;
 mod restore;
 mod seal;
 mod secret;
+mod serve;
 mod source;
 mod unseal;
 mod verify;
@@ -55,6 +56,8 @@ enum Command {
     Unseal(unseal::Args),
     /// Restore an archive into a database, all or nothing.
     Restore(restore::Args),
+    /// Run the server: sources, backups and restores in the browser.
+    Serve(serve::Args),
 }
 
 /// Runs the command that the process was started with.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
             Command::Seal(args) => seal::run(args, &output).await,
             Command::Unseal(args) => unseal::run(args, &output).await,
             Command::Restore(args) => restore::run(args, &output).await,
+            Command::Serve(args) => serve::run(args, &output).await,
         }
     });
     // A read that is stuck (a dead network folder, say) must not keep the process from ending.

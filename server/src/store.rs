@@ -87,6 +87,24 @@ pub enum StoreError {
     Random(#[from] getrandom::Error),
 }
 
+impl StoreError {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } | Self::Store(_) | Self::Io(_) => "store_failed",
+            Self::NoArchive { .. } => "no_archive",
+            Self::BadName { .. } => "bad_name",
+            Self::NoUpload => "no_upload",
+            Self::UploadBusy => "upload_busy",
+            Self::WrongOffset { .. } => "wrong_offset",
+            Self::Quota { .. } => "quota_exceeded",
+            Self::TooManyUploads { .. } => "too_many_uploads",
+            Self::Random(_) => "no_randomness",
+        }
+    }
+}
+
 /// Makes a folder that only its owner can look into, with the ones above it.
 ///
 /// # Errors

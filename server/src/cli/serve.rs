@@ -1,0 +1,160 @@
+//! `coffer serve`
+
+use std::{
+    env, fmt,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, Output};
+use crate::http::{DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen; without it at 127.0.0.1:8620, or the next port that is free.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "COFFER_LISTEN")]
+    listen: Option<SocketAddr>,
+
+    /// The folder for catalog, archives and uploads [default: coffer in the user's data folder].
+    #[arg(long, value_name = "FOLDER", env = "COFFER_DATA")]
+    data: Option<PathBuf>,
+
+    /// The web app's files; without it, there is only the API.
+    #[arg(long, value_name = "FOLDER", env = "COFFER_WEB")]
+    web: Option<PathBuf>,
+
+    /// Make a small demo application and register it as a source.
+    #[arg(long)]
+    demo: bool,
+
+    /// Listen at an address that other machines reach. Coffer speaks no TLS itself: put a reverse proxy in front.
+    #[arg(long)]
+    allow_remote: bool,
+
+    /// A name that this server is reached by, such as the reverse proxy's; may be repeated.
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+
+    /// Most bytes that unfinished uploads have together, in GiB.
+    #[arg(long, value_name = "GIB", default_value_t = DEFAULT_UPLOAD_QUOTA >> 30, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    upload_quota: u64,
+
+    /// How much is told on standard error.
+    #[arg(long, value_name = "LEVEL", env = "COFFER_LOG", default_value = "info")]
+    log: Level,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+impl Level {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Started<'a> {
+    address: String,
+    sign_in: &'a str,
+}
+
+impl fmt::Display for Started<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Coffer is running at {}", self.address)?;
+        writeln!(f, "Sign in with this link, which works once:")?;
+        writeln!(f, "  {}", self.sign_in)
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Remote { .. } => Self::refused("remote", error),
+            ServeError::InUse { .. } => Self::refused("in_use", error),
+            ServeError::NoWebApp { .. } => Self::usage(error),
+            _ => Self::failed("serve", error),
+        }
+    }
+}
+
+pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    log_to_stderr(args.log);
+    // Before anything is started, so that no signal finds nobody listening.
+    let stop = stop_signal()
+        .map_err(|error| Failure::failed("signals", format!("cannot wait for signals: {error}")))?;
+    let server = Server::start(ServeOptions {
+        listen: args.listen,
+        data: args.data.map_or_else(data_folder, Ok)?,
+        web: args.web,
+        demo: args.demo,
+        allow_remote: args.allow_remote,
+        hosts: args.hosts,
+        upload_quota: args.upload_quota << 30,
+    })
+    .await?;
+    let link = server.sign_in_link();
+    let started = Started {
+        address: format!("http://{}", server.address()),
+        sign_in: &link,
+    };
+    output.result(&started, &started);
+    Ok(server.run(stop).await?)
+}
+
+/// What other crates log below a warning may hold what they were given, so only this one's level can be chosen.
+fn log_to_stderr(level: Level) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(format!(
+            "warn,coffer_server={}",
+            level.name()
+        )))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .finish();
+    // Only a process that logs already has another one.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Resolves at Ctrl-C or when the service manager wants the process to end.
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}
+
+/// `coffer` in the folder where the user's programs keep their data.
+fn data_folder() -> Result<PathBuf, Failure> {
+    let absolute = |name| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        .map(|folder| folder.join("coffer"))
+        .ok_or_else(|| {
+            Failure::usage("there is no home folder to keep data in; say where with --data FOLDER")
+        })
+}

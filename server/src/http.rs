@@ -1,0 +1,125 @@
+//! The HTTP side of the server: a file a resource. The protocol is described in `docs/http-api.md`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{delete, get, post},
+};
+use tower_http::services::ServeDir;
+
+mod archive;
+mod backups;
+mod body;
+mod demo;
+mod guard;
+mod headers;
+mod hosts;
+mod id;
+mod jobs;
+mod plans;
+mod problem;
+mod profiles;
+mod range;
+mod restores;
+mod server;
+mod session;
+mod sign_in;
+mod sources;
+mod statics;
+mod uploads;
+
+pub use hosts::Hosts;
+pub use server::{DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server};
+pub use sources::ConnectError;
+
+use crate::{
+    catalog::Catalog,
+    jobs::Jobs,
+    store::{Archives, Uploads},
+};
+use sign_in::SignIn;
+
+/// Most bytes of a request's JSON, unless an address says otherwise.
+const MAX_JSON: usize = 1 << 20;
+/// How long a database may take to say whether it can be reached.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+
+/// What every request can reach.
+#[derive(Debug)]
+struct App {
+    catalog: Catalog,
+    archives: Archives,
+    uploads: Uploads,
+    jobs: Jobs,
+    sign_in: SignIn,
+    hosts: Hosts,
+}
+
+type Shared = Arc<App>;
+
+/// All addresses. Every one below `/api` needs a sign-in, unless it is in the first list.
+fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
+    let open = Router::new().route("/healthz", get(session::health)).route(
+        "/api/session",
+        get(session::show)
+            .post(session::start)
+            .merge(
+                delete(session::end).route_layer(middleware::from_fn_with_state(
+                    app.clone(),
+                    guard::signed_in,
+                )),
+            ),
+    );
+    let signed_in = Router::new()
+        .route("/sources", get(sources::list).post(sources::add))
+        .route("/sources/{id}", delete(sources::remove))
+        .route("/sources/{id}/backups", post(backups::start))
+        .route("/profiles", get(profiles::list).post(profiles::add))
+        .route("/jobs/{id}", get(jobs::show))
+        .route("/jobs/{id}/events", get(jobs::events))
+        .route("/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/backups", get(backups::list))
+        .route("/backups/{id}", delete(backups::remove))
+        .route("/backups/{id}/archive", get(archive::read))
+        .route(
+            "/plans",
+            post(plans::make).layer(DefaultBodyLimit::max(plans::MAX_BODY)),
+        )
+        .route("/uploads", post(uploads::start))
+        .route(
+            "/uploads/{id}",
+            get(uploads::size)
+                .patch(uploads::append)
+                .delete(uploads::remove)
+                // What is streamed to disk has the uploads' quota for a limit.
+                .layer(DefaultBodyLimit::disable()),
+        )
+        .route("/restores", post(restores::start))
+        .fallback(problem::no_such_address)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            guard::signed_in,
+        ));
+    let all = open
+        .method_not_allowed_fallback(problem::no_such_method)
+        .nest("/api", signed_in)
+        .layer(DefaultBodyLimit::max(MAX_JSON));
+    let all = match web {
+        Some(folder) => all.fallback_service(ServeDir::new(folder)),
+        None => all
+            .route("/", get(statics::no_web_app))
+            .fallback(problem::no_such_address),
+    };
+    all.layer(middleware::from_fn(guard::same_origin))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            guard::known_host,
+        ))
+        .layer(middleware::from_fn(headers::secure))
+        .layer(middleware::from_fn(headers::log))
+        .with_state(app.clone())
+}

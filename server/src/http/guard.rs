@@ -1,0 +1,105 @@
+//! Who is let in: requests for this host, from this page, of somebody who signed in.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{Shared, problem::Problem, session};
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// Types that a page of another site can't send without being asked first.
+const TYPES: [&str; 2] = ["application/json", "application/offset+octet-stream"];
+
+/// Refuses requests for hosts that this server is not.
+pub(super) async fn known_host(
+    State(app): State<Shared>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if host(&request).is_some_and(|host| app.hosts.allow(host)) {
+        return next.run(request).await;
+    }
+    Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "unknown_host",
+        "this Coffer is not known under this name; open it by its address, or start it with --host NAME",
+    )
+    .into_response()
+}
+
+/// Refuses requests that change something and come from another site's page.
+pub(super) async fn same_origin(request: Request, next: Next) -> Response {
+    match check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn check(request: &Request) -> Result<(), Problem> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    let headers = request.headers();
+    let from_here = text(headers, &FETCH_SITE).is_none_or(|site| site == "same-origin")
+        && text(headers, &header::ORIGIN).is_none_or(|origin| {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            authority.is_some() && authority == host(request)
+        });
+    if !from_here {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "this request came from the page of another site; nothing was changed",
+        ));
+    }
+    let of_type = text(headers, &header::CONTENT_TYPE).is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        TYPES
+            .iter()
+            .any(|known| essence.eq_ignore_ascii_case(known))
+    });
+    if !of_type {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "requests that change something are sent as application/json; nothing was changed",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses requests of anybody who has not signed in.
+pub(super) async fn signed_in(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    if session::is_signed_in(&app, request.headers()) {
+        return next.run(request).await;
+    }
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "not_signed_in",
+        "nobody is signed in; open the link that Coffer printed when it was started",
+    )
+    .into_response()
+}
+
+/// A header's text. One that can't be read as text is a text that nothing equals.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers
+        .get(name)
+        .map(|value| value.to_str().unwrap_or_default())
+}
+
+fn host(request: &Request) -> Option<&str> {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    match (named.next(), named.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        // HTTP/2 has it in the address; two of them are one too many.
+        (None, _) => request
+            .uri()
+            .authority()
+            .map(|authority| authority.as_str()),
+        (Some(_), Some(_)) => None,
+    }
+}

@@ -1,0 +1,53 @@
+//! `/api/plans`: what a restore would do.
+
+use axum::{Json as Answer, extract::State};
+use coffer_core::{
+    Digest,
+    manifest::{DEFAULT_MANIFEST_LIMIT, Selection},
+    plan::{Consent, Mode, Plan},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Shared, body::Json, problem::Problem, sources::no_source};
+use crate::{catalog::Id, jobs::source_config, restore};
+
+/// The largest manifest, escaped in JSON, and what stands around it.
+pub(super) const MAX_BODY: usize = 2 * DEFAULT_MANIFEST_LIMIT as usize + (64 << 10);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    target: Id,
+    /// The bundle's manifest, byte for byte.
+    manifest: String,
+    mode: Mode,
+    #[serde(default)]
+    consent: Consent,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Made {
+    plan: Plan,
+    digest: Digest,
+}
+
+pub(super) async fn make(
+    State(app): State<Shared>,
+    Json(request): Json<Request>,
+) -> Result<Answer<Made>, Problem> {
+    let source = app
+        .catalog
+        .source(&request.target)
+        .await?
+        .ok_or_else(no_source)?;
+    let plan = restore::plan_manifest(
+        &source_config(&source)?,
+        request.manifest.as_bytes(),
+        &Selection::ALL,
+        request.mode,
+        request.consent,
+    )
+    .await?;
+    let digest = plan.digest();
+    Ok(Answer(Made { plan, digest }))
+}

@@ -1,0 +1,183 @@
+//! What a request that failed is answered: problem details (RFC 9457) with a stable code and a sentence for people.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    catalog::CatalogError,
+    jobs::{JobError, JobFailure, SourceFault},
+    restore::RestoreError,
+    store::StoreError,
+};
+
+/// A failed request.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: String,
+    detail: String,
+    retry_after: Option<u64>,
+    upload_offset: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &str, detail: impl ToString) -> Self {
+        Self {
+            status,
+            code: code.to_owned(),
+            detail: detail.to_string(),
+            retry_after: None,
+            upload_offset: None,
+        }
+    }
+
+    /// What was asked about is not there.
+    pub(super) fn not_found(code: &str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// What was sent is understood and can't be used.
+    pub(super) fn unusable(code: &str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    /// Something failed that the sender is not to blame for.
+    pub(super) fn internal(code: &str, detail: impl ToString) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail)
+    }
+
+    /// After how many seconds it may be tried again.
+    pub(super) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            tracing::error!(code = self.code, detail = self.detail, "a request failed");
+        }
+        let body = Body {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: &self.code,
+            detail: &self.detail,
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(offset) = self.upload_offset {
+            headers.insert("upload-offset", offset.into());
+        }
+        response
+    }
+}
+
+pub(super) async fn no_such_address() -> Problem {
+    Problem::not_found("no_such_address", "there is nothing at this address")
+}
+
+pub(super) async fn no_such_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "no_such_method",
+        "this address does not answer this kind of request",
+    )
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Taken { .. } => Self::new(StatusCode::CONFLICT, "taken", error),
+            _ => Self::internal("catalog", error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match error {
+            StoreError::NoArchive { .. } | StoreError::NoUpload => StatusCode::NOT_FOUND,
+            StoreError::UploadBusy
+            | StoreError::WrongOffset { .. }
+            | StoreError::TooManyUploads { .. } => StatusCode::CONFLICT,
+            StoreError::Quota { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            StoreError::Folder { .. }
+            | StoreError::Store(_)
+            | StoreError::Io(_)
+            | StoreError::BadName { .. }
+            | StoreError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let mut problem = Self::new(status, error.code(), &error);
+        if let StoreError::WrongOffset { found, .. } = error {
+            problem.upload_offset = Some(found);
+        }
+        problem
+    }
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::NoJob => Self::not_found("no_job", error),
+            JobError::TooMany { .. } => Self::new(StatusCode::CONFLICT, "too_many_jobs", error),
+            JobError::Busy { .. } => Self::new(StatusCode::CONFLICT, "busy", error),
+            JobError::Stopping => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error).retry_after(10)
+            }
+            JobError::Catalog(error) => error.into(),
+            JobError::Random(_) => Self::internal("no_randomness", error),
+        }
+    }
+}
+
+impl From<SourceFault> for Problem {
+    fn from(fault: SourceFault) -> Self {
+        Self::unusable(fault.code(), fault)
+    }
+}
+
+impl From<JobFailure> for Problem {
+    fn from(failure: JobFailure) -> Self {
+        Self::unusable(&failure.code, &failure.detail)
+    }
+}
+
+impl From<RestoreError> for Problem {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::Defect => Self::internal(error.code(), error),
+            _ => Self::unusable(error.code(), error),
+        }
+    }
+}
+
+impl From<getrandom::Error> for Problem {
+    fn from(error: getrandom::Error) -> Self {
+        Self::internal(
+            "no_randomness",
+            format!("the system gave no random bytes: {error}; nothing was changed"),
+        )
+    }
+}

@@ -1,0 +1,78 @@
+//! `/api/restores`: applying an uploaded bundle.
+
+use axum::{Json as Answer, extract::State, http::StatusCode};
+use base64ct::{Base64, Encoding};
+use coffer_core::{
+    Digest,
+    plan::{Consent, Mode},
+    seal::FileKey,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{
+    Shared,
+    body::{SecretJson, SecretText},
+    problem::Problem,
+    sources::no_source,
+};
+use crate::{
+    catalog::{Id, JobKind},
+    jobs::{RestoreJob, source_config, target_name},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Start {
+    target: Id,
+    plan_digest: Digest,
+    #[serde(default)]
+    consent: Consent,
+    mode: Mode,
+    upload: Id,
+    key: SecretText,
+}
+
+pub(super) async fn start(
+    State(app): State<Shared>,
+    SecretJson(body): SecretJson<Start>,
+) -> Result<(StatusCode, Answer<Value>), Problem> {
+    let source = app
+        .catalog
+        .source(&body.target)
+        .await?
+        .ok_or_else(no_source)?;
+    let target = source_config(&source)?;
+    let key = file_key(&body.key.0)?;
+    let lock = app.jobs.lock_target(&target_name(&target.url))?;
+    let upload = app.uploads.claim(&body.upload)?;
+    let job = RestoreJob {
+        target,
+        lock,
+        upload,
+        key,
+        mode: body.mode,
+        consent: body.consent,
+        plan: body.plan_digest,
+    };
+    let job = app
+        .jobs
+        .start(JobKind::Restore, |progress| job.run(progress))
+        .await?;
+    Ok((StatusCode::ACCEPTED, Answer(json!({ "job": job }))))
+}
+
+/// The bundle's one-time key: 32 bytes in base64.
+fn file_key(text: &str) -> Result<FileKey, Problem> {
+    let mut key = Zeroizing::new([0; 32]);
+    let whole = Base64::decode(text, key.as_mut_slice()).is_ok_and(|bytes| bytes.len() == 32);
+    if whole {
+        Ok(FileKey::new(*key))
+    } else {
+        Err(Problem::unusable(
+            "bad_key",
+            "the key is not 32 bytes in base64; nothing was changed",
+        ))
+    }
+}

@@ -1,0 +1,331 @@
+//! Starting the server, and ending it in order.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, sync::oneshot};
+use zeroize::Zeroizing;
+
+use super::{App, Hosts, Shared, router, sign_in::SignIn, sources::ConnectError};
+use crate::{
+    catalog::{Catalog, CatalogError},
+    clock,
+    demo::DemoError,
+    jobs::{Jobs, remove_unfinished},
+    store::{Archives, StoreError, Uploads, make_private_folder},
+};
+
+/// Where the server listens unless told otherwise.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8620);
+/// Bytes that unfinished uploads may have together unless told otherwise: 64 GiB.
+pub const DEFAULT_UPLOAD_QUOTA: u64 = 64 << 30;
+/// Ports tried after the default one.
+const FURTHER_PORTS: u16 = 20;
+/// When an upload that nobody touches is given up.
+const UPLOAD_AGE: Duration = Duration::from_secs(24 * 3600);
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How long an ended job can be asked about.
+const JOB_AGE: time::Duration = time::Duration::days(90);
+/// How long jobs have to roll back, and connections to end, when the server is stopped.
+const STOP_JOBS: Duration = Duration::from_secs(60);
+const STOP_CONNECTIONS: Duration = Duration::from_secs(5);
+
+/// How the server is started.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// Where to listen; `None` for [`DEFAULT_LISTEN`], or the next port that is free.
+    pub listen: Option<SocketAddr>,
+    /// The folder that everything is kept in.
+    pub data: PathBuf,
+    /// The web app's files; without them there is only the API.
+    pub web: Option<PathBuf>,
+    /// Makes the demo application and registers it.
+    pub demo: bool,
+    /// Allows an address that other machines reach.
+    pub allow_remote: bool,
+    /// Names that the server is reached by, other than its address.
+    pub hosts: Vec<String>,
+    /// Bytes that unfinished uploads may have together.
+    pub upload_quota: u64,
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is one that other machines reach.
+    #[error(
+        "{listen} can be reached from other machines, and Coffer speaks no TLS itself: whoever listens on the network could take over the session; put a reverse proxy with TLS in front of it, and then say --allow-remote"
+    )]
+    Remote {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// The address is taken, or not one of this machine.
+    #[error("cannot listen at {listen}: {error}; choose another with --listen")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another Coffer runs on the same folder.
+    #[error(
+        "another Coffer is running with {folder}; stop it first, or choose another folder with --data"
+    )]
+    InUse {
+        /// The folder.
+        folder: String,
+    },
+    /// The folder can't be used.
+    #[error("the folder {folder} cannot be used: {error}; choose another with --data")]
+    Data {
+        /// The folder.
+        folder: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The web app isn't there.
+    #[error(
+        "there is no web app in {folder}: it has no index.html; build it with npm run build, or leave --web out"
+    )]
+    NoWebApp {
+        /// The folder.
+        folder: String,
+    },
+    /// The catalog.
+    #[error("{0}")]
+    Catalog(#[from] CatalogError),
+    /// The store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The demo application can't be made.
+    #[error("{0}")]
+    Demo(#[from] DemoError),
+    /// The demo application can't be used as a source.
+    #[error("the demo application cannot be registered: {0}")]
+    DemoSource(ConnectError),
+    /// A thread ended in a way that it shouldn't.
+    #[error("the server did not start because of a defect of the program; please report it")]
+    Defect,
+    /// The system has no random bytes to give.
+    #[error("the system gave no random bytes: {0}; nothing was started")]
+    Random(#[from] getrandom::Error),
+    /// The network failed while running.
+    #[error("the server stopped: {0}")]
+    Serve(io::Error),
+}
+
+/// A server that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    token: Zeroizing<String>,
+    app: Shared,
+    web: Option<PathBuf>,
+    /// Held as long as the server runs, so that no other uses its folder.
+    _lock: File,
+}
+
+impl Server {
+    /// Opens everything, removes what an earlier process left half done, and starts to listen.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn start(options: ServeOptions) -> Result<Self, ServeError> {
+        let asked = options.listen.unwrap_or(DEFAULT_LISTEN);
+        if !asked.ip().is_loopback() && !options.allow_remote {
+            return Err(ServeError::Remote { listen: asked });
+        }
+        if let Some(web) = options.web.as_deref()
+            && !web.join("index.html").is_file()
+        {
+            return Err(ServeError::NoWebApp {
+                folder: web.display().to_string(),
+            });
+        }
+        make_private_folder(&options.data)?;
+        let lock = lock(&options.data)?;
+        let listener = listen(options.listen).await?;
+        let address = listener.local_addr().map_err(ServeError::Serve)?;
+
+        let catalog = Catalog::open(&options.data.join("catalog.sqlite")).await?;
+        let archives = Archives::open(&options.data.join("archives"))?;
+        let uploads = Uploads::open(&options.data.join("uploads"), options.upload_quota)?;
+        clean(&catalog, &archives).await?;
+        if options.demo {
+            super::demo::register(&options.data, &catalog).await?;
+        }
+        let (sign_in, token) = SignIn::new()?;
+        let app = Arc::new(App {
+            jobs: Jobs::new(catalog.clone()),
+            hosts: Hosts::new(address, &options.hosts),
+            catalog,
+            archives,
+            uploads,
+            sign_in,
+        });
+        Ok(Self {
+            listener,
+            address,
+            token,
+            app,
+            web: options.web,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The link that signs in once. The token stands behind `#`, which browsers send to nobody.
+    #[must_use]
+    pub fn sign_in_link(&self) -> Zeroizing<String> {
+        // A server that listens everywhere is reached here by its loopback address.
+        let host = if self.address.ip().is_unspecified() {
+            SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.address.port())
+        } else {
+            self.address
+        };
+        Zeroizing::new(format!("http://{host}/#sign-in={}", self.token.as_str()))
+    }
+
+    /// Answers until `stop` is through; then cancels the jobs, waits until they are rolled back, and ends.
+    ///
+    /// # Errors
+    /// [`ServeError::Serve`].
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let Self {
+            listener,
+            app,
+            web,
+            _lock: lock,
+            ..
+        } = self;
+        let sweeping = tokio::spawn(sweep(app.clone()));
+        let (stopped, stopping) = oneshot::channel();
+        let graceful = {
+            let app = app.clone();
+            async move {
+                stop.await;
+                // Streams of events end with their jobs, so connections have nothing left to wait for.
+                if !app.jobs.stop(STOP_JOBS).await {
+                    tracing::error!(
+                        "jobs did not end in time; what they began is undone by their databases"
+                    );
+                }
+                // Nobody waits for this any more when serving ended by itself.
+                let _ = stopped.send(());
+            }
+        };
+        let serving = axum::serve(listener, router(&app, web.as_deref()))
+            .with_graceful_shutdown(graceful)
+            .into_future();
+        let late = async {
+            // Counted from when the jobs have ended; a dropped sender means that serving ends by itself.
+            drop(stopping.await);
+            tokio::time::sleep(STOP_CONNECTIONS).await;
+        };
+        let served = tokio::select! {
+            served = serving => served.map_err(ServeError::Serve),
+            () = late => Ok(()),
+        };
+        sweeping.abort();
+        app.catalog.close().await;
+        drop(lock);
+        served
+    }
+}
+
+fn lock(data: &Path) -> Result<File, ServeError> {
+    let failed = |error| ServeError::Data {
+        folder: data.display().to_string(),
+        error,
+    };
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(data.join("lock"))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::InUse {
+            folder: data.display().to_string(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Listens where it was asked for; or, where nobody asked, at the default port or one of the next.
+async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, ServeError> {
+    let first = asked.unwrap_or(DEFAULT_LISTEN);
+    let further = if asked.is_some() { 0 } else { FURTHER_PORTS };
+    let mut port = first.port();
+    loop {
+        let listen = SocketAddr::new(first.ip(), port);
+        match TcpListener::bind(listen).await {
+            Ok(listener) => return Ok(listener),
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && port - first.port() < further =>
+            {
+                port += 1;
+            }
+            Err(error) => return Err(ServeError::Listen { listen, error }),
+        }
+    }
+}
+
+/// Removes what an earlier process left half done, and tells of archives that nobody knows.
+async fn clean(catalog: &Catalog, archives: &Archives) -> Result<(), ServeError> {
+    let now = clock::now();
+    let interrupted = catalog.fail_interrupted_jobs(&clock::text(now)).await?;
+    let unfinished = remove_unfinished(catalog, archives).await?;
+    catalog
+        .forget_jobs_before(&clock::text(now - JOB_AGE))
+        .await?;
+    if interrupted > 0 || unfinished > 0 {
+        tracing::warn!(
+            interrupted,
+            unfinished,
+            "an earlier process was stopped at work; what it left half done was removed"
+        );
+    }
+    let known = catalog.backups().await?;
+    for name in archives.names().await? {
+        if !known.iter().any(|backup| backup.name == name) {
+            // It may be all that is left of somebody's data, so it is not this program's to remove.
+            tracing::warn!(
+                archive = name,
+                "the store holds an archive that the catalog does not know; it is left alone"
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn sweep(app: Shared) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        match app.uploads.remove_abandoned(UPLOAD_AGE) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed abandoned uploads"),
+            Err(error) => tracing::error!(%error, "abandoned uploads could not be removed"),
+        }
+    }
+}

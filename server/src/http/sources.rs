@@ -1,0 +1,242 @@
+//! `/api/sources`
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use axum::{Json as Answer, extract::State, http::StatusCode};
+use coffer_core::{
+    archive::name,
+    policy::{self, PolicyError},
+    schema::Engine as Kind,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{CONNECT_LIMIT, Shared, body::Json, id::IdInPath, problem::Problem};
+use crate::{
+    catalog::{FileSetRecord, Id, SourceRecord, StoredUrl},
+    clock,
+    engine::{self, Database, EngineError},
+    jobs::{SourceFault, source_config},
+};
+
+/// Longest name of a source or profile, in characters.
+const MAX_NAME: usize = 100;
+/// Most folders of one source.
+const MAX_FILE_SETS: usize = 64;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct New {
+    name: String,
+    /// May hold a password, so this is never printed.
+    url: String,
+    #[serde(default)]
+    file_sets: Vec<NewFileSet>,
+    #[serde(default)]
+    preset: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewFileSet {
+    name: String,
+    folder: PathBuf,
+}
+
+/// A source as the API shows it: without its URL, and without where its folders are.
+#[derive(Debug, Serialize)]
+pub(super) struct Source {
+    id: Id,
+    name: String,
+    engine: String,
+    database: String,
+    app: Option<String>,
+    file_sets: Vec<FileSet>,
+    preset: Option<String>,
+    created_at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct FileSet {
+    name: String,
+}
+
+impl From<SourceRecord> for Source {
+    fn from(record: SourceRecord) -> Self {
+        Self {
+            id: record.id,
+            name: record.name,
+            engine: record.engine,
+            database: record.database,
+            app: record.app,
+            file_sets: record
+                .file_sets
+                .into_iter()
+                .map(|set| FileSet { name: set.name })
+                .collect(),
+            preset: record.preset,
+            created_at: record.created_at,
+        }
+    }
+}
+
+pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Source>>, Problem> {
+    let sources = app.catalog.sources().await?;
+    Ok(Answer(sources.into_iter().map(Into::into).collect()))
+}
+
+pub(super) async fn add(
+    State(app): State<Shared>,
+    Json(new): Json<New>,
+) -> Result<(StatusCode, Answer<Source>), Problem> {
+    check_file_sets(&new.file_sets)?;
+    let mut record = SourceRecord {
+        id: Id::random()?,
+        name: checked_name(&new.name)?,
+        engine: String::new(),
+        database: String::new(),
+        url: StoredUrl::new(new.url.trim()),
+        app: None,
+        preset: new.preset.filter(|preset| !preset.trim().is_empty()),
+        file_sets: new
+            .file_sets
+            .into_iter()
+            .map(|set| FileSetRecord {
+                name: set.name,
+                folder: set.folder,
+            })
+            .collect(),
+        created_at: clock::text(clock::now()),
+    };
+    connect(&mut record).await?;
+    app.catalog.add_source(&record).await?;
+    tracing::info!(source = %record.id, database = record.database, "added a source");
+    Ok((StatusCode::CREATED, Answer(record.into())))
+}
+
+/// Why a source can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Its URL or preset can't be read.
+    #[error(transparent)]
+    Source(#[from] SourceFault),
+    /// The database can't be read.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The preset is of another application, or of another version of this one.
+    #[error(transparent)]
+    Preset(#[from] PolicyError),
+    /// The database doesn't answer.
+    #[error(
+        "the database did not answer within {seconds} s; nothing was stored; check where it is and that it runs"
+    )]
+    Silent {
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+impl From<ConnectError> for Problem {
+    fn from(error: ConnectError) -> Self {
+        let code = match &error {
+            ConnectError::Source(fault) => fault.code(),
+            ConnectError::Engine(_) | ConnectError::Silent { .. } => "database",
+            ConnectError::Preset(_) => "preset",
+        };
+        Self::unusable(code, error)
+    }
+}
+
+/// Connects to the source once and fills in what the database says about itself. The preset must fit it.
+pub(super) async fn connect(record: &mut SourceRecord) -> Result<(), ConnectError> {
+    let config = source_config(record)?;
+    let reading = async {
+        let snapshot = engine::open(&config.url).snapshot().await?;
+        Ok::<Database, EngineError>(snapshot.database().clone())
+    };
+    let database = tokio::time::timeout(CONNECT_LIMIT, reading)
+        .await
+        .map_err(|_| ConnectError::Silent {
+            seconds: CONNECT_LIMIT.as_secs(),
+        })??;
+    if let Some(preset) = &config.preset {
+        policy::decide(&database.schema, Some(preset), false, &[])?;
+        record.app = Some(preset.app.clone());
+    }
+    record.engine = match database.engine {
+        Kind::Postgres => "postgres",
+        Kind::Sqlite => "sqlite",
+    }
+    .to_owned();
+    record.database = database.name;
+    Ok(())
+}
+
+pub(super) async fn remove(
+    State(app): State<Shared>,
+    IdInPath(id): IdInPath,
+) -> Result<StatusCode, Problem> {
+    if app.catalog.remove_source(&id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(no_source())
+    }
+}
+
+pub(super) fn no_source() -> Problem {
+    Problem::not_found("no_source", "there is no such source (any more)")
+}
+
+/// A name for people: something that can be read, on one line.
+pub(super) fn checked_name(name: &str) -> Result<String, Problem> {
+    let name = name.trim();
+    let long = name.chars().count() > MAX_NAME;
+    if name.is_empty() || long || name.chars().any(char::is_control) {
+        return Err(Problem::unusable(
+            "bad_name",
+            format!("a name has 1 to {MAX_NAME} characters on one line; nothing was stored"),
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+fn check_file_sets(sets: &[NewFileSet]) -> Result<(), Problem> {
+    if sets.len() > MAX_FILE_SETS {
+        return Err(Problem::unusable(
+            "too_many_folders",
+            format!("a source has at most {MAX_FILE_SETS} folders; nothing was stored"),
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    for set in sets {
+        let plain = !set.name.contains('/');
+        if let Err(error) = name::check(&format!("files/{}/x", set.name)) {
+            return Err(bad_set(format!("the folder's name {:?} {error}", set.name)));
+        }
+        if !plain {
+            return Err(bad_set(format!(
+                "the folder's name {:?} has a slash",
+                set.name
+            )));
+        }
+        if !seen.insert(name::fold(&set.name)) {
+            return Err(bad_set(format!("two folders are called {}", set.name)));
+        }
+        if !set.folder.is_absolute() {
+            return Err(bad_set(format!(
+                "the folder of {} is not given from the root on",
+                set.name
+            )));
+        }
+        if !set.folder.is_dir() {
+            return Err(bad_set(format!(
+                "{} is no folder on this server",
+                set.folder.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn bad_set(what: String) -> Problem {
+    Problem::unusable("bad_folder", format!("{what}; nothing was stored"))
+}

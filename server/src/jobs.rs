@@ -1,0 +1,477 @@
+//! Work in the background: started by a request, followed by others, recorded when it ends.
+
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    catalog::{Catalog, CatalogError, Id, JobKind, JobRecord, JobState},
+    clock,
+    progress::{Progress, ProgressSnapshot},
+};
+
+mod backup;
+mod failure;
+mod restore;
+mod source;
+
+pub use backup::BackupJob;
+pub(crate) use backup::remove_unfinished;
+pub use failure::JobFailure;
+pub use restore::RestoreJob;
+pub(crate) use source::target_name;
+pub use source::{SourceFault, source_config};
+
+/// Most jobs at once: each holds some hundred megabytes at most, and all share the machine.
+const MAX_RUNNING: usize = 4;
+
+/// The jobs of this process.
+#[derive(Clone, Debug)]
+pub struct Jobs(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    catalog: Catalog,
+    running: Mutex<HashMap<Id, Arc<Running>>>,
+    targets: Mutex<HashSet<String>>,
+    tasks: TaskTracker,
+    stopping: AtomicBool,
+}
+
+/// A job that is at work.
+#[derive(Debug)]
+struct Running {
+    id: Id,
+    kind: JobKind,
+    started_at: String,
+    progress: Progress,
+    /// Set once, when it has ended.
+    end: watch::Sender<Option<JobView>>,
+}
+
+/// A job as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobView {
+    /// Its id.
+    pub id: Id,
+    /// What it does.
+    pub kind: JobKind,
+    /// How it stands.
+    pub state: JobState,
+    /// How far it is.
+    pub progress: ProgressSnapshot,
+    /// What it made, once it is done.
+    pub result: Option<Value>,
+    /// Why it failed.
+    pub error: Option<JobFailure>,
+}
+
+/// Why a job can't be started or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// There is no such job.
+    #[error("there is no such job, or it ended long ago")]
+    NoJob,
+    /// Enough is going on.
+    #[error(
+        "{limit} jobs are running, which is the most at once; nothing was started; wait until one ends"
+    )]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// The server is about to end.
+    #[error("Coffer is being stopped; nothing was started")]
+    Stopping,
+    /// Something restores into the same database.
+    #[error("another restore into {target} is going on; nothing was changed; wait until it ends")]
+    Busy {
+        /// The database.
+        target: String,
+    },
+    /// The catalog.
+    #[error("{0}")]
+    Catalog(#[from] CatalogError),
+    /// The system has no random bytes to give.
+    #[error("the system gave no random bytes: {0}; nothing was started")]
+    Random(#[from] getrandom::Error),
+}
+
+/// Sole right to restore into a database; ends when dropped.
+#[derive(Debug)]
+pub struct TargetLock {
+    shared: Arc<Shared>,
+    target: String,
+}
+
+impl Jobs {
+    /// Jobs that are recorded in `catalog`.
+    #[must_use]
+    pub fn new(catalog: Catalog) -> Self {
+        Self(Arc::new(Shared {
+            catalog,
+            running: Mutex::default(),
+            targets: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stopping: AtomicBool::new(false),
+        }))
+    }
+
+    /// Starts a job: `work` is given a progress that it must heed when it is cancelled.
+    ///
+    /// # Errors
+    /// [`JobError`]; nothing was started then, and `work` was dropped.
+    pub async fn start<F>(
+        &self,
+        kind: JobKind,
+        work: impl FnOnce(Progress) -> F + Send,
+    ) -> Result<Id, JobError>
+    where
+        F: Future<Output = Result<Value, JobFailure>> + Send + 'static,
+    {
+        let running = Arc::new(Running {
+            id: Id::random()?,
+            kind,
+            started_at: clock::text(clock::now()),
+            progress: Progress::default(),
+            end: watch::Sender::new(None),
+        });
+        let id = running.id.clone();
+        // Taken before the look at `stopping`, so that `stop` waits for every job that gets past it.
+        let token = self.0.tasks.token();
+        self.enter(&running)?;
+        let written = self
+            .0
+            .catalog
+            .write_job(&running.record(&running.view()))
+            .await;
+        if let Err(error) = written {
+            self.0.running().remove(&id);
+            return Err(error.into());
+        }
+        let shared = self.0.clone();
+        let work = work(running.progress.clone());
+        tokio::spawn(async move {
+            let _token = token;
+            let outcome = AssertUnwindSafe(work).catch_unwind().await;
+            let outcome = outcome.unwrap_or_else(|_| Err(JobFailure::defect()));
+            shared.end(&running, outcome).await;
+        });
+        Ok(id)
+    }
+
+    fn enter(&self, job: &Arc<Running>) -> Result<(), JobError> {
+        let mut running = self.0.running();
+        // Looked at under the same lock that `stop` takes after setting it, so that no job slips in behind.
+        if self.0.stopping.load(Ordering::SeqCst) {
+            return Err(JobError::Stopping);
+        }
+        if running.len() >= MAX_RUNNING {
+            return Err(JobError::TooMany { limit: MAX_RUNNING });
+        }
+        running.insert(job.id.clone(), job.clone());
+        Ok(())
+    }
+
+    /// A job as it stands.
+    ///
+    /// # Errors
+    /// [`JobError::NoJob`] or [`JobError::Catalog`].
+    pub async fn view(&self, id: &Id) -> Result<JobView, JobError> {
+        if let Some(job) = self.running(id) {
+            return Ok(job.view());
+        }
+        let record = self.0.catalog.job(id).await?.ok_or(JobError::NoJob)?;
+        Ok(record.into())
+    }
+
+    /// A job to be followed to its end.
+    ///
+    /// # Errors
+    /// [`JobError::NoJob`] or [`JobError::Catalog`].
+    pub async fn follow(&self, id: &Id) -> Result<Followed, JobError> {
+        match self.running(id) {
+            Some(job) => Ok(Followed::Running(Follow {
+                ended: job.end.subscribe(),
+                job,
+            })),
+            None => Ok(Followed::Ended(Box::new(self.view(id).await?))),
+        }
+    }
+
+    /// Asks a job to stop. One that has ended stays as it is.
+    ///
+    /// # Errors
+    /// [`JobError::NoJob`] or [`JobError::Catalog`].
+    pub async fn cancel(&self, id: &Id) -> Result<(), JobError> {
+        match self.running(id) {
+            Some(job) => job.progress.cancel(),
+            None => drop(self.view(id).await?),
+        }
+        Ok(())
+    }
+
+    /// Takes the sole right to restore into a database, by a name that is the same for all ways to it.
+    ///
+    /// # Errors
+    /// [`JobError::Busy`].
+    pub fn lock_target(&self, target: &str) -> Result<TargetLock, JobError> {
+        if self.0.targets().insert(target.to_owned()) {
+            Ok(TargetLock {
+                shared: self.0.clone(),
+                target: target.to_owned(),
+            })
+        } else {
+            Err(JobError::Busy {
+                target: target.to_owned(),
+            })
+        }
+    }
+
+    /// Starts no further job, cancels the running ones, and waits for their end. Says whether all ended within
+    /// `limit`.
+    pub async fn stop(&self, limit: Duration) -> bool {
+        self.0.stopping.store(true, Ordering::SeqCst);
+        for job in self.0.running().values() {
+            job.progress.cancel();
+        }
+        self.0.tasks.close();
+        tokio::time::timeout(limit, self.0.tasks.wait())
+            .await
+            .is_ok()
+    }
+
+    fn running(&self, id: &Id) -> Option<Arc<Running>> {
+        self.0.running().get(id).cloned()
+    }
+}
+
+impl Shared {
+    fn running(&self) -> MutexGuard<'_, HashMap<Id, Arc<Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn targets(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn end(&self, job: &Running, outcome: Result<Value, JobFailure>) {
+        let mut view = job.view();
+        match outcome {
+            Ok(result) => {
+                view.state = JobState::Done;
+                view.result = Some(result);
+                tracing::info!(job = %job.id, kind = ?job.kind, "done");
+            }
+            Err(failure) if failure.is_cancelled() => {
+                view.state = JobState::Cancelled;
+                tracing::info!(job = %job.id, kind = ?job.kind, "cancelled");
+            }
+            Err(failure) => {
+                tracing::warn!(job = %job.id, kind = ?job.kind, code = failure.code, detail = failure.detail, "failed");
+                view.state = JobState::Failed;
+                view.error = Some(failure);
+            }
+        }
+        let mut record = job.record(&view);
+        record.ended_at = Some(clock::text(clock::now()));
+        if let Err(error) = self.catalog.write_job(&record).await {
+            tracing::error!(job = %job.id, %error, "the job's end could not be recorded");
+        }
+        job.end.send_replace(Some(view));
+        self.running().remove(&job.id);
+    }
+}
+
+impl Running {
+    fn view(&self) -> JobView {
+        self.end.borrow().clone().unwrap_or_else(|| JobView {
+            id: self.id.clone(),
+            kind: self.kind,
+            state: JobState::Running,
+            progress: self.progress.snapshot(),
+            result: None,
+            error: None,
+        })
+    }
+
+    fn record(&self, view: &JobView) -> JobRecord {
+        let (error_code, error_detail) = view
+            .error
+            .clone()
+            .map(|failure| (failure.code, failure.detail))
+            .unzip();
+        JobRecord {
+            id: self.id.clone(),
+            kind: self.kind,
+            state: view.state,
+            progress: serde_json::json!(view.progress).to_string(),
+            result: view.result.as_ref().map(Value::to_string),
+            error_code,
+            error_detail,
+            started_at: self.started_at.clone(),
+            ended_at: None,
+        }
+    }
+}
+
+impl From<JobRecord> for JobView {
+    fn from(record: JobRecord) -> Self {
+        Self {
+            id: record.id,
+            kind: record.kind,
+            state: record.state,
+            // Both were written by this program; what another hand made of them is not worth failing for.
+            progress: serde_json::from_str(&record.progress).unwrap_or_default(),
+            result: record
+                .result
+                .and_then(|result| serde_json::from_str(&result).ok()),
+            error: record
+                .error_code
+                .zip(record.error_detail)
+                .map(|(code, detail)| JobFailure { code, detail }),
+        }
+    }
+}
+
+impl Drop for TargetLock {
+    fn drop(&mut self) {
+        self.shared.targets().remove(&self.target);
+    }
+}
+
+/// A job that somebody follows.
+#[derive(Debug)]
+pub enum Followed {
+    /// It has ended already.
+    Ended(Box<JobView>),
+    /// It is at work.
+    Running(Follow),
+}
+
+/// Follows a job at work.
+#[derive(Debug)]
+pub struct Follow {
+    job: Arc<Running>,
+    ended: watch::Receiver<Option<JobView>>,
+}
+
+impl Follow {
+    /// The job as it stands.
+    #[must_use]
+    pub fn view(&self) -> JobView {
+        self.job.view()
+    }
+
+    /// Waits for its end, at most for `limit`. Says whether it has ended.
+    pub async fn wait(&mut self, limit: Duration) -> bool {
+        let ended = self.ended.wait_for(Option::is_some);
+        tokio::time::timeout(limit, ended).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::temporary;
+
+    async fn ended(jobs: &Jobs, id: &Id) -> JobView {
+        match jobs.follow(id).await.unwrap() {
+            Followed::Ended(view) => *view,
+            Followed::Running(mut follow) => {
+                assert!(follow.wait(Duration::from_secs(10)).await);
+                follow.view()
+            }
+        }
+    }
+
+    async fn until_cancelled(progress: Progress) -> Result<Value, JobFailure> {
+        while !progress.cancelled() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Err(JobFailure::new("cancelled", "cancelled"))
+    }
+
+    #[tokio::test]
+    async fn a_job_is_followed_and_recorded() {
+        let (_folder, catalog) = temporary().await;
+        let jobs = Jobs::new(catalog.clone());
+        let id = jobs
+            .start(JobKind::Backup, |progress| async move {
+                progress.add_rows(3);
+                Ok(serde_json::json!({ "rows": 3 }))
+            })
+            .await
+            .unwrap();
+        let view = ended(&jobs, &id).await;
+        assert_eq!(view.state, JobState::Done);
+        assert_eq!(view.progress.rows, 3);
+        // Another process would find the same.
+        assert_eq!(Jobs::new(catalog).view(&id).await.unwrap(), view);
+        let nobody = Id::random().unwrap();
+        assert!(matches!(jobs.view(&nobody).await, Err(JobError::NoJob)));
+        assert!(matches!(jobs.cancel(&nobody).await, Err(JobError::NoJob)));
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_job_is_no_failure_and_a_panic_is_one() {
+        let (_folder, catalog) = temporary().await;
+        let jobs = Jobs::new(catalog);
+        let id = jobs.start(JobKind::Restore, until_cancelled).await.unwrap();
+        assert_eq!(jobs.view(&id).await.unwrap().state, JobState::Running);
+        jobs.cancel(&id).await.unwrap();
+        let view = ended(&jobs, &id).await;
+        assert_eq!((view.state, view.error), (JobState::Cancelled, None));
+
+        let id = jobs
+            .start(JobKind::Restore, |_| async { panic!("on purpose") })
+            .await
+            .unwrap();
+        let view = ended(&jobs, &id).await;
+        assert_eq!(view.error.unwrap().code, "defect");
+    }
+
+    #[tokio::test]
+    async fn there_is_an_end_to_the_number_of_jobs_and_to_all_of_them() {
+        let (_folder, catalog) = temporary().await;
+        let jobs = Jobs::new(catalog);
+        for _ in 0..MAX_RUNNING {
+            jobs.start(JobKind::Restore, until_cancelled).await.unwrap();
+        }
+        assert!(matches!(
+            jobs.start(JobKind::Restore, until_cancelled).await,
+            Err(JobError::TooMany { .. })
+        ));
+        assert!(jobs.stop(Duration::from_secs(10)).await);
+        assert!(matches!(
+            jobs.start(JobKind::Restore, until_cancelled).await,
+            Err(JobError::Stopping)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_target_takes_one_restore_at_a_time() {
+        let (_folder, catalog) = temporary().await;
+        let jobs = Jobs::new(catalog);
+        let lock = jobs.lock_target("shop").unwrap();
+        assert!(matches!(
+            jobs.lock_target("shop"),
+            Err(JobError::Busy { .. })
+        ));
+        jobs.lock_target("other").unwrap();
+        drop(lock);
+        jobs.lock_target("shop").unwrap();
+    }
+}

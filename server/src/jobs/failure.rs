@@ -1,0 +1,78 @@
+//! Why a job failed, for programs and for people.
+
+use serde::Serialize;
+
+use crate::{
+    backup::BackupError, catalog::CatalogError, read::ReadError, restore::RestoreError,
+    store::StoreError,
+};
+
+use super::SourceFault;
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobFailure {
+    /// A stable name for programs, in snake case.
+    pub code: String,
+    /// A sentence for people: what happened, what is untouched, what to do next.
+    pub detail: String,
+}
+
+impl JobFailure {
+    /// A failure.
+    #[must_use]
+    pub fn new(code: &str, detail: impl ToString) -> Self {
+        Self {
+            code: code.to_owned(),
+            detail: detail.to_string(),
+        }
+    }
+
+    pub(super) fn defect() -> Self {
+        Self::new(
+            "defect",
+            "this stopped because of a defect of the program; what it had begun was undone; please report it",
+        )
+    }
+
+    /// Whether it ended because somebody asked for it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.code == "cancelled"
+    }
+}
+
+impl From<BackupError> for JobFailure {
+    fn from(error: BackupError) -> Self {
+        Self::new(error.code(), error)
+    }
+}
+
+impl From<RestoreError> for JobFailure {
+    fn from(error: RestoreError) -> Self {
+        Self::new(error.code(), error)
+    }
+}
+
+impl From<ReadError> for JobFailure {
+    fn from(error: ReadError) -> Self {
+        Self::new(error.code(), error)
+    }
+}
+
+impl From<StoreError> for JobFailure {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.code(), error)
+    }
+}
+
+impl From<CatalogError> for JobFailure {
+    fn from(error: CatalogError) -> Self {
+        Self::new("catalog", error)
+    }
+}
+
+impl From<SourceFault> for JobFailure {
+    fn from(fault: SourceFault) -> Self {
+        Self::new(fault.code(), fault)
+    }
+}

@@ -1,0 +1,59 @@
+//! Applying a restore bundle that was uploaded.
+
+use coffer_core::{
+    Digest,
+    manifest::Selection,
+    plan::{Consent, Mode},
+    seal::FileKey,
+};
+use serde_json::{Value, json};
+
+use super::{JobFailure, TargetLock};
+use crate::{
+    progress::Progress,
+    read::Unlock,
+    restore::{self, RestoreRequest},
+    source::SourceConfig,
+    store::ClaimedUpload,
+};
+
+/// A restore that is about to be applied. Dropping it removes the upload and forgets the key.
+#[derive(Debug)]
+pub struct RestoreJob {
+    /// The database and folders that are written.
+    pub target: SourceConfig,
+    /// Nobody else restores into it meanwhile.
+    pub lock: TargetLock,
+    /// The bundle.
+    pub upload: ClaimedUpload,
+    /// The bundle's one-time key.
+    pub key: FileKey,
+    /// How archive and target are brought together.
+    pub mode: Mode,
+    /// What the user allowed.
+    pub consent: Consent,
+    /// Digest of the plan that the user confirmed.
+    pub plan: Digest,
+}
+
+impl RestoreJob {
+    /// Applies the restore, all or nothing.
+    ///
+    /// # Errors
+    /// Why nothing was restored, or what is left to do by hand.
+    pub async fn run(self, progress: Progress) -> Result<Value, JobFailure> {
+        let request = RestoreRequest {
+            target: self.target,
+            archive: self.upload.read_at()?,
+            unlock: Unlock::FileKey(self.key),
+            // The bundle holds what was selected and nothing else.
+            selection: Selection::ALL,
+            mode: self.mode,
+            consent: self.consent,
+            expected_plan: Some(self.plan),
+        };
+        let report = restore::run(request, progress).await?;
+        drop((self.upload, self.lock));
+        Ok(json!(report))
+    }
+}

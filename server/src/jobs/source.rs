@@ -1,0 +1,65 @@
+//! From a source in the catalog to what the pipelines take.
+
+use std::fs;
+
+use coffer_core::policy::Preset;
+
+use crate::{
+    catalog::SourceRecord,
+    engine::{DatabaseUrl, UrlError},
+    source::SourceConfig,
+};
+
+/// What is wrong with a source.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceFault {
+    /// Its URL.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// Its preset.
+    #[error("the preset is wrong: {}; nothing was changed", .0.message())]
+    Preset(#[from] toml::de::Error),
+}
+
+impl SourceFault {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "bad_url",
+            Self::Preset(_) => "bad_preset",
+        }
+    }
+}
+
+/// What the pipelines take.
+///
+/// # Errors
+/// [`SourceFault`].
+pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault> {
+    Ok(SourceConfig {
+        url: DatabaseUrl::parse(source.url.expose())?,
+        file_sets: source
+            .file_sets
+            .iter()
+            .map(|set| (set.name.clone(), set.folder.clone()))
+            .collect(),
+        preset: source
+            .preset
+            .as_deref()
+            .map(toml::from_str::<Preset>)
+            .transpose()?,
+        app: source.app.clone().or_else(|| Some(source.name.clone())),
+    })
+}
+
+/// A name for a database that is the same for all ways to it, as far as they can be told to be the same.
+pub(crate) fn target_name(url: &DatabaseUrl) -> String {
+    match url {
+        DatabaseUrl::Postgres(url) => url.target(),
+        DatabaseUrl::Sqlite(path) => fs::canonicalize(path)
+            .unwrap_or_else(|_| path.clone())
+            .display()
+            .to_string(),
+    }
+}
