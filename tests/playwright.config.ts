@@ -8,6 +8,8 @@ export default defineConfig({
   // Making the picture for the README is no test; "npm run screenshot -w tests" asks for it.
   testMatch: process.env.COFFER_SCREENSHOT ? "screenshot.ts" : "*.spec.ts",
   outputDir: "results",
+  // Some make archives of gigabytes.
+  preserveOutput: "failures-only",
   // Each test starts its own server on a free port; two cores carry one browser and one server.
   workers: 1,
   forbidOnly: Boolean(process.env.CI),

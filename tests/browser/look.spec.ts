@@ -23,7 +23,7 @@ function makeArchive(info: TestInfo, sealed: boolean): string {
      INSERT INTO notes VALUES (5, 'tab' || char(9) || 'line' || char(10) || 'end', '👩‍👩‍👧 家族', NULL, NULL);
      CREATE TABLE numbers (n INTEGER PRIMARY KEY);
      WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1234) INSERT INTO numbers SELECT i FROM c;
-     CREATE TABLE nothing (id INTEGER PRIMARY KEY);`,
+     CREATE TABLE deserted (id INTEGER PRIMARY KEY);`,
   );
   const folder = info.outputPath("files");
   mkdirSync(`${folder}/déjà vu`, { recursive: true });
@@ -37,7 +37,7 @@ test("rows are shown as they are, without a sign-in", async ({ app, page }, info
   await app.pick(makeArchive(info, true));
   await app.unlock(password);
   await app.previewed();
-  expect(await app.tablesShown()).toEqual({ nothing: 0, notes: 5, numbers: 1234 });
+  expect(await app.tablesShown()).toEqual({ deserted: 0, notes: 5, numbers: 1234 });
 
   await page.getByRole("button", { name: "notes", exact: true }).click();
   const dialog = page.getByRole("dialog");
@@ -68,7 +68,7 @@ test("rows are shown as they are, without a sign-in", async ({ app, page }, info
   await expect(dialog.getByText("Rows 51 to 100 of 1,234")).toBeVisible();
   await expect(cell(0, 0)).toHaveText("51");
   await page.keyboard.press("Escape");
-  await page.getByRole("button", { name: "nothing", exact: true }).click();
+  await page.getByRole("button", { name: "deserted", exact: true }).click();
   await expect(dialog.getByText("This table has no rows.")).toBeVisible();
 });
 
@@ -77,9 +77,9 @@ test("tables can be sorted and filtered, files too, and each saved", async ({ ap
   await app.unlock(password);
   await app.previewed();
   const order = async () => Object.keys(await app.tablesShown());
-  expect(await order()).toEqual(["notes", "nothing", "numbers"]);
+  expect(await order()).toEqual(["deserted", "notes", "numbers"]);
   await page.getByRole("button", { name: "Rows", exact: true }).click();
-  expect(await order()).toEqual(["numbers", "notes", "nothing"]);
+  expect(await order()).toEqual(["numbers", "notes", "deserted"]);
   await expect(page.getByRole("columnheader", { name: "Rows" })).toHaveAttribute("aria-sort", "descending");
   await page.getByLabel("Filter tables").fill("NUM");
   expect(await order()).toEqual(["numbers"]);
