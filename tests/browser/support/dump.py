@@ -15,7 +15,7 @@ def text(value):
 
 connection = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
 tables = connection.execute(
-    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_stat%' ORDER BY name"
 ).fetchall()
 result = {}
 for (table,) in tables:
