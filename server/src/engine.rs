@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 mod error;
 mod ledger;
 pub mod postgres;
+mod sql;
 pub mod sqlite;
 mod url;
 

@@ -14,7 +14,6 @@ mod link;
 mod replace;
 mod sequence;
 mod snapshot;
-mod sql;
 
 /// One PostgreSQL database.
 #[derive(Clone, Debug)]

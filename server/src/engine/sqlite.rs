@@ -1,7 +1,10 @@
-//! SQLite 3, through its own library on threads that may block.
+//! SQLite 3 files, by SQLite itself, which is built in.
 //!
-//! Values are kept exactly, whatever their storage class. The implicit row id of a table without an
-//! `INTEGER PRIMARY KEY` is not kept: SQLite itself changes it at every VACUUM.
+//! A row's values are kept exactly, each with its storage class. What isn't kept is the implicit rowid of a table
+//! that has no `INTEGER PRIMARY KEY`: SQLite itself renumbers those on VACUUM, so nothing may depend on them.
+//!
+//! In WAL mode readers and writers don't disturb each other. In the other journal modes a snapshot keeps writers
+//! waiting while it lasts, and a replace keeps everybody waiting; that is how SQLite works there.
 
 use std::path::PathBuf;
 
@@ -10,20 +13,22 @@ use coffer_core::schema::TableName;
 
 use super::{Engine, EngineError, ReplaceSession, Snapshot};
 
+mod blocking;
 mod catalog;
 mod link;
 mod replace;
 mod rows;
 mod snapshot;
+mod virtual_table;
 
-/// One SQLite database.
+/// One SQLite file.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     path: PathBuf,
 }
 
 impl Sqlite {
-    /// The engine for the database in this file.
+    /// The engine for one file, which has to exist when it is used.
     #[must_use]
     pub const fn new(path: PathBuf) -> Self {
         Self { path }
@@ -33,25 +38,15 @@ impl Sqlite {
 #[async_trait]
 impl Engine for Sqlite {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, EngineError> {
-        Ok(Box::new(snapshot::SqliteSnapshot::open(&self.path).await?))
+        let snapshot = snapshot::SqliteSnapshot::open(self.path.clone()).await?;
+        Ok(Box::new(snapshot))
     }
 
     async fn begin_replace(
         &self,
         tables: &[TableName],
     ) -> Result<Box<dyn ReplaceSession>, EngineError> {
-        Ok(Box::new(
-            replace::SqliteReplace::begin(&self.path, tables).await?,
-        ))
+        let session = replace::SqliteReplace::begin(self.path.clone(), tables.to_vec()).await?;
+        Ok(Box::new(session))
     }
-}
-
-/// A name quoted for SQL.
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A table's name quoted for SQL, with its schema.
-fn quote_table(table: &TableName) -> String {
-    format!("{}.{}", quote(&table.schema), quote(&table.name))
 }

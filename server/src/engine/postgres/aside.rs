@@ -6,11 +6,8 @@
 
 use coffer_core::schema::TableName;
 
-use super::{
-    link::{Id, Link, Step},
-    sql,
-};
-use crate::engine::EngineError;
+use super::link::{Id, Link, Step};
+use crate::engine::{EngineError, sql};
 
 /// PostgreSQL's code for a foreign key that is violated.
 const FOREIGN_KEY_VIOLATION: &str = "23503";

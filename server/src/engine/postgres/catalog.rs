@@ -12,9 +12,8 @@ use coffer_core::{
 use super::{
     link::{Id, Link, Step},
     sequence::{self, TargetSequence},
-    sql,
 };
-use crate::engine::{Database, EngineError, ledger};
+use crate::engine::{Database, EngineError, ledger, sql};
 
 const STEP: Step<'_> = Step::new("reading the catalog");
 

@@ -2,7 +2,8 @@
 
 use coffer_core::{policy::ColumnPolicy, schema::Column};
 
-use super::{catalog::Relation, sql};
+use super::catalog::Relation;
+use crate::engine::sql;
 
 /// The statement that gives the rows of a table.
 pub(super) fn out_statement(relation: &Relation, columns: &[(&Column, ColumnPolicy)]) -> String {

@@ -17,9 +17,9 @@ use super::{
     catalog::{self, Catalog, Relation},
     copy,
     link::{self, Id, Link, Step},
-    sequence, sql,
+    sequence,
 };
-use crate::engine::{Database, EngineError, ReplaceSession, url::PostgresUrl};
+use crate::engine::{Database, EngineError, ReplaceSession, sql, url::PostgresUrl};
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
 /// per database.

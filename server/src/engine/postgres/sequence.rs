@@ -7,11 +7,8 @@ use coffer_core::{
     schema::{Schema, TableName},
 };
 
-use super::{
-    link::{Id, Link, Step},
-    sql,
-};
-use crate::engine::EngineError;
+use super::link::{Id, Link, Step};
+use crate::engine::{EngineError, sql};
 
 /// Sequences whose state one query reads.
 const BATCH: usize = 100;

@@ -16,9 +16,8 @@ use super::{
     catalog::{self, Catalog},
     copy,
     link::{Id, Link, Step},
-    sql,
 };
-use crate::engine::{Database, EngineError, Snapshot, url::PostgresUrl};
+use crate::engine::{Database, EngineError, Snapshot, sql, url::PostgresUrl};
 
 /// How often a snapshot is begun anew because a table was created or dropped meanwhile.
 const ATTEMPTS: u32 = 5;

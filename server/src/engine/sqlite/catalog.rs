@@ -1,300 +1,360 @@
-//! What a database says about itself (SQLite manual, "PRAGMA Statements").
+//! What a file says about itself, read from SQLite's schema table and PRAGMAs.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::HashMap;
 
 use coffer_core::{
     manifest::{LeftOut, LeftOutReason, Migration, OwnedBy, Sequence},
     schema::{Column, Engine, ForeignKey, Schema, Table, TableName},
 };
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Params, Row};
 
-use super::{link::fail, quote};
-use crate::engine::{Database, EngineError, ledger};
+use super::{link::Link, virtual_table};
+use crate::engine::{Database, EngineError, ledger, sql};
 
-const SCHEMA: &str = "main";
+/// The schema of everything in the file itself.
+const MAIN: &str = "main";
+const DOING: &str = "reading the schema";
 
-/// Reads everything, within the transaction that is open.
-pub(super) fn read(connection: &Connection, path: &Path) -> Result<Database, EngineError> {
-    let target = path.display().to_string();
-    let failed = |error: rusqlite::Error| fail(&target, "reading its shape", &error);
-    let mut left_out = objects(connection).map_err(failed)?;
-    let mut schema = Schema::default();
-    for (name, kind) in listed(connection).map_err(failed)? {
-        match kind.as_str() {
-            "table" => schema
-                .tables
-                .push(table(connection, &name).map_err(failed)?),
-            "virtual" => left_out.push(virtual_table(connection, &name).map_err(failed)??),
-            // Shadow tables belong to a virtual table, whose kind was judged with it.
-            "shadow" => left_out.push(object("shadow table", &name, LeftOutReason::Derived)),
-            _ => {}
-        }
+/// A file's description with what is needed to work on it.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    pub(super) database: Database,
+    /// Virtual tables by name.
+    pub(super) virtual_tables: Vec<(String, virtual_table::Kind)>,
+}
+
+impl Catalog {
+    /// The shape of the table called `name`.
+    pub(super) fn table(&self, name: &TableName, target: &str) -> Result<&Table, EngineError> {
+        self.database
+            .schema
+            .table(name)
+            .ok_or_else(|| EngineError::NoTable {
+                target: target.to_owned(),
+                table: name.clone(),
+            })
     }
-    resolve_references(&mut schema);
-    schema.tables.sort_by(|a, b| a.name.cmp(&b.name));
-    let migration = migration(connection, &mut schema, &mut left_out).map_err(failed)?;
-    Ok(Database {
-        engine: Engine::Sqlite,
-        engine_version: rusqlite::version().to_owned(),
-        name: path
-            .file_name()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into_owned(),
-        sequences: sequences(connection, &schema).map_err(failed)?,
-        schema,
-        migration,
-        left_out,
-    })
-}
 
-fn collect<T>(
-    connection: &Connection,
-    sql: &str,
-    parameters: impl rusqlite::Params,
-    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Vec<T>> {
-    connection
-        .prepare(sql)?
-        .query_map(parameters, read)?
-        .collect()
-}
+    /// The stored columns called `names`, in that order.
+    pub(super) fn columns<'a>(
+        &'a self,
+        name: &TableName,
+        names: &[String],
+        target: &str,
+    ) -> Result<Vec<&'a Column>, EngineError> {
+        let table = self.table(name, target)?;
+        names
+            .iter()
+            .map(|wanted| {
+                table
+                    .stored_columns()
+                    .find(|column| column.name == *wanted)
+                    .ok_or_else(|| EngineError::NoColumn {
+                        target: target.to_owned(),
+                        table: name.clone(),
+                        column: wanted.clone(),
+                    })
+            })
+            .collect()
+    }
 
-/// Names and kinds of all tables of the database itself, SQLite's own left out.
-fn listed(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
-    collect(
-        connection,
-        "SELECT name, type FROM pragma_table_list
-         WHERE schema = ?1 AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name",
-        [SCHEMA],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )
-}
-
-fn object(kind: &str, name: &str, reason: LeftOutReason) -> LeftOut {
-    LeftOut::Object {
-        kind: kind.into(),
-        name: format!("{SCHEMA}.{name}"),
-        reason,
+    /// The AUTOINCREMENT column of a table.
+    pub(super) fn counted_column(&self, name: &TableName) -> Option<&Column> {
+        let table = self.database.schema.table(name)?;
+        table.columns.iter().find(|column| column.identity)
     }
 }
 
-fn objects(connection: &Connection) -> rusqlite::Result<Vec<LeftOut>> {
-    let views = collect(
-        connection,
-        "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name",
+/// Something in the file as `PRAGMA table_list` shows it.
+struct Object {
+    name: String,
+    kind: String,
+    without_rowid: bool,
+}
+
+/// Reads everything.
+pub(super) fn read(link: &Link) -> Result<Catalog, EngineError> {
+    let objects = all(
+        link,
+        r"SELECT name, type, wr FROM pragma_table_list
+           WHERE schema = 'main' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name",
         [],
-        |row| row.get::<_, String>(0),
-    )?;
-    Ok(views
-        .iter()
-        .map(|name| object("view", name, LeftOutReason::NotData))
-        .collect())
-}
-
-/// A full-text index over another table's content can be built again, so it is left out. Any other virtual table
-/// may hold data of its own, which would silently be lost.
-fn virtual_table(
-    connection: &Connection,
-    name: &str,
-) -> rusqlite::Result<Result<LeftOut, EngineError>> {
-    let sql: String = connection.query_row(
-        "SELECT sql FROM sqlite_schema WHERE name = ?1",
-        [name],
-        |row| row.get(0),
-    )?;
-    let compact: String = sql.to_ascii_lowercase().split_whitespace().collect();
-    let full_text = ["usingfts3", "usingfts4", "usingfts5"]
-        .iter()
-        .any(|module| compact.contains(module));
-    Ok(if full_text && compact.contains("content=") {
-        Ok(object("full-text index", name, LeftOutReason::Derived))
-    } else {
-        Err(EngineError::Unsupported {
-            kind: "virtual table",
-            name: name.to_owned(),
-            why: "it keeps data of its own in tables that only its module understands, and a backup without it would look complete",
-        })
-    })
-}
-
-fn table(connection: &Connection, name: &str) -> rusqlite::Result<Table> {
-    let sql: String = connection.query_row(
-        "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1",
-        [name],
-        |row| row.get(0),
-    )?;
-    let autoincrement = sql.to_ascii_uppercase().contains("AUTOINCREMENT");
-    let mut keyed = Vec::new();
-    let columns = collect(
-        connection,
-        "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1)",
-        [name],
         |row| {
-            let column: String = row.get(0)?;
-            let key: i64 = row.get(4)?;
-            if key > 0 {
-                keyed.push((key, column.clone()));
-            }
-            let hidden: i64 = row.get(5)?;
-            Ok(Column {
-                name: column,
-                type_name: row.get(1)?,
-                nullable: !row.get::<_, bool>(2)?,
-                default: row.get(3)?,
-                // 2 and 3: computed, not stored and stored.
-                generated: hidden == 2 || hidden == 3,
-                identity: autoincrement && key > 0,
+            Ok(Object {
+                name: row.get(0)?,
+                kind: row.get(1)?,
+                without_rowid: row.get(2)?,
             })
         },
     )?;
-    keyed.sort();
-    Ok(Table {
-        name: TableName::new(SCHEMA, name),
-        columns,
-        primary_key: keyed.into_iter().map(|(_, column)| column).collect(),
-        unique: unique_keys(connection, name)?,
-        foreign_keys: foreign_keys(connection, name)?,
+    let mut schema = Schema::default();
+    let mut left_out = Vec::new();
+    let mut virtual_tables = Vec::new();
+    for object in &objects {
+        match object.kind.as_str() {
+            "table" => {
+                let table = read_table(link, object)?;
+                if table.stored_columns().next().is_some() {
+                    schema.tables.push(table);
+                } else {
+                    left_out.push(named("table without stored columns", &object.name));
+                }
+            }
+            "view" => left_out.push(named("view", &object.name)),
+            "virtual" => {
+                let kind = virtual_table::kind(&statement_of(link, &object.name)?);
+                left_out.push(LeftOut::Object {
+                    kind: "virtual table".into(),
+                    name: object.name.clone(),
+                    reason: LeftOutReason::Derived,
+                });
+                virtual_tables.push((object.name.clone(), kind));
+            }
+            // Shadow tables are the inside of a virtual table.
+            _ => {}
+        }
+    }
+    schema.tables.sort_by(|a, b| a.name.cmp(&b.name));
+    resolve_references(&mut schema);
+    let migration = take_ledger(link, &mut schema, &mut left_out)?;
+    let sequences = read_sequences(link, &schema)?;
+    let engine_version = one(link, "SELECT sqlite_version()")?;
+    Ok(Catalog {
+        database: Database {
+            engine: Engine::Sqlite,
+            engine_version,
+            name: file_name(&link.target),
+            schema,
+            sequences,
+            migration,
+            left_out,
+        },
+        virtual_tables,
     })
 }
 
-/// Unique keys over plain columns and all rows.
-fn unique_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
-    let indexes = collect(
-        connection,
-        "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial AND origin <> 'pk' ORDER BY name",
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+fn named(kind: &str, name: &str) -> LeftOut {
+    LeftOut::Object {
+        kind: kind.into(),
+        name: name.into(),
+        reason: LeftOutReason::NotData,
+    }
+}
+
+/// All rows of a query.
+fn all<T>(
+    link: &Link,
+    sql: &str,
+    parameters: impl Params,
+    map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, EngineError> {
+    let read = || -> rusqlite::Result<Vec<T>> {
+        let mut statement = link.connection.prepare(sql)?;
+        let rows = statement.query_map(parameters, map)?;
+        rows.collect()
+    };
+    read().map_err(|error| link.name(&DOING, &error))
+}
+
+/// The one text that a query gives.
+fn one(link: &Link, sql: &str) -> Result<String, EngineError> {
+    link.connection
+        .query_row(sql, [], |row| row.get(0))
+        .map_err(|error| link.name(&DOING, &error))
+}
+
+fn statement_of(link: &Link, table: &str) -> Result<String, EngineError> {
+    link.connection
+        .query_row(
+            "SELECT coalesce(sql, '') FROM main.sqlite_schema WHERE name = ?1",
+            [table],
+            |row| row.get(0),
+        )
+        .map_err(|error| link.name(&DOING, &error))
+}
+
+fn read_table(link: &Link, object: &Object) -> Result<Table, EngineError> {
+    let mut key: Vec<(i64, String)> = Vec::new();
+    let mut columns = all(
+        link,
+        "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid",
+        [&object.name],
+        |row| {
+            let name: String = row.get(0)?;
+            let place: i64 = row.get(4)?;
+            if place > 0 {
+                key.push((place, name.clone()));
+            }
+            let hidden: i64 = row.get(5)?;
+            Ok(Column {
+                name,
+                type_name: row.get(1)?,
+                nullable: !row.get::<_, bool>(2)?,
+                default: row.get(3)?,
+                // 2 is a virtual one, 3 a stored one.
+                generated: hidden == 2 || hidden == 3,
+                identity: false,
+            })
+        },
+    )?;
+    key.sort();
+    let primary_key: Vec<String> = key.into_iter().map(|(_, name)| name).collect();
+    if let [only] = primary_key.as_slice()
+        && !object.without_rowid
+        && let Some(column) = columns.iter_mut().find(|column| column.name == *only)
+        && column.type_name.eq_ignore_ascii_case("INTEGER")
+    {
+        // Another name for the rowid, which is never NULL.
+        column.nullable = false;
+        column.identity = link
+            .connection
+            .column_metadata(Some(MAIN), object.name.as_str(), only.as_str())
+            .map_err(|error| link.name(&DOING, &error))?
+            .4;
+    }
+    Ok(Table {
+        name: TableName::new(MAIN, &object.name),
+        columns,
+        primary_key,
+        unique: unique_keys(link, &object.name)?,
+        foreign_keys: foreign_keys(link, &object.name)?,
+    })
+}
+
+/// Unique keys over plain columns of all rows. Others can't identify a row.
+fn unique_keys(link: &Link, table: &str) -> Result<Vec<Vec<String>>, EngineError> {
+    let indexes: Vec<String> = all(
+        link,
+        "SELECT name FROM pragma_index_list(?1, 'main') WHERE \"unique\" AND NOT partial AND origin <> 'pk'",
         [table],
-        |row| row.get::<_, String>(0),
+        |row| row.get(0),
     )?;
     let mut keys = Vec::new();
     for index in indexes {
-        let columns: Vec<Option<String>> = collect(
-            connection,
-            "SELECT name FROM pragma_index_info(?1) ORDER BY seqno",
-            [index],
+        let columns: Vec<Option<String>> = all(
+            link,
+            "SELECT name FROM pragma_index_info(?1, 'main') ORDER BY seqno",
+            [&index],
             |row| row.get(0),
         )?;
-        // An expression has no column name, so such an index is no key of columns.
-        if let Some(columns) = columns.into_iter().collect::<Option<Vec<_>>>() {
+        // An expression has no name.
+        if let Some(columns) = columns.into_iter().collect() {
             keys.push(columns);
         }
     }
+    keys.sort();
     Ok(keys)
 }
 
-/// Foreign keys; where the referenced columns aren't named, they are empty until all tables are known.
-fn foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignKey>> {
-    let mut keys: BTreeMap<i64, ForeignKey> = BTreeMap::new();
-    let parts = collect(
-        connection,
-        "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
+fn foreign_keys(link: &Link, table: &str) -> Result<Vec<ForeignKey>, EngineError> {
+    let parts: Vec<(i64, String, String, Option<String>)> = all(
+        link,
+        "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') ORDER BY id, seq",
         [table],
-        |row| {
-            Ok((
-                row.get(0)?,
-                row.get::<_, String>(1)?,
-                row.get(2)?,
-                row.get::<_, Option<String>>(3)?,
-            ))
-        },
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
+    let mut keys: Vec<(i64, ForeignKey)> = Vec::new();
     for (id, references, from, to) in parts {
-        let key = keys.entry(id).or_insert_with(|| ForeignKey {
-            name: String::new(),
-            columns: Vec::new(),
-            references: TableName::new(SCHEMA, references),
-            referenced_columns: Vec::new(),
-        });
-        key.columns.push(from);
-        key.referenced_columns.extend(to);
+        if keys.last().is_none_or(|(last, _)| *last != id) {
+            keys.push((
+                id,
+                ForeignKey {
+                    name: String::new(),
+                    columns: Vec::new(),
+                    references: TableName::new(MAIN, references),
+                    referenced_columns: Vec::new(),
+                },
+            ));
+        }
+        if let Some((_, key)) = keys.last_mut() {
+            key.columns.push(from);
+            key.referenced_columns.extend(to);
+        }
     }
-    Ok(keys.into_values().collect())
+    let mut keys: Vec<ForeignKey> = keys.into_iter().map(|(_, key)| key).collect();
+    keys.sort_by(|a, b| (&a.columns, &a.references).cmp(&(&b.columns, &b.references)));
+    Ok(keys)
 }
 
-/// Gives foreign keys the spelling of the tables they reference, and their primary keys where no column is named.
+/// Spells referenced tables as they are called, and fills in the primary key where a foreign key names no columns.
 fn resolve_references(schema: &mut Schema) {
-    let known: Vec<(TableName, Vec<String>)> = schema
+    let tables: HashMap<String, (TableName, Vec<String>)> = schema
         .tables
         .iter()
-        .map(|table| (table.name.clone(), table.primary_key.clone()))
+        .map(|table| {
+            let lower = table.name.name.to_ascii_lowercase();
+            (lower, (table.name.clone(), table.primary_key.clone()))
+        })
         .collect();
-    for key in schema
+    let keys = schema
         .tables
         .iter_mut()
-        .flat_map(|table| &mut table.foreign_keys)
-    {
-        let found = known
-            .iter()
-            .find(|(name, _)| name.name.eq_ignore_ascii_case(&key.references.name));
-        if let Some((name, primary_key)) = found {
+        .flat_map(|table| &mut table.foreign_keys);
+    for key in keys {
+        if let Some((name, primary_key)) = tables.get(&key.references.name.to_ascii_lowercase()) {
             key.references = name.clone();
             if key.referenced_columns.is_empty() {
-                key.referenced_columns = primary_key.clone();
+                key.referenced_columns.clone_from(primary_key);
             }
         }
     }
 }
 
-fn migration(
-    connection: &Connection,
+fn take_ledger(
+    link: &Link,
     schema: &mut Schema,
     left_out: &mut Vec<LeftOut>,
-) -> rusqlite::Result<Option<Migration>> {
-    let Some(found) = ledger::take(schema, quote) else {
+) -> Result<Option<Migration>, EngineError> {
+    let Some(found) = ledger::take(schema, sql::name) else {
         return Ok(None);
     };
-    let heads: Vec<Option<String>> = collect(connection, &found.query, [], |row| row.get(0))?;
+    let heads: Vec<Option<String>> = all(link, &found.query, [], |row| row.get(0))?;
+    left_out.extend(found.taken.iter().map(|table| LeftOut::Object {
+        kind: "migration ledger".into(),
+        name: table.name.clone(),
+        reason: LeftOutReason::Ledger,
+    }));
     let heads: Vec<String> = heads.into_iter().flatten().collect();
-    left_out.extend(
-        found
-            .taken
-            .iter()
-            .map(|table| object("migration ledger", &table.name, LeftOutReason::Ledger)),
-    );
     Ok((!heads.is_empty()).then(|| Migration {
         ledger: found.table,
         head: heads.join(", "),
     }))
 }
 
-/// The counters of AUTOINCREMENT.
-fn sequences(connection: &Connection, schema: &Schema) -> rusqlite::Result<Vec<Sequence>> {
-    if !has_counters(connection)? {
-        return Ok(Vec::new());
-    }
-    let counters: Vec<(String, i64)> = collect(
-        connection,
-        "SELECT name, seq FROM sqlite_sequence WHERE typeof(seq) = 'integer' ORDER BY name",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    Ok(counters
-        .into_iter()
-        .filter_map(|(name, last_value)| {
-            let name = TableName::new(SCHEMA, name);
-            let table = schema.table(&name)?;
-            let column = table.primary_key.first()?.clone();
-            Some(Sequence {
+/// The AUTOINCREMENT counters of the schema's tables.
+fn read_sequences(link: &Link, schema: &Schema) -> Result<Vec<Sequence>, EngineError> {
+    let mut sequences = Vec::new();
+    for table in &schema.tables {
+        let Some(column) = table.columns.iter().find(|column| column.identity) else {
+            continue;
+        };
+        // The table of counters exists as soon as one table has AUTOINCREMENT. Applications may write to it, also
+        // what is no number.
+        let last_value: Option<i64> = link
+            .connection
+            .query_row(
+                "SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?1 AND typeof(seq) = 'integer'",
+                [&table.name.name],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| link.name(&DOING, &error))?
+            .flatten();
+        if let Some(last_value) = last_value {
+            sequences.push(Sequence {
+                name: table.name.clone(),
                 owned_by: Some(OwnedBy {
-                    table: name.clone(),
-                    column,
+                    table: table.name.clone(),
+                    column: column.name.clone(),
                 }),
-                name,
                 last_value,
                 is_called: true,
-            })
-        })
-        .collect())
-}
-
-/// Whether any table counts with AUTOINCREMENT.
-pub(super) fn has_counters(connection: &Connection) -> rusqlite::Result<bool> {
-    let found: Option<i64> = connection
-        .query_row(
-            "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(found.is_some())
+            });
+        }
+    }
+    Ok(sequences)
 }

@@ -1,138 +1,119 @@
-//! A connection that works on threads that may block, and the names of its errors.
+//! An open file, and errors that say what was being done.
 
-use std::{path::Path, time::Duration};
+use std::{fmt, fs, path::Path, time::Duration};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use coffer_core::schema::TableName;
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, sql};
 
-/// How long a lock of somebody else is waited for.
-const BUSY_SECONDS: u64 = 15;
+/// How long a lock is waited for that somebody else holds.
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection, or nothing after work on it was abandoned.
+/// An open database file.
 pub(super) struct Link {
-    connection: Option<Connection>,
-    target: String,
+    pub(super) connection: Connection,
+    /// The file's path, for errors.
+    pub(super) target: String,
 }
 
 impl Link {
-    /// Opens a file that exists, for reading or for writing too.
-    pub(super) async fn open(path: &Path, write: bool) -> Result<Self, EngineError> {
+    /// Opens a file that exists.
+    ///
+    /// It is opened for writing where the file system lets us, also by those who only read: SQLite needs that to
+    /// take part in the locking of a WAL database, to roll back what a crashed writer left behind, and to remove its
+    /// own helper files when it was the last to close. Readers then forbid themselves to write.
+    pub(super) fn open(path: &Path) -> Result<Self, EngineError> {
         let target = path.display().to_string();
-        if !path.exists() {
-            return Err(EngineError::NoFile { path: target });
+        let metadata = fs::metadata(path).map_err(|_| EngineError::NoFile {
+            path: target.clone(),
+        })?;
+        if !metadata.is_file() {
+            return Err(EngineError::NotADatabase { path: target });
         }
-        let mode = if write {
-            OpenFlags::SQLITE_OPEN_READ_WRITE
-        } else {
-            OpenFlags::SQLITE_OPEN_READ_ONLY
-        };
-        let (path, name) = (path.to_path_buf(), target.clone());
-        let connection = blocking(&target, move || {
-            let connection =
-                Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-            connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
-            // The file may come from anywhere: its schema gets no more than SQL needs.
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-            Ok(connection)
-        })
-        .await?
-        .map_err(|error| fail(&name, "opening it", &error))?;
-        Ok(Self {
-            connection: Some(connection),
-            target,
-        })
+        // Absolute, so that a name that starts with `file:` is not taken for a URI.
+        let absolute = fs::canonicalize(path).map_err(|error| EngineError::CannotConnect {
+            target: target.clone(),
+            reason: error.to_string(),
+        })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(absolute, flags)
+            .and_then(|connection| {
+                connection.busy_timeout(LOCK_TIMEOUT)?;
+                Ok(connection)
+            })
+            .map_err(|error| translate(&target, &"opening the file", &error))?;
+        Ok(Self { connection, target })
     }
 
-    pub(super) fn target(&self) -> &str {
-        &self.target
+    /// Names an error.
+    pub(super) fn name(&self, doing: &dyn fmt::Display, error: &rusqlite::Error) -> EngineError {
+        translate(&self.target, doing, error)
     }
 
-    /// Does some work with the connection. If the caller stops waiting, the connection is closed after it, and an
-    /// open transaction undone.
-    pub(super) async fn with<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&Connection) -> Result<T, EngineError> + Send + 'static,
-    ) -> Result<T, EngineError> {
-        let connection = self.connection.take().ok_or_else(|| ended(&self.target))?;
-        let (connection, result) = blocking(&self.target, move || {
-            let result = work(&connection);
-            (connection, result)
-        })
-        .await?;
-        self.connection = Some(connection);
-        result
+    /// Runs statements that give no rows.
+    pub(super) fn run(&self, doing: &dyn fmt::Display, sql: &str) -> Result<(), EngineError> {
+        self.connection
+            .execute_batch(sql)
+            .map_err(|error| self.name(doing, &error))
     }
 
-    /// Runs SQL without results.
-    pub(super) async fn run(
-        &mut self,
-        doing: &'static str,
-        sql: &'static str,
-    ) -> Result<(), EngineError> {
-        let target = self.target.clone();
-        self.with(move |connection| {
-            connection
-                .execute_batch(sql)
-                .map_err(|error| fail(&target, doing, &error))
-        })
-        .await
+    /// The rows of a table, counted.
+    pub(super) fn count(&self, table: &TableName) -> Result<u64, EngineError> {
+        let sql = format!("SELECT count(*) FROM {}", sql::table(table));
+        let count: i64 = self
+            .connection
+            .query_row(&sql, [], |row| row.get(0))
+            .map_err(|error| self.name(&format_args!("counting the rows of {table}"), &error))?;
+        Ok(count.unsigned_abs())
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    target: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, EngineError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| ended(target))
-}
-
-fn ended(target: &str) -> EngineError {
-    EngineError::Ended {
-        target: target.to_owned(),
-        why: "an earlier step did not end",
-    }
-}
-
-/// The name of an error.
-pub(super) fn fail(target: &str, doing: &str, error: &rusqlite::Error) -> EngineError {
-    let (target, doing) = (target.to_owned(), doing.to_owned());
-    let message = message(error);
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => EngineError::Busy {
+fn translate(target: &str, doing: &dyn fmt::Display, error: &rusqlite::Error) -> EngineError {
+    let target = target.to_owned();
+    let doing = doing.to_string();
+    let (code, message) = describe(error);
+    let Some(code) = code else {
+        return EngineError::Database {
             target,
             doing,
-            seconds: BUSY_SECONDS,
+            message,
+            code: "driver".into(),
+        };
+    };
+    match code.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => EngineError::Busy {
+            target,
+            doing,
+            seconds: LOCK_TIMEOUT.as_secs(),
         },
-        Some(ErrorCode::NotADatabase) => EngineError::NotADatabase { path: target },
-        Some(ErrorCode::ReadOnly) => EngineError::ReadOnly {
+        ErrorCode::NotADatabase => EngineError::NotADatabase { path: target },
+        ErrorCode::ReadOnly => EngineError::ReadOnly {
             target,
             reason: message,
         },
-        Some(ErrorCode::PermissionDenied) => EngineError::PermissionDenied {
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied => EngineError::PermissionDenied {
             target,
             doing,
             message,
         },
-        _ => {
-            let code = error.sqlite_error().map_or(0, |error| error.extended_code);
-            EngineError::Database {
-                target,
-                doing,
-                message,
-                code: format!("SQLite {code}"),
-            }
-        }
+        _ => EngineError::Database {
+            target,
+            doing,
+            message,
+            code: format!("SQLite {}", code.extended_code),
+        },
     }
 }
 
-/// SQLite's own words. They name tables, columns and constraints, and hold no values.
-pub(super) fn message(error: &rusqlite::Error) -> String {
+/// SQLite's code and message. Its messages name tables, columns and constraints and quote no values.
+pub(super) fn describe(error: &rusqlite::Error) -> (Option<ffi::Error>, String) {
     match error {
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
-        other => other.to_string(),
+        rusqlite::Error::SqliteFailure(code, message) => {
+            let message = message.clone().unwrap_or_else(|| code.to_string());
+            (Some(*code), message)
+        }
+        rusqlite::Error::SqlInputError { error, msg, .. } => (Some(*error), msg.clone()),
+        other => (None, other.to_string()),
     }
 }

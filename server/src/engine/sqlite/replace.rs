@@ -1,97 +1,94 @@
-//! Replacing rows in one write transaction.
-//!
-//! Foreign keys are off while rows are loaded and are checked as a whole before the commit; triggers are off for
-//! this connection. SQLite knows one writer at a time, so others are shut out from the start.
+//! Replacing the rows of some tables in one transaction.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
-    policy::ColumnPolicy,
-    rows::{RowError, RowSet, sqlite::Class},
-    schema::{Table, TableName},
+    rows::{RowSet, sqlite::Class},
+    schema::{Column, TableName},
 };
-use rusqlite::{Connection, ErrorCode, config::DbConfig};
+use rusqlite::{ErrorCode, config::DbConfig};
 use tokio::sync::mpsc;
 
 use super::{
-    catalog,
-    link::{Link, fail, message},
-    quote, quote_table,
-    rows::{self, LoadError, Reading, class_of},
+    blocking::Blocking,
+    catalog::{self, Catalog},
+    link::{Link, describe},
+    rows::{self, Lines, Source},
     snapshot::count_rows,
+    virtual_table::Kind,
 };
-use crate::engine::{Database, EngineError, ReplaceSession};
+use crate::engine::{Database, EngineError, ReplaceSession, sql};
 
-/// A write transaction. Dropping it undoes everything.
+/// How far the session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was changed.
+    Begun,
+    /// The tables are empty.
+    Cleared,
+    /// Everything is checked and in place.
+    Settled,
+    /// A step failed.
+    Failed,
+}
+
+/// A transaction that replaces rows. Dropping it closes the file, which rolls back.
 pub(super) struct SqliteReplace {
-    link: Link,
+    open: Blocking<Open>,
     database: Database,
-    tables: Vec<TableName>,
+    target: String,
+    stage: Stage,
+}
+
+struct Open {
+    link: Link,
+    catalog: Catalog,
+    selected: Vec<TableName>,
 }
 
 impl SqliteReplace {
-    pub(super) async fn begin(path: &Path, tables: &[TableName]) -> Result<Self, EngineError> {
-        let mut link = Link::open(path, true).await?;
-        let (target, path) = (link.target().to_owned(), path.to_path_buf());
-        let database = link
-            .with(move |connection| {
-                let failed =
-                    |error: rusqlite::Error| fail(&target, "beginning the restore", &error);
-                connection
-                    .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
-                    .map_err(failed)?;
-                // Both can be set only outside of a transaction. 64 MiB of cache, what is beyond goes to disk.
-                connection
-                    .execute_batch(
-                        "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -65536; BEGIN IMMEDIATE;",
-                    )
-                    .map_err(failed)?;
-                catalog::read(connection, &path)
-            })
-            .await?;
-        if let Some(table) = tables
-            .iter()
-            .find(|table| database.schema.table(table).is_none())
-        {
-            return Err(EngineError::NoTable {
-                target: link.target().to_owned(),
-                table: table.clone(),
-            });
-        }
+    pub(super) async fn begin(
+        path: PathBuf,
+        selected: Vec<TableName>,
+    ) -> Result<Self, EngineError> {
+        let target = path.display().to_string();
+        let mut open = Blocking::new(target.clone(), move || Open::begin(&path, selected)).await?;
+        let database = open.call(|open| Ok(open.catalog.database.clone())).await?;
         Ok(Self {
-            link,
+            open,
             database,
-            tables: tables.to_vec(),
+            target,
+            stage: Stage::Begun,
         })
     }
 
-    fn table(&self, name: &TableName) -> Result<&Table, EngineError> {
-        self.database
-            .schema
-            .table(name)
-            .filter(|_| self.tables.contains(name))
-            .ok_or_else(|| EngineError::NoTable {
-                target: self.link.target().to_owned(),
-                table: name.clone(),
-            })
+    fn expect(&self, stage: Stage, why: &'static str) -> Result<(), EngineError> {
+        let why = match self.stage {
+            now if now == stage => return Ok(()),
+            Stage::Failed => "an earlier step failed",
+            _ => why,
+        };
+        Err(EngineError::Ended {
+            target: self.target.clone(),
+            why,
+        })
     }
 
-    /// The class of each column.
-    fn classes(&self, name: &TableName, columns: &[String]) -> Result<Vec<Class>, EngineError> {
-        let table = self.table(name)?;
-        columns
-            .iter()
-            .map(|column| {
-                class_of(table, column).ok_or_else(|| EngineError::NoColumn {
-                    target: self.link.target().to_owned(),
-                    table: name.clone(),
-                    column: column.clone(),
-                })
-            })
-            .collect()
+    /// Does one step. An error ends the session, so that nothing half-done can be committed.
+    async fn step<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Open) -> Result<R, EngineError> + Send + 'static,
+    ) -> Result<R, EngineError> {
+        if self.stage == Stage::Failed {
+            self.expect(Stage::Begun, "")?;
+        }
+        let stage = std::mem::replace(&mut self.stage, Stage::Failed);
+        let result = self.open.call(work).await?;
+        self.stage = stage;
+        Ok(result)
     }
 }
 
@@ -102,85 +99,43 @@ impl ReplaceSession for SqliteReplace {
     }
 
     async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError> {
-        count_rows(&mut self.link, &self.database).await
+        self.step(|open| count_rows(&open.link, &open.catalog))
+            .await
     }
 
     async fn clear(&mut self) -> Result<(), EngineError> {
-        let (tables, target) = (self.tables.clone(), self.link.target().to_owned());
-        self.link
-            .with(move |connection| {
-                for table in &tables {
-                    connection
-                        .execute(&format!("DELETE FROM {}", quote_table(table)), [])
-                        .map_err(|error| fail(&target, &format!("clearing {table}"), &error))?;
-                }
-                Ok(())
-            })
-            .await
+        self.expect(Stage::Begun, "its tables are cleared already")?;
+        self.step(|open| open.clear()).await?;
+        self.stage = Stage::Cleared;
+        Ok(())
     }
 
     async fn load(
         &mut self,
         table: &TableName,
         columns: &[String],
-        mut rows: mpsc::Receiver<Bytes>,
+        rows: mpsc::Receiver<Bytes>,
     ) -> Result<u64, EngineError> {
-        let classes = self.classes(table, columns)?;
-        let (table, columns, target) = (
-            table.clone(),
-            columns.to_vec(),
-            self.link.target().to_owned(),
-        );
-        self.link
-            .with(move |connection| {
-                let mut loader = Loader::new(connection, table, &columns, classes, target)?;
-                while let Some(text) = rows.blocking_recv() {
-                    loader.push(&text)?;
-                }
-                loader.finish()
-            })
+        self.expect(
+            Stage::Cleared,
+            "rows can be loaded between clearing and settling only",
+        )?;
+        let (table, columns) = (table.clone(), columns.to_vec());
+        self.step(move |open| open.load(&table, &columns, rows))
             .await
     }
 
     async fn settle(&mut self, sequences: &[Sequence]) -> Result<(), EngineError> {
-        let (tables, sequences) = (self.tables.clone(), sequences.to_vec());
-        let (schema, target) = (self.database.schema.clone(), self.link.target().to_owned());
-        self.link
-            .with(move |connection| {
-                for sequence in sequences
-                    .iter()
-                    .filter(|sequence| tables.contains(&sequence.name))
-                {
-                    set_counter(connection, sequence)
-                        .map_err(|error| fail(&target, "setting counters", &error))?;
-                }
-                let dangling = dangling(connection)
-                    .map_err(|error| fail(&target, "checking foreign keys", &error))?;
-                // What dangled before in tables that this restore doesn't touch is not its concern.
-                let touched = |name: &str| {
-                    tables
-                        .iter()
-                        .any(|table| table.name.eq_ignore_ascii_case(name))
-                };
-                match dangling
-                    .into_iter()
-                    .find(|((table, references, _), _)| touched(table) || touched(references))
-                {
-                    None => Ok(()),
-                    Some(((table, references, number), rows)) => Err(EngineError::ForeignKey {
-                        key: schema
-                            .tables
-                            .iter()
-                            .find(|own| own.name.name == table)
-                            .and_then(|own| own.foreign_keys.get(usize::try_from(number).ok()?))
-                            .map_or_else(|| number.to_string(), |key| key.columns.join(", ")),
-                        table,
-                        references,
-                        rows: Some(rows),
-                    }),
-                }
-            })
-            .await
+        self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
+        let sequences = sequences.to_vec();
+        self.step(move |open| {
+            open.check_foreign_keys()?;
+            open.rebuild_indexes()?;
+            open.set_counters(&sequences)
+        })
+        .await?;
+        self.stage = Stage::Settled;
+        Ok(())
     }
 
     async fn read_back(
@@ -188,174 +143,255 @@ impl ReplaceSession for SqliteReplace {
         table: &TableName,
         columns: &[String],
     ) -> Result<(u64, RowSet), EngineError> {
-        let classes = self.classes(table, columns)?;
-        let reading: Vec<Reading> = columns
-            .iter()
-            .zip(classes)
-            .map(|(column, class)| Reading {
-                column: column.clone(),
-                class,
-                policy: ColumnPolicy::Keep,
-            })
-            .collect();
-        let (table, target) = (table.clone(), self.link.target().to_owned());
-        self.link
-            .with(move |connection| {
-                let (mut count, mut set) = (0, RowSet::new());
-                rows::read(connection, &table, &reading, |text| {
-                    count += text.iter().filter(|byte| **byte == b'\n').count() as u64;
-                    set.add_rows(text);
-                    true
-                })
-                .map_err(|error| fail(&target, &format!("reading back {table}"), &error))?;
-                Ok((count, set))
-            })
+        let (table, columns) = (table.clone(), columns.to_vec());
+        self.step(move |open| open.read_back(&table, &columns))
             .await
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
-        self.link.run("committing", "COMMIT").await
+    async fn commit(self: Box<Self>) -> Result<(), EngineError> {
+        if self.stage != Stage::Begun {
+            self.expect(
+                Stage::Settled,
+                "it has to be settled before it is committed",
+            )?;
+        }
+        self.open
+            .finish(|open| open.link.run(&"committing", "COMMIT"))
+            .await
     }
 }
 
-/// Inserts rows that come in pieces of any size.
-struct Loader<'c> {
-    statement: rusqlite::Statement<'c>,
-    classes: Vec<Class>,
-    table: TableName,
-    target: String,
-    /// The start of a row that has not ended yet.
-    pending: Vec<u8>,
-    count: u64,
-}
-
-impl<'c> Loader<'c> {
-    fn new(
-        connection: &'c Connection,
-        table: TableName,
-        columns: &[String],
-        classes: Vec<Class>,
-        target: String,
-    ) -> Result<Self, EngineError> {
-        let statement = rows::insert_statement(connection, &table, columns)
-            .map_err(|error| fail(&target, &format!("loading {table}"), &error))?;
+impl Open {
+    fn begin(path: &std::path::Path, selected: Vec<TableName>) -> Result<Self, EngineError> {
+        let link = Link::open(path)?;
+        let doing = "beginning a restore";
+        let named = |error: rusqlite::Error| link.name(&doing, &error);
+        if link.connection.is_readonly("main").map_err(named)? {
+            return Err(EngineError::ReadOnly {
+                target: link.target,
+                reason: "the file system does not let Coffer write the file".into(),
+            });
+        }
+        // Both only work outside of a transaction, and end with the connection.
+        link.run(
+            &doing,
+            "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -32768",
+        )?;
+        link.connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
+            .map_err(named)?;
+        // Not IMMEDIATE: without WAL, a reader that stays would keep changed pages from being written, so that
+        // they would fill the memory instead, and the commit could still fail. With WAL there is no difference.
+        link.run(&doing, "BEGIN EXCLUSIVE")?;
+        let catalog = catalog::read(&link)?;
+        for table in &selected {
+            catalog.table(table, &link.target)?;
+        }
         Ok(Self {
-            statement,
-            classes,
-            table,
-            target,
-            pending: Vec::new(),
-            count: 0,
+            link,
+            catalog,
+            selected,
         })
     }
 
-    fn push(&mut self, text: &[u8]) -> Result<(), EngineError> {
-        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
-        if !self.pending.is_empty() {
-            self.pending
-                .extend_from_slice(lines.next().unwrap_or_default());
-            if self.pending.ends_with(b"\n") {
-                let line = std::mem::take(&mut self.pending);
-                self.insert(&line)?;
-            }
+    fn clear(&self) -> Result<(), EngineError> {
+        for table in &self.selected {
+            let delete = format!("DELETE FROM {}", sql::table(table));
+            self.link.run(&format_args!("emptying {table}"), &delete)?;
         }
-        for line in lines {
-            if line.ends_with(b"\n") {
-                self.insert(line)?;
-            } else {
-                self.pending.extend_from_slice(line);
+        Ok(())
+    }
+
+    fn load(
+        &self,
+        table: &TableName,
+        names: &[String],
+        mut pieces: mpsc::Receiver<Bytes>,
+    ) -> Result<u64, EngineError> {
+        if !self.selected.contains(table) {
+            return Err(EngineError::NoTable {
+                target: self.link.target.clone(),
+                table: table.clone(),
+            });
+        }
+        let columns = self.catalog.columns(table, names, &self.link.target)?;
+        let classes: Vec<Class> = columns.iter().map(|column| rows::class(column)).collect();
+        // OR ABORT outranks a constraint that says OR REPLACE or OR IGNORE, by which rows would vanish silently.
+        let insert = format!(
+            "INSERT OR ABORT INTO {} ({}) VALUES ({})",
+            sql::table(table),
+            sql::names(names.iter().map(String::as_str)),
+            vec!["?"; names.len()].join(", ")
+        );
+        let doing = format!("loading the rows of {table}");
+        let mut statement = self
+            .link
+            .connection
+            .prepare(&insert)
+            .map_err(|error| self.link.name(&doing, &error))?;
+        let bad = |error| EngineError::BadRows {
+            table: table.clone(),
+            error,
+        };
+        let mut row = 0;
+        let mut lines = Lines::default();
+        while let Some(piece) = pieces.blocking_recv() {
+            lines.push(&piece, |line| {
+                row += 1;
+                let values = rows::parse(line, &classes, row).map_err(bad)?;
+                statement
+                    .execute(rusqlite::params_from_iter(&values))
+                    .map(drop)
+                    .map_err(|error| self.refused_row(table, row, &doing, &error))
+            })?;
+        }
+        lines.finish().map_err(bad)?;
+        Ok(row)
+    }
+
+    fn refused_row(
+        &self,
+        table: &TableName,
+        row: u64,
+        doing: &str,
+        error: &rusqlite::Error,
+    ) -> EngineError {
+        match describe(error) {
+            (Some(code), reason)
+                if matches!(
+                    code.code,
+                    ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig
+                ) =>
+            {
+                EngineError::RowRefused {
+                    table: table.clone(),
+                    row: Some(row),
+                    reason,
+                }
+            }
+            _ => self.link.name(&doing, error),
+        }
+    }
+
+    /// Checks all foreign keys that start at the tables, and those of other tables that end there.
+    fn check_foreign_keys(&self) -> Result<(), EngineError> {
+        let schema = &self.catalog.database.schema;
+        let touching = schema.tables.iter().filter(|table| {
+            self.selected.contains(&table.name)
+                || table
+                    .foreign_keys
+                    .iter()
+                    .any(|key| self.selected.contains(&key.references))
+        });
+        let sql = "
+            SELECT v.parent, count(*),
+                   (SELECT group_concat(\"from\", ', ') FROM pragma_foreign_key_list(?1, 'main') WHERE id = v.fkid)
+              FROM pragma_foreign_key_check(?1, 'main') v GROUP BY v.parent, v.fkid";
+        for table in touching {
+            let doing = format!("checking the foreign keys of {}", table.name);
+            let check = || -> rusqlite::Result<Vec<(String, i64, String)>> {
+                let mut statement = self.link.connection.prepare(sql)?;
+                let rows = statement.query_map([&table.name.name], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
+                rows.collect()
+            };
+            let violations = check().map_err(|error| self.link.name(&doing, &error))?;
+            let here = self.selected.contains(&table.name);
+            for (parent, rows, key) in violations {
+                // What other tables point at elsewhere is none of this restore's business.
+                let ends_here = self
+                    .selected
+                    .iter()
+                    .any(|selected| selected.name.eq_ignore_ascii_case(&parent));
+                if here || ends_here {
+                    return Err(EngineError::ForeignKey {
+                        key,
+                        table: table.name.to_string(),
+                        references: format!("{}.{parent}", table.name.schema),
+                        rows: Some(rows.unsigned_abs()),
+                    });
+                }
             }
         }
         Ok(())
     }
 
-    /// Inserts one row, given with its line feed.
-    fn insert(&mut self, line: &[u8]) -> Result<(), EngineError> {
-        self.count += 1;
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        rows::insert(&mut self.statement, &self.classes, self.count, line).map_err(|error| {
-            match error {
-                LoadError::Text(error) => EngineError::BadRows {
-                    table: self.table.clone(),
-                    error,
-                },
-                LoadError::Sqlite(error) => match error.sqlite_error_code() {
-                    Some(
-                        ErrorCode::ConstraintViolation
-                        | ErrorCode::TypeMismatch
-                        | ErrorCode::TooBig,
-                    ) => EngineError::RowRefused {
-                        table: self.table.clone(),
-                        row: Some(self.count),
-                        reason: message(&error),
-                    },
-                    _ => fail(&self.target, &format!("loading {}", self.table), &error),
-                },
-            }
-        })
-    }
-
-    fn finish(self) -> Result<u64, EngineError> {
-        if self.pending.is_empty() {
-            Ok(self.count)
-        } else {
-            let error = RowError::Unfinished {
-                length: self.pending.len(),
+    /// Computes full-text indexes anew that usually follow their table by triggers, which were off. An index over a
+    /// view may depend on any table.
+    fn rebuild_indexes(&self) -> Result<(), EngineError> {
+        let schema = &self.catalog.database.schema;
+        let is = |table: &TableName, name: &str| table.name.eq_ignore_ascii_case(name);
+        for (index, kind) in &self.catalog.virtual_tables {
+            let Kind::IndexOf(content) = kind else {
+                continue;
             };
-            Err(EngineError::BadRows {
-                table: self.table,
-                error,
-            })
+            let replaced = self.selected.iter().any(|table| is(table, content));
+            let over_view = !schema.tables.iter().any(|table| is(&table.name, content));
+            if replaced || (over_view && !self.selected.is_empty()) {
+                let name = sql::name(index);
+                let rebuild = format!("INSERT INTO main.{name} ({name}) VALUES ('rebuild')");
+                let doing = format_args!("computing the full-text index {index}");
+                self.link.run(&doing, &rebuild)?;
+            }
         }
+        Ok(())
     }
-}
 
-/// Sets an AUTOINCREMENT counter where the archive had it, or at its column's greatest value if that is more.
-fn set_counter(connection: &Connection, sequence: &Sequence) -> rusqlite::Result<()> {
-    let Some(owner) = &sequence.owned_by else {
-        return Ok(());
-    };
-    // A target whose table doesn't count this way needs no counter.
-    if !catalog::has_counters(connection)? {
-        return Ok(());
+    /// Sets the AUTOINCREMENT counters to where the archive had them, and not behind the column's greatest value.
+    fn set_counters(&self, archive: &[Sequence]) -> Result<(), EngineError> {
+        for table in &self.selected {
+            let Some(column) = self.catalog.counted_column(table) else {
+                continue;
+            };
+            let archived = archive
+                .iter()
+                .find(|sequence| sequence.name == *table)
+                .map(|sequence| sequence.last_value);
+            let set = || -> rusqlite::Result<()> {
+                let greatest: Option<i64> = self.link.connection.query_row(
+                    &format!(
+                        "SELECT max({}) FROM {}",
+                        sql::name(&column.name),
+                        sql::table(table)
+                    ),
+                    [],
+                    |row| row.get(0),
+                )?;
+                self.link.connection.execute(
+                    "DELETE FROM main.sqlite_sequence WHERE name = ?1",
+                    [&table.name],
+                )?;
+                if let Some(value) = archived.max(greatest) {
+                    self.link.connection.execute(
+                        "INSERT INTO main.sqlite_sequence (name, seq) VALUES (?1, ?2)",
+                        (&table.name, value),
+                    )?;
+                }
+                Ok(())
+            };
+            set().map_err(|error| {
+                self.link
+                    .name(&format_args!("setting the counter of {table}"), &error)
+            })?;
+        }
+        Ok(())
     }
-    let greatest: Option<i64> = connection.query_row(
-        &format!(
-            "SELECT max({}) FROM {}",
-            quote(&owner.column),
-            quote_table(&owner.table)
-        ),
-        [],
-        |row| row.get(0),
-    )?;
-    let value = greatest.unwrap_or(0).max(sequence.last_value);
-    let name = &owner.table.name;
-    if connection.execute(
-        "UPDATE sqlite_sequence SET seq = ?2 WHERE name = ?1",
-        (name, value),
-    )? == 0
-    {
-        connection.execute(
-            "INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)",
-            (name, value),
-        )?;
-    }
-    Ok(())
-}
 
-/// Rows that point at nothing, counted by table, table referenced and number of the foreign key.
-fn dangling(connection: &Connection) -> rusqlite::Result<BTreeMap<(String, String, i64), u64>> {
-    let mut statement =
-        connection.prepare("SELECT \"table\", parent, fkid FROM pragma_foreign_key_check")?;
-    let mut rows = statement.query([])?;
-    let mut counts = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let key = (
-            row.get(0)?,
-            row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-            row.get(2)?,
-        );
-        *counts.entry(key).or_insert(0) += 1;
+    fn read_back(&self, table: &TableName, names: &[String]) -> Result<(u64, RowSet), EngineError> {
+        let columns: Vec<(&Column, Source)> = self
+            .catalog
+            .columns(table, names, &self.link.target)?
+            .into_iter()
+            .map(|column| (column, Source::Stored))
+            .collect();
+        let mut set = RowSet::new();
+        let mut count = 0;
+        rows::read(&self.link, table, &columns, |line| {
+            set.add_rows(line);
+            count += 1;
+            true
+        })?;
+        Ok((count, set))
     }
-    Ok(counts)
 }

@@ -1,150 +1,219 @@
-//! Rows as row text and back.
+//! Between SQLite's values and row text.
 
 use std::borrow::Cow;
 
 use coffer_core::{
-    policy::ColumnPolicy,
     rows::{
         RowError,
         sqlite::{Class, Value, parse_value, push_value},
     },
-    schema::{Table, TableName},
+    schema::{Column, TableName},
 };
 use rusqlite::{
-    Connection, Statement,
+    ToSql,
     types::{ToSqlOutput, ValueRef},
 };
 
-use super::{quote, quote_table};
+use super::link::Link;
+use crate::engine::{EngineError, sql};
 
-/// Row text is handed on in pieces of about this size.
-const PIECE_BYTES: usize = 128 << 10;
-
-/// A column to read: its name, the class of its declared type, and what is written in place of its values.
-#[derive(Clone, Debug)]
-pub(super) struct Reading {
-    pub(super) column: String,
-    pub(super) class: Class,
-    pub(super) policy: ColumnPolicy,
+/// How one column is read.
+pub(super) enum Source {
+    /// Its value as it is.
+    Stored,
+    /// This value wherever its own is not NULL; its own is not read.
+    Instead(Value<'static>),
 }
 
-/// The class of a column of a table, if it has the column.
-pub(super) fn class_of(table: &Table, column: &str) -> Option<Class> {
-    table
-        .columns
-        .iter()
-        .find(|own| own.name == column && !own.generated)
-        .map(|own| Class::of_declared_type(&own.type_name))
-}
-
-/// Reads all rows of a table as row text, in pieces of whole rows. `take` says whether to go on.
+/// Reads the rows of a table, each as a line with its line feed, until `take` wants no more.
 pub(super) fn read(
-    connection: &Connection,
+    link: &Link,
     table: &TableName,
-    columns: &[Reading],
+    columns: &[(&Column, Source)],
     mut take: impl FnMut(&[u8]) -> bool,
-) -> rusqlite::Result<()> {
-    let names: Vec<String> = columns.iter().map(|column| quote(&column.column)).collect();
-    let sql = format!("SELECT {} FROM {}", names.join(", "), quote_table(table));
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    let mut text = Vec::with_capacity(PIECE_BYTES * 2);
-    while let Some(row) = rows.next()? {
-        for (index, column) in columns.iter().enumerate() {
-            if index > 0 {
-                text.push(b'\t');
+) -> Result<(), EngineError> {
+    let values: Vec<String> = columns
+        .iter()
+        .map(|(column, source)| match source {
+            Source::Stored => sql::name(&column.name),
+            Source::Instead(_) => format!("{} IS NOT NULL", sql::name(&column.name)),
+        })
+        .collect();
+    let query = format!("SELECT {} FROM {}", values.join(", "), sql::table(table));
+    let classes: Vec<Class> = columns.iter().map(|(column, _)| class(column)).collect();
+    let mut line = Vec::new();
+    let mut read = || -> rusqlite::Result<()> {
+        let mut statement = link.connection.prepare(&query)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            line.clear();
+            for (index, ((_, source), class)) in columns.iter().zip(&classes).enumerate() {
+                if index > 0 {
+                    line.push(b'\t');
+                }
+                let stored = row.get_ref(index)?;
+                let value = match source {
+                    Source::Stored => borrowed(stored),
+                    Source::Instead(value) if stored == ValueRef::Integer(1) => value.clone(),
+                    Source::Instead(_) => Value::Null,
+                };
+                push_value(*class, &value, &mut line);
             }
-            push_value(
-                column.class,
-                &value(row.get_ref(index)?, &column.policy),
-                &mut text,
-            );
-        }
-        text.push(b'\n');
-        if text.len() >= PIECE_BYTES {
-            if !take(&text) {
-                return Ok(());
+            line.push(b'\n');
+            if !take(&line) {
+                break;
             }
-            text.clear();
         }
-    }
-    if !text.is_empty() {
-        take(&text);
-    }
-    Ok(())
+        Ok(())
+    };
+    read().map_err(|error| link.name(&format_args!("reading the rows of {table}"), &error))
 }
 
-fn value<'a>(stored: ValueRef<'a>, policy: &'a ColumnPolicy) -> Value<'a> {
-    let value = match stored {
+const fn borrowed(value: ValueRef<'_>) -> Value<'_> {
+    match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
         ValueRef::Real(number) => Value::Real(number),
         ValueRef::Text(text) => Value::Text(Cow::Borrowed(text)),
         ValueRef::Blob(bytes) => Value::Blob(Cow::Borrowed(bytes)),
-    };
-    match policy {
-        ColumnPolicy::Keep => value,
-        ColumnPolicy::Replace(_) if value == Value::Null => Value::Null,
-        ColumnPolicy::Replace(None) => Value::Null,
-        ColumnPolicy::Replace(Some(text)) => Value::Text(Cow::Borrowed(text.as_bytes())),
     }
 }
 
-/// Why a row was not loaded.
-pub(super) enum LoadError {
-    /// Its text can't be read.
-    Text(RowError),
-    /// The database refuses it.
-    Sqlite(rusqlite::Error),
+/// The storage class that plain values of a column have.
+pub(super) fn class(column: &Column) -> Class {
+    Class::of_declared_type(&column.type_name)
 }
 
-/// The statement that inserts one row.
-pub(super) fn insert_statement<'c>(
-    connection: &'c Connection,
-    table: &TableName,
-    columns: &[String],
-) -> rusqlite::Result<Statement<'c>> {
-    let names: Vec<String> = columns.iter().map(|column| quote(column)).collect();
-    let places = vec!["?"; columns.len()].join(", ");
-    connection.prepare(&format!(
-        "INSERT INTO {} ({}) VALUES ({places})",
-        quote_table(table),
-        names.join(", ")
-    ))
+/// Whole numbers up to here are exact as reals, so SQLite makes integers of them where a column prefers those.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// What a column holds after this text was stored in it: where SQLite would make a number of it, that number.
+pub(super) fn placeholder(class: Class, text: &str) -> Value<'static> {
+    let own_text = || Value::Text(Cow::Owned(text.as_bytes().to_vec()));
+    let real = text.parse::<f64>().ok().filter(|real| real.is_finite());
+    match (class, text.parse::<i64>(), real) {
+        (Class::Integer, Ok(number), _) => Value::Integer(number),
+        (Class::Integer, _, Some(real)) if real.fract() == 0.0 && real.abs() <= EXACT => {
+            Value::Integer(real as i64)
+        }
+        (Class::Integer | Class::Real, _, Some(real)) => Value::Real(real),
+        _ => own_text(),
+    }
 }
 
-/// Inserts row number `row` (from 1), given as its line without the line feed.
-pub(super) fn insert(
-    statement: &mut Statement<'_>,
-    classes: &[Class],
-    row: u64,
-    line: &[u8],
-) -> Result<(), LoadError> {
-    let mut found = 0;
-    for (index, field) in line.split(|byte| *byte == b'\t').enumerate() {
-        found = index + 1;
-        let Some(class) = classes.get(index) else {
-            continue;
-        };
-        let value = parse_value(*class, field).map_err(LoadError::Text)?;
-        let bound = match &value {
+/// Cuts row text that comes in pieces of any size into lines.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The start of a line whose end has not come yet.
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    /// Calls `each` with every line that the piece completes, without its line feed.
+    pub(super) fn push<E>(
+        &mut self,
+        piece: &[u8],
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rest = piece;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, after) = rest.split_at(end);
+            rest = after.get(1..).unwrap_or_default();
+            if self.begun.is_empty() {
+                each(line)?;
+            } else {
+                self.begun.extend_from_slice(line);
+                each(&self.begun)?;
+                self.begun.clear();
+            }
+        }
+        self.begun.extend_from_slice(rest);
+        Ok(())
+    }
+
+    /// Checks that the text ended with a whole line.
+    pub(super) const fn finish(&self) -> Result<(), RowError> {
+        match self.begun.len() {
+            0 => Ok(()),
+            length => Err(RowError::Unfinished { length }),
+        }
+    }
+}
+
+/// A value that can be bound to a statement.
+pub(super) struct Bound<'a>(Value<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match &self.0 {
             Value::Null => ValueRef::Null,
             Value::Integer(number) => ValueRef::Integer(*number),
             Value::Real(number) => ValueRef::Real(*number),
             Value::Text(text) => ValueRef::Text(text),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
-        };
-        statement
-            .raw_bind_parameter(index + 1, ToSqlOutput::Borrowed(bound))
-            .map_err(LoadError::Sqlite)?;
+        }))
     }
+}
+
+/// The values of a line, one a column.
+pub(super) fn parse<'a>(
+    line: &'a [u8],
+    classes: &[Class],
+    row: u64,
+) -> Result<Vec<Bound<'a>>, RowError> {
+    let found = line.split(|byte| *byte == b'\t').count();
     if found != classes.len() {
-        return Err(LoadError::Text(RowError::FieldCount {
+        return Err(RowError::FieldCount {
             row,
             found,
             expected: classes.len(),
-        }));
+        });
     }
-    statement.raw_execute().map_err(LoadError::Sqlite)?;
-    Ok(())
+    line.split(|byte| *byte == b'\t')
+        .zip(classes)
+        .map(|(field, class)| parse_value(*class, field).map(Bound))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_the_same_whatever_the_pieces() {
+        let text = b"a\tb\n\nlonger line\nx\n";
+        for size in 1..=text.len() {
+            let mut lines = Lines::default();
+            let mut found: Vec<Vec<u8>> = Vec::new();
+            for piece in text.chunks(size) {
+                lines
+                    .push(piece, |line| {
+                        found.push(line.to_vec());
+                        Ok::<(), ()>(())
+                    })
+                    .unwrap();
+            }
+            assert_eq!(lines.finish(), Ok(()));
+            assert_eq!(found, [&b"a\tb"[..], b"", b"longer line", b"x"]);
+        }
+        let mut lines = Lines::default();
+        lines.push(b"a\nbc", |_| Ok::<(), ()>(())).unwrap();
+        assert_eq!(lines.finish(), Err(RowError::Unfinished { length: 2 }));
+    }
+
+    #[test]
+    fn a_placeholder_is_what_the_column_would_hold() {
+        assert_eq!(placeholder(Class::Integer, "0"), Value::Integer(0));
+        assert_eq!(placeholder(Class::Integer, "0.5"), Value::Real(0.5));
+        assert_eq!(placeholder(Class::Integer, "1e3"), Value::Integer(1000));
+        assert_eq!(placeholder(Class::Real, "1"), Value::Real(1.0));
+        assert_eq!(
+            placeholder(Class::Text, "0"),
+            Value::Text(Cow::Borrowed(b"0"))
+        );
+        assert_eq!(
+            placeholder(Class::Integer, "none"),
+            Value::Text(Cow::Borrowed(b"none"))
+        );
+    }
 }

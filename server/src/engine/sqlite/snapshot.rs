@@ -1,68 +1,66 @@
-//! Reading everything as of one moment: a read transaction, which in WAL mode lets writers go on.
+//! Reading everything as of one moment.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use coffer_core::{
-    policy::TablePolicy,
-    rows::{Part, PartCutter},
+    policy::{ColumnPolicy, TablePolicy},
+    rows::{Part, PartCutter, sqlite::Value},
     schema::{Column, TableName},
 };
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, types::ValueRef};
 use tokio::sync::mpsc;
 
 use super::{
-    catalog,
-    link::{Link, fail},
-    quote_table,
-    rows::{self, Reading},
+    blocking::Blocking,
+    catalog::{self, Catalog},
+    link::Link,
+    rows::{self, Source},
+    virtual_table::Kind,
 };
 use crate::engine::{Database, EngineError, Snapshot};
 
 /// A read transaction.
 pub(super) struct SqliteSnapshot {
-    link: Link,
+    open: Blocking<Open>,
     database: Database,
 }
 
+struct Open {
+    link: Link,
+    catalog: Catalog,
+}
+
 impl SqliteSnapshot {
-    pub(super) async fn open(path: &Path) -> Result<Self, EngineError> {
-        let mut link = Link::open(path, false).await?;
-        // The first read fixes the moment; reading the shape is that.
-        link.run("beginning a snapshot", "BEGIN").await?;
-        let path = path.to_path_buf();
-        let database = link
-            .with(move |connection| catalog::read(connection, &path))
-            .await?;
-        Ok(Self { link, database })
+    pub(super) async fn open(path: PathBuf) -> Result<Self, EngineError> {
+        let target = path.display().to_string();
+        let mut open = Blocking::new(target, move || {
+            let link = Link::open(&path)?;
+            // The first thing that is read after BEGIN, here the schema, fixes the moment.
+            link.run(&"beginning a snapshot", "PRAGMA query_only = ON; BEGIN")?;
+            let catalog = catalog::read(&link)?;
+            refuse_own_data(&catalog)?;
+            Ok(Open { link, catalog })
+        })
+        .await?;
+        let database = open.call(|open| Ok(open.catalog.database.clone())).await?;
+        Ok(Self { open, database })
     }
 }
 
-/// The rows of each table, counted.
-pub(super) async fn count_rows(
-    link: &mut Link,
-    database: &Database,
-) -> Result<Vec<(TableName, u64)>, EngineError> {
-    let tables: Vec<TableName> = database
-        .schema
-        .tables
+fn refuse_own_data(catalog: &Catalog) -> Result<(), EngineError> {
+    let own_data = catalog
+        .virtual_tables
         .iter()
-        .map(|table| table.name.clone())
-        .collect();
-    let target = link.target().to_owned();
-    link.with(move |connection| {
-        tables
-            .into_iter()
-            .map(|table| {
-                let sql = format!("SELECT count(*) FROM {}", quote_table(&table));
-                let count: i64 = connection
-                    .query_row(&sql, [], |row| row.get(0))
-                    .map_err(|error| fail(&target, "counting rows", &error))?;
-                Ok((table, count.unsigned_abs()))
-            })
-            .collect()
-    })
-    .await
+        .find(|(_, kind)| *kind == Kind::OwnData);
+    match own_data {
+        Some((name, _)) => Err(EngineError::Unsupported {
+            kind: "virtual table",
+            name: name.clone(),
+            why: "it may hold data of its own in a form that only its module knows, and a backup without it would look complete",
+        }),
+        None => Ok(()),
+    }
 }
 
 #[async_trait]
@@ -72,23 +70,22 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError> {
-        count_rows(&mut self.link, &self.database).await
+        self.open
+            .call(|open| count_rows(&open.link, &open.catalog))
+            .await
     }
 
     async fn scalar(&mut self, query: &str) -> Result<Option<String>, EngineError> {
-        // As a subquery it can be only one statement, and the connection can only read.
-        let query = format!(
-            "SELECT CAST(value AS TEXT) FROM (WITH result (value) AS ({}\n) SELECT value FROM result)",
-            query.trim().trim_end_matches(';')
-        );
-        let target = self.link.target().to_owned();
-        self.link
-            .with(move |connection| {
-                connection
-                    .query_row(&query, [], |row| row.get::<_, Option<String>>(0))
+        // As a subquery, so that it can be nothing but a query.
+        let query = format!("SELECT * FROM ({}\n)", query.trim().trim_end_matches(';'));
+        self.open
+            .call(move |open| {
+                open.link
+                    .connection
+                    .query_row(&query, [], |row| Ok(text(row.get_ref(0)?)))
                     .optional()
                     .map(Option::flatten)
-                    .map_err(|error| fail(&target, "running a query of the preset", &error))
+                    .map_err(|error| open.link.name(&"running a query of the preset", &error))
             })
             .await
     }
@@ -98,53 +95,82 @@ impl Snapshot for SqliteSnapshot {
         policy: &TablePolicy,
         parts: mpsc::Sender<Part>,
     ) -> Result<(), EngineError> {
-        let target = self.link.target().to_owned();
-        let name = policy.table.clone();
-        let table = self
-            .database
-            .schema
-            .table(&name)
-            .ok_or_else(|| EngineError::NoTable {
-                target: target.clone(),
-                table: name.clone(),
-            })?;
-        let columns: Vec<&Column> = table.stored_columns().collect();
-        if columns.len() != policy.columns.len() {
-            return Err(EngineError::NoColumn {
-                target,
-                table: name,
-                column: format!("number {}", columns.len().max(policy.columns.len())),
-            });
-        }
-        let mut cutter = PartCutter::new(columns.iter().map(|column| column.name.as_str()));
-        let reading: Vec<Reading> = columns
-            .iter()
-            .zip(&policy.columns)
-            .map(|(column, policy)| Reading {
-                column: column.name.clone(),
-                class: coffer_core::rows::sqlite::Class::of_declared_type(&column.type_name),
-                policy: policy.clone(),
-            })
-            .collect();
-        self.link
-            .with(move |connection| {
-                let mut listening = true;
-                rows::read(connection, &name, &reading, |text| {
-                    if let Some(part) = cutter.push(text) {
-                        listening = parts.blocking_send(part).is_ok();
-                    }
-                    listening
-                })
-                .map_err(|error| fail(&target, &format!("reading the rows of {name}"), &error))?;
-                let last = cutter
-                    .finish()
-                    .map_err(|error| EngineError::BadRows { table: name, error })?;
-                if let Some(part) = last.filter(|_| listening) {
-                    // Whoever has stopped listening doesn't want the last part either.
-                    let _ = parts.blocking_send(part);
-                }
-                Ok(())
-            })
+        let policy = policy.clone();
+        self.open
+            .call(move |open| export(open, &policy, &parts))
             .await
     }
+}
+
+/// The rows of every table, counted.
+pub(super) fn count_rows(
+    link: &Link,
+    catalog: &Catalog,
+) -> Result<Vec<(TableName, u64)>, EngineError> {
+    let tables = &catalog.database.schema.tables;
+    tables
+        .iter()
+        .map(|table| Ok((table.name.clone(), link.count(&table.name)?)))
+        .collect()
+}
+
+fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(number.to_string()),
+        ValueRef::Text(text) | ValueRef::Blob(text) => {
+            Some(String::from_utf8_lossy(text).into_owned())
+        }
+    }
+}
+
+fn export(
+    open: &Open,
+    policy: &TablePolicy,
+    parts: &mpsc::Sender<Part>,
+) -> Result<(), EngineError> {
+    let table = open.catalog.table(&policy.table, &open.link.target)?;
+    let columns: Vec<&Column> = table.stored_columns().collect();
+    if columns.len() != policy.columns.len() {
+        return Err(EngineError::NoColumn {
+            target: open.link.target.clone(),
+            table: policy.table.clone(),
+            column: format!("number {}", columns.len().max(policy.columns.len())),
+        });
+    }
+    let mut cutter = PartCutter::new(columns.iter().map(|column| column.name.as_str()));
+    let sources: Vec<(&Column, Source)> = columns
+        .into_iter()
+        .zip(&policy.columns)
+        .map(|(column, rule)| {
+            let source = match rule {
+                ColumnPolicy::Keep => Source::Stored,
+                ColumnPolicy::Replace(None) => Source::Instead(Value::Null),
+                ColumnPolicy::Replace(Some(text)) => {
+                    Source::Instead(rows::placeholder(rows::class(column), text))
+                }
+            };
+            (column, source)
+        })
+        .collect();
+    let mut wanted = true;
+    rows::read(&open.link, &policy.table, &sources, |line| {
+        if let Some(part) = cutter.push(line) {
+            wanted = parts.blocking_send(part).is_ok();
+        }
+        wanted
+    })?;
+    if !wanted {
+        return Ok(());
+    }
+    let last = cutter.finish().map_err(|error| EngineError::BadRows {
+        table: policy.table.clone(),
+        error,
+    })?;
+    if let Some(part) = last {
+        // Whoever has stopped listening doesn't want the last part either.
+        let _ = parts.blocking_send(part);
+    }
+    Ok(())
 }

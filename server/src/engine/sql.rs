@@ -1,4 +1,4 @@
-//! Quoting: every name and literal that goes into a statement goes through here.
+//! Quoting, the same for both engines: every name and literal that goes into a statement goes through here.
 
 use coffer_core::schema::TableName;
 
@@ -12,7 +12,7 @@ pub(super) fn table(table: &TableName) -> String {
     format!("{}.{}", name(&table.schema), name(&table.name))
 }
 
-/// A string literal. Sessions have `standard_conforming_strings` on, so a backslash is itself.
+/// A string literal. PostgreSQL's sessions have `standard_conforming_strings` on, so a backslash is itself.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
