@@ -2,7 +2,7 @@
 import { closeSync, copyFileSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { backup } from "./support/cli";
 import { sha256 } from "./support/files";
-import { runPython } from "./support/python";
+import { dump, execute, runPython } from "./support/python";
 import { demo, expect, test } from "./support/test";
 
 const password = "eine lange Reihe von Worten";
@@ -121,4 +121,46 @@ test("a broken connection during the upload is waited out", async ({ app, page, 
   await app.confirm(demo);
   expect(cut).toBe(true);
   expect(wire.exchanges.filter(({ method, url }) => method === "HEAD" && url.startsWith("/api/uploads/")).length).toBeGreaterThan(0);
+});
+
+test("a plan that is out of date is refused, and nothing changes", async ({ app, page, server }) => {
+  await app.signIn(server.token);
+  await app.takeBackup(demo, { password });
+  await app.openNewestBackup();
+  await app.unlock(password);
+  await app.previewed();
+  await app.plan();
+  await page.getByLabel("Replace what the target holds now").check();
+  const field = page.getByLabel(`Type ${demo} to confirm`);
+  await expect(field).toBeEnabled();
+  await field.fill(demo);
+
+  // Meanwhile somebody works in the application.
+  execute(server.database, "INSERT INTO tags (id, name, colour) VALUES (4711, 'meanwhile', '#123456')");
+  const before = dump(server.database);
+  await page.getByRole("button", { name: `Restore into ${demo}` }).click();
+  const said = await app.problem();
+  expect(said).toContain(`Nothing was changed in ${demo}`);
+  expect(dump(server.database)).toEqual(before);
+
+  await page.getByRole("button", { name: "Plan anew" }).click();
+  await page.getByRole("button", { name: "Make the plan" }).click();
+  await app.confirm(demo);
+  expect(dump(server.database)).not.toEqual(before);
+});
+
+test("a restore is not offered what it can't do", async ({ app, page, server }, info) => {
+  const database = info.outputPath("other.sqlite");
+  execute(database, "CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO things VALUES (1, 'one');");
+  const archive = info.outputPath("other.coffer");
+  backup({ database, out: archive, password });
+  await app.signIn(server.token);
+  await app.pick(archive);
+  await app.unlock(password);
+  await app.previewed();
+  await app.plan();
+  const said = await app.problem();
+  expect(said).toContain("Not possible like this");
+  expect(said).toContain("the target has no table things");
+  await expect(page.getByLabel(`Type ${demo} to confirm`)).toBeDisabled();
 });
