@@ -3,4 +3,6 @@
 
 pub mod coffer;
 pub mod engine;
+pub mod keys;
 pub mod postgres;
+pub mod site;

@@ -1,0 +1,319 @@
+//! A server of a test's own, with the demo application, and a client that talks to it as a browser would.
+
+use std::{
+    io::Read,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::mpsc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use coffer_server::http::{DEFAULT_UPLOAD_QUOTA, ServeOptions, Server};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use ureq::{Agent, http};
+
+/// Longest wait for one answer, or for a job.
+const LIMIT: Duration = Duration::from_secs(120);
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// How a test's server is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// With the demo application.
+    pub demo: bool,
+    /// Bytes that unfinished uploads may have together.
+    pub upload_quota: u64,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            demo: true,
+            upload_quota: DEFAULT_UPLOAD_QUOTA,
+        }
+    }
+}
+
+/// A running server. It is stopped in order when dropped.
+#[derive(Debug)]
+pub struct Site {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The one-time token of the link that it gave.
+    pub token: String,
+    /// The folder where it keeps everything; gone with the last that holds it.
+    pub data: PathBuf,
+    agent: Agent,
+    cookie: Option<String>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP's status.
+    pub status: u16,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {:?}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// A header's text; empty if it is missing.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap_or("?"))
+    }
+
+    /// Status and stable code of a problem.
+    #[must_use]
+    pub fn problem(&self) -> (u16, String) {
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
+        let body = self.json();
+        assert_eq!(body["status"], self.status);
+        assert!(
+            body["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.len() > 10)
+        );
+        (self.status, body["code"].as_str().unwrap_or("").to_owned())
+    }
+
+    /// This answer, once it is known to have the status.
+    ///
+    /// # Panics
+    /// If it has not.
+    #[must_use]
+    pub fn expect(self, status: u16) -> Self {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status, status, "{text}");
+        self
+    }
+}
+
+impl Site {
+    /// Starts a server whose data is in `data`.
+    ///
+    /// # Panics
+    /// If it doesn't start.
+    #[must_use]
+    pub fn start(data: PathBuf, start: Start) -> Self {
+        Self::start_with(ServeOptions {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            data,
+            web: None,
+            demo: start.demo,
+            allow_remote: false,
+            hosts: vec!["backup.example".into()],
+            upload_quota: start.upload_quota,
+        })
+    }
+
+    /// Starts a server with options of the test's own.
+    ///
+    /// # Panics
+    /// If it doesn't start.
+    #[must_use]
+    pub fn start_with(options: ServeOptions) -> Self {
+        let data = options.data.clone();
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let server = Server::start(options).await.unwrap();
+                let link = server.sign_in_link().as_str().to_owned();
+                ready.send((server.address(), link)).unwrap();
+                let stop = async {
+                    stopped.await.ok();
+                };
+                server.run(stop).await.unwrap();
+            });
+        });
+        let (address, link) = started.recv().expect("the server starts");
+        let (_, token) = link.split_once("#sign-in=").unwrap();
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_global(Some(LIMIT))
+            .build()
+            .into();
+        Self {
+            address,
+            token: token.to_owned(),
+            data,
+            agent,
+            cookie: None,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Starts a server and signs in. Its data goes when the folder is dropped.
+    #[must_use]
+    pub fn signed_in(start: Start) -> (tempfile::TempDir, Self) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut site = Self::start(folder.path().join("data"), start);
+        site.sign_in();
+        (folder, site)
+    }
+
+    /// Exchanges the token for a session, which later requests carry.
+    pub fn sign_in(&mut self) {
+        let answer = self
+            .post("/api/session", &json!({ "token": self.token }))
+            .expect(204);
+        let cookie = answer.header("set-cookie");
+        for attribute in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+            assert!(cookie.contains(attribute), "{cookie}");
+        }
+        self.cookie = cookie.split(';').next().map(ToOwned::to_owned);
+    }
+
+    /// The session's cookie, to send it in another way.
+    #[must_use]
+    pub fn cookie(&self) -> &str {
+        self.cookie.as_deref().unwrap_or("")
+    }
+
+    /// Sends a request with the session's cookie, if there is one.
+    ///
+    /// # Panics
+    /// If no answer comes.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        let response = match method {
+            "POST" | "PUT" | "PATCH" => self.agent.run(request.body(body).unwrap()),
+            _ => self.agent.run(request.body(()).unwrap()),
+        };
+        let (parts, body) = response.expect("an answer").into_parts();
+        let mut bytes = Vec::new();
+        body.into_reader().read_to_end(&mut bytes).unwrap();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: bytes,
+        }
+    }
+
+    /// `GET`
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], &[])
+    }
+
+    /// `POST` of JSON.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[JSON], body.to_string().as_bytes())
+    }
+
+    /// `DELETE`
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[JSON], &[])
+    }
+
+    /// Appends a piece to an upload.
+    pub fn append(&self, id: &str, offset: u64, piece: &[u8]) -> Answer {
+        let offset = offset.to_string();
+        let headers = [
+            ("content-type", "application/offset+octet-stream"),
+            ("upload-offset", offset.as_str()),
+        ];
+        self.send("PATCH", &format!("/api/uploads/{id}"), &headers, piece)
+    }
+
+    /// The id of the demo application.
+    #[must_use]
+    pub fn demo(&self) -> String {
+        let sources = self.get("/api/sources").expect(200).json();
+        sources[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Follows a job by its events to the end: every event, by its name.
+    #[must_use]
+    pub fn events(&self, job: &str) -> Vec<(String, Value)> {
+        let answer = self.get(&format!("/api/jobs/{job}/events")).expect(200);
+        assert_eq!(answer.header("content-type"), "text/event-stream");
+        let text = String::from_utf8(answer.body).unwrap();
+        text.split("\n\n")
+            .filter(|event| event.contains("data:"))
+            .map(|event| {
+                let field = |name: &str| {
+                    let line = event.lines().find_map(|line| line.strip_prefix(name));
+                    line.unwrap_or_default().trim().to_owned()
+                };
+                let data = serde_json::from_str(&field("data:")).unwrap();
+                (field("event:"), data)
+            })
+            .collect()
+    }
+
+    /// Waits for a job's end by asking.
+    ///
+    /// # Panics
+    /// If it doesn't end.
+    #[must_use]
+    pub fn ended(&self, job: &str) -> Value {
+        let start = Instant::now();
+        loop {
+            let view = self.get(&format!("/api/jobs/{job}")).expect(200).json();
+            if view["state"] != "running" {
+                return view;
+            }
+            assert!(start.elapsed() < LIMIT, "{view}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Stops the server and starts another one on the same data.
+    #[must_use]
+    pub fn restarted(self, start: Start) -> Self {
+        let data = self.data.clone();
+        drop(self);
+        let mut site = Self::start(data, start);
+        site.sign_in();
+        site
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).ok();
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !thread::panicking()
+        {
+            panic!("the server panicked");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Who is let in, and who is not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+};
+
+use coffer_server::http::{DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server};
+use coffer_tests::site::{Site, Start};
+use serde_json::json;
+
+const BARE: Start = Start {
+    demo: false,
+    upload_quota: DEFAULT_UPLOAD_QUOTA,
+};
+const JSON: (&str, &str) = ("content-type", "application/json");
+const SOME_ID: &str = "0123456789abcdef0123456789abcdef";
+
+/// Every address that needs a sign-in.
+fn guarded() -> Vec<(&'static str, String)> {
+    let id = SOME_ID;
+    [
+        ("DELETE", "/api/session".to_owned()),
+        ("GET", "/api/sources".to_owned()),
+        ("POST", "/api/sources".to_owned()),
+        ("DELETE", format!("/api/sources/{id}")),
+        ("POST", format!("/api/sources/{id}/backups")),
+        ("GET", "/api/profiles".to_owned()),
+        ("POST", "/api/profiles".to_owned()),
+        ("GET", format!("/api/jobs/{id}")),
+        ("GET", format!("/api/jobs/{id}/events")),
+        ("POST", format!("/api/jobs/{id}/cancel")),
+        ("GET", "/api/backups".to_owned()),
+        ("DELETE", format!("/api/backups/{id}")),
+        ("GET", format!("/api/backups/{id}/archive")),
+        ("POST", "/api/plans".to_owned()),
+        ("POST", "/api/uploads".to_owned()),
+        ("GET", format!("/api/uploads/{id}")),
+        ("PATCH", format!("/api/uploads/{id}")),
+        ("DELETE", format!("/api/uploads/{id}")),
+        ("POST", "/api/restores".to_owned()),
+        ("GET", "/api/anything/else".to_owned()),
+        ("GET", "/api/backups/".to_owned()),
+    ]
+    .into()
+}
+
+#[test]
+fn nothing_answers_unsigned() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::start(folder.path().join("data"), BARE);
+    assert_eq!(
+        site.get("/healthz").expect(200).json(),
+        json!({ "status": "ok" })
+    );
+    let session = site.get("/api/session").expect(200).json();
+    assert_eq!(session["signed_in"], false);
+    for (method, path) in guarded() {
+        let answer = site.send(method, &path, &[JSON], b"{}");
+        assert_eq!(
+            answer.problem(),
+            (401, "not_signed_in".into()),
+            "{method} {path}"
+        );
+        let forged = [JSON, ("cookie", "coffer_session=0123456789abcdef")];
+        let answer = site.send(method, &path, &forged, b"{}");
+        assert_eq!(answer.status, 401, "{method} {path}");
+    }
+}
+
+#[test]
+fn the_link_signs_in_once_and_a_session_can_be_ended() {
+    let (_folder, site) = Site::signed_in(BARE);
+    assert_eq!(site.get("/api/session").json()["signed_in"], true);
+    let again = site.post("/api/session", &json!({ "token": site.token }));
+    assert_eq!(again.problem(), (401, "wrong_token".into()));
+    assert_eq!(again.header("set-cookie"), "");
+    assert_eq!(site.get("/api/sources").expect(200).json(), json!([]));
+    let answer = site.delete("/api/session").expect(204);
+    assert!(answer.header("set-cookie").contains("Max-Age=0"));
+    assert_eq!(site.get("/api/sources").status, 401);
+}
+
+#[test]
+fn guessing_is_slowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::start(folder.path().join("data"), BARE);
+    for _ in 0..5 {
+        let answer = site.post("/api/session", &json!({ "token": "guess" }));
+        assert_eq!(answer.status, 401);
+    }
+    let answer = site.post("/api/session", &json!({ "token": site.token }));
+    assert_eq!(answer.problem(), (429, "too_many_tries".into()));
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 61);
+}
+
+#[test]
+fn other_sites_change_nothing() {
+    let (_folder, site) = Site::signed_in(BARE);
+    let own = format!("http://{}", site.address);
+    let post = |headers: &[(&str, &str)]| site.send("POST", "/api/uploads", headers, b"{}");
+    for allowed in [
+        vec![JSON],
+        vec![JSON, ("sec-fetch-site", "same-origin"), ("origin", &own)],
+        vec![("content-type", "application/json; charset=utf-8")],
+    ] {
+        assert_eq!(post(&allowed).status, 201, "{allowed:?}");
+    }
+    let other_port = "http://127.0.0.1:1";
+    for refused in [
+        vec![JSON, ("sec-fetch-site", "cross-site")],
+        vec![JSON, ("sec-fetch-site", "same-site")],
+        vec![JSON, ("sec-fetch-site", "none")],
+        vec![JSON, ("origin", "http://evil.example")],
+        vec![JSON, ("origin", other_port)],
+        vec![JSON, ("origin", "null")],
+        vec![
+            JSON,
+            ("origin", "http://evil.example"),
+            ("sec-fetch-site", "same-origin"),
+        ],
+    ] {
+        assert_eq!(
+            post(&refused).problem(),
+            (403, "cross_site".into()),
+            "{refused:?}"
+        );
+    }
+    for form in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    ] {
+        let answer = post(&[("content-type", form)]);
+        assert_eq!(answer.problem(), (415, "unsupported_media_type".into()));
+    }
+    // An address in an upload's own type is no way around JSON.
+    let answer = site.send(
+        "POST",
+        "/api/sources",
+        &[("content-type", "application/offset+octet-stream")],
+        b"x",
+    );
+    assert_eq!(answer.problem(), (400, "bad_json".into()));
+}
+
+#[test]
+fn only_known_hosts_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::start(folder.path().join("data"), BARE);
+    let with_host = |host: &str| {
+        let mut stream = TcpStream::connect(site.address).unwrap();
+        write!(
+            stream,
+            "GET /healthz HTTP/1.1\r\n{host}Connection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    let port = site.address.port();
+    for host in [
+        format!("Host: 127.0.0.1:{port}\r\n"),
+        format!("Host: localhost:{port}\r\n"),
+        "Host: localhost:9\r\n".to_owned(),
+        "Host: backup.example\r\n".to_owned(),
+    ] {
+        assert_eq!(with_host(&host), "200", "{host}");
+    }
+    for host in [
+        "Host: evil.example\r\n",
+        "Host: 127.0.0.1.evil.example\r\n",
+        "Host: localhost\r\nHost: evil.example\r\n",
+        "",
+    ] {
+        assert_ne!(with_host(host), "200", "{host}");
+    }
+}
+
+#[test]
+fn every_answer_is_guarded_by_headers() {
+    let (_folder, site) = Site::signed_in(BARE);
+    for path in [
+        "/",
+        "/healthz",
+        "/api/sources",
+        "/api/nothing",
+        "/nothing.js",
+    ] {
+        let answer = site.get(path);
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self' 'wasm-unsafe-eval';"));
+        assert!(policy.contains("frame-ancestors 'none'"), "{path}");
+        assert!(!policy.contains("unsafe-inline"), "{path}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), value, "{path}");
+        }
+    }
+    assert_eq!(site.get("/api/sources").header("cache-control"), "no-store");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_in_one_form() {
+    let (_folder, site) = Site::signed_in(BARE);
+    let post = |body: &[u8]| site.send("POST", "/api/profiles", &[JSON], body).problem();
+    assert_eq!(post(b""), (400, "bad_json".into()));
+    assert_eq!(post(b"{}"), (400, "bad_json".into()));
+    assert_eq!(post(&[b' '; 2 << 20]), (413, "body_too_large".into()));
+    let unknown = site.get(&format!("/api/jobs/{SOME_ID}"));
+    assert_eq!(unknown.problem(), (404, "no_job".into()));
+    for id in ["..%2f..%2fetc%2fpasswd", "1", "%00"] {
+        let answer = site.get(&format!("/api/backups/{id}/archive"));
+        assert_eq!(answer.problem(), (404, "no_such_id".into()), "{id}");
+    }
+    let answer = site.send("PUT", "/api/sources", &[JSON], b"{}");
+    assert_eq!(answer.problem(), (405, "no_such_method".into()));
+}
+
+#[test]
+fn the_web_app_is_sent_with_its_types_and_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let web = folder.path().join("web");
+    std::fs::create_dir_all(web.join("assets")).unwrap();
+    std::fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+    for (name, text) in [
+        ("index.html", "<!doctype html>"),
+        ("assets/a.js", "1"),
+        ("assets/a.wasm", "\0asm"),
+        ("icon.svg", "<svg/>"),
+    ] {
+        std::fs::write(web.join(name), text).unwrap();
+    }
+    let site = Site::start_with(ServeOptions {
+        web: Some(web),
+        ..options(folder.path().join("data"))
+    });
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/assets/a.js", "text/javascript"),
+        ("/assets/a.wasm", "application/wasm"),
+        ("/icon.svg", "image/svg+xml"),
+    ] {
+        let answer = site.get(path).expect(200);
+        assert!(answer.header("content-type").starts_with(kind), "{path}");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .contains("'wasm-unsafe-eval'")
+        );
+        assert_eq!(answer.header("cache-control"), "no-cache");
+    }
+    for path in [
+        "/secret.txt",
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/assets/..%2f..%2fsecret.txt",
+    ] {
+        assert_eq!(site.get(path).status, 404, "{path}");
+    }
+}
+
+fn options(data: std::path::PathBuf) -> ServeOptions {
+    ServeOptions {
+        listen: Some("127.0.0.1:0".parse().unwrap()),
+        data,
+        web: None,
+        demo: false,
+        allow_remote: false,
+        hosts: vec![],
+        upload_quota: DEFAULT_UPLOAD_QUOTA,
+    }
+}
+
+#[tokio::test]
+async fn what_would_be_unsafe_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let remote = ServeOptions {
+        listen: Some("0.0.0.0:0".parse().unwrap()),
+        ..options(data.clone())
+    };
+    let error = Server::start(remote.clone()).await.unwrap_err();
+    assert!(matches!(error, ServeError::Remote { .. }), "{error}");
+    assert!(!data.exists(), "nothing was made");
+
+    let allowed = ServeOptions {
+        allow_remote: true,
+        ..remote
+    };
+    let first = Server::start(allowed).await.unwrap();
+    let mode = std::fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let second = Server::start(options(data.clone())).await.unwrap_err();
+    assert!(matches!(second, ServeError::InUse { .. }), "{second}");
+
+    let web = ServeOptions {
+        web: Some(folder.path().to_owned()),
+        ..options(folder.path().join("other"))
+    };
+    let error = Server::start(web).await.unwrap_err();
+    assert!(matches!(error, ServeError::NoWebApp { .. }), "{error}");
+    let taken = ServeOptions {
+        listen: Some(first.address()),
+        allow_remote: true,
+        ..options(folder.path().join("other"))
+    };
+    let error = Server::start(taken).await.unwrap_err();
+    assert!(matches!(error, ServeError::Listen { .. }), "{error}");
+}
