@@ -364,6 +364,9 @@ export const texts = {
     doneLead: (total: number) => `${rows(total)} were written and checked inside the transaction before it was made final.`,
     cancelledTitle: "The restore was cancelled",
     cancelledLead: (target: string) => `Nothing was changed in ${plain(target)}.`,
+    outdatedTitle: "The plan is out of date",
+    outdatedDetail: "Archive or target have changed since it was made, so it was not carried out.",
+    filesFailedTitle: "The rows are restored, but not all of the files",
     failedTitle: "The restore was undone",
     failedNext: (target: string) => `Nothing was changed in ${plain(target)}.`,
     lost: {
