@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String};
 
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 
 /// Longest name of an entry, in bytes.
 pub const MAX_NAME_BYTES: usize = 1024;
@@ -148,13 +148,19 @@ fn is_device(segment: &str) -> bool {
         || numbered("lpt")
 }
 
+fn is_nfc(text: &str) -> bool {
+    ComposingNormalizerBorrowed::new_nfc().is_normalized(text)
+}
+
 /// The form under which two names would be the same file on a system that ignores case.
 #[must_use]
 pub fn fold(name: &str) -> String {
-    name.nfd()
+    let cased = DecomposingNormalizerBorrowed::new_nfd()
+        .normalize_iter(name.chars())
         .flat_map(char::to_lowercase)
-        .flat_map(char::to_uppercase)
-        .nfc()
+        .flat_map(char::to_uppercase);
+    ComposingNormalizerBorrowed::new_nfc()
+        .normalize_iter(cased)
         .collect()
 }
 

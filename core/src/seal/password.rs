@@ -5,8 +5,8 @@ use core::fmt;
 
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce, aead::AeadInOut};
 use argon2::{Algorithm, Argon2, Params, Version};
+use icu_normalizer::ComposingNormalizerBorrowed;
 use subtle::ConstantTimeEq;
-use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{SealError, secret::expand};
@@ -28,7 +28,7 @@ impl Password {
     pub fn new(typed: &str) -> Self {
         // Reserved for the worst case, so that no half-grown copy is left behind in memory.
         let mut normal = String::with_capacity(typed.len() * 3);
-        normal.extend(typed.nfc());
+        normal.extend(ComposingNormalizerBorrowed::new_nfc().normalize_iter(typed.chars()));
         Self(normal)
     }
 
