@@ -12,7 +12,8 @@ import { wasmRoute } from "../setup/wasm.mjs";
 /** Apart from target/: this compiler may be another than the one for this machine, and each would discard the other's work. */
 const targetDirectory = at("target", "wasm-build");
 const generated = at("wasm", "generated");
-const bound = at("target", "wasm-build", "bound");
+/** Each run has its own: two at once must not take each other's files away. */
+const bound = at("target", "wasm-build", `bound-${process.pid}`);
 const failure = 'The WebAssembly module could not be built; the reason is above. To see it again: "npm run build -- wasm".';
 
 /** What rustc emits for WebAssembly by default. Every browser of the last years has them; wasm-opt must be told. */
@@ -68,9 +69,13 @@ export async function buildModule() {
   await once("wasm-module", what, async () => {
     console.log(`Building the WebAssembly module with ${route.description}.`);
     const module = await compile(route);
-    await bind(module);
-    await optimise();
-    publish();
+    try {
+      await bind(module);
+      await optimise();
+      publish();
+    } finally {
+      rmSync(bound, { recursive: true, force: true });
+    }
   });
 }
 
