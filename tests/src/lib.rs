@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod coffer;
+pub mod demo;
 pub mod engine;
 pub mod keys;
 pub mod postgres;
