@@ -1,6 +1,7 @@
 //! Helpers for tests that cross the parts of Coffer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod bundle;
 pub mod coffer;
 pub mod demo;
 pub mod engine;

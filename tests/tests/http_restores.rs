@@ -1,0 +1,423 @@
+//! Restores through the server: plan, upload, one-time key, apply; and what stays secret on the way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use base64ct::{Base64, Base64Unpadded, Encoding};
+use coffer_core::{
+    manifest::Selection,
+    schema::TableName,
+    seal::{FileKey, Password},
+};
+use coffer_server::read::{FileSource, Look, OpenArchive, ReadAt, Unlock, look};
+use coffer_tests::{
+    bundle::Bundle,
+    demo,
+    keys::profile,
+    site::{Site, Start},
+};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tracing_subscriber::fmt::MakeWriter;
+
+const PASSWORD: &str = "Früh übt sich & 4% Rabatt";
+
+/// Everything that was logged, by every server of this file, at the finest level that can be asked for.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+fn log() -> &'static Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let log = Log::default();
+        tracing_subscriber::fmt()
+            .with_env_filter("trace")
+            .with_writer(log.clone())
+            .init();
+        log
+    })
+}
+
+struct Case {
+    _folder: tempfile::TempDir,
+    site: Site,
+    source: String,
+    archive: OpenArchive,
+    file_key: FileKey,
+    before: demo::Dump,
+    files: std::collections::BTreeMap<std::path::PathBuf, coffer_core::Digest>,
+}
+
+impl Case {
+    /// The demo, backed up with its credentials; the archive is downloaded and opened with the password.
+    fn new() -> Self {
+        let _started = log();
+        let (folder, site) = Site::signed_in(Start::default());
+        let source = site.demo();
+        let before = demo::dump(&demo::database(&site.data));
+        let files = demo::files(&demo::uploads(&site.data));
+        let profile = site
+            .post("/api/profiles", &profile("At home", PASSWORD))
+            .expect(201)
+            .json();
+        let body = json!({ "profile": profile["id"], "sensitive": true });
+        let job = site
+            .post(&format!("/api/sources/{source}/backups"), &body)
+            .expect(202)
+            .json();
+        let view = site.ended(job["job"].as_str().unwrap());
+        assert_eq!(view["state"], "done", "{view}");
+        let id = view["result"]["backup"].as_str().unwrap();
+        let bytes = site.get(&format!("/api/backups/{id}/archive")).expect(200);
+        let copy = folder.path().join("copy.coffer");
+        fs::write(&copy, bytes.body).unwrap();
+        let file: Arc<dyn ReadAt> = Arc::new(FileSource::open(&copy).unwrap());
+        let Look::Sealed(sealed) = look(&*file).unwrap() else {
+            panic!("not sealed");
+        };
+        let file_key = sealed.unlock(&Password::new(PASSWORD)).unwrap();
+        let archive = OpenArchive::open(file, &Unlock::FileKey(file_key.clone())).unwrap();
+        Self {
+            _folder: folder,
+            site,
+            source,
+            archive,
+            file_key,
+            before,
+            files,
+        }
+    }
+
+    fn bundle(&self) -> Bundle {
+        Bundle::of(&self.archive, &Selection::ALL)
+    }
+
+    fn database(&self) -> std::path::PathBuf {
+        demo::database(&self.site.data)
+    }
+
+    fn now(&self) -> demo::Dump {
+        demo::dump(&self.database())
+    }
+
+    fn damage(&self) {
+        demo::execute(
+            &self.database(),
+            "DELETE FROM messages WHERE id % 2 = 0; UPDATE customers SET name = 'lost';",
+        );
+        let uploads = demo::uploads(&self.site.data);
+        fs::write(uploads.join("stray.txt"), "was not there").unwrap();
+        fs::remove_file(uploads.join(self.files.keys().next().unwrap())).unwrap();
+    }
+
+    fn plan(&self, bundle: &Bundle, consent: &Value) -> Value {
+        let body = json!({
+            "target": self.source, "manifest": bundle.manifest, "mode": "replace", "consent": consent,
+        });
+        self.site.post("/api/plans", &body).expect(200).json()
+    }
+
+    fn upload(&self, bundle: &Bundle) -> String {
+        let id = self
+            .site
+            .post("/api/uploads", &json!({}))
+            .expect(201)
+            .json();
+        let id = id["id"].as_str().unwrap().to_owned();
+        let mut offset = 0;
+        for piece in bundle.bytes.chunks(100_000) {
+            let _taken = self.site.append(&id, offset, piece).expect(204);
+            offset += piece.len() as u64;
+        }
+        id
+    }
+
+    fn request(&self, plan: &Value, upload: &str, key: &str) -> Value {
+        json!({
+            "target": self.source, "plan_digest": plan["digest"], "consent": consent(),
+            "mode": "replace", "upload": upload, "key": key,
+        })
+    }
+
+    fn restore(&self, plan: &Value, upload: &str, key: &str) -> Value {
+        let body = self.request(plan, upload, key);
+        let job = self.site.post("/api/restores", &body).expect(202).json();
+        let job = job["job"].as_str().unwrap();
+        let (last, view) = self.site.events(job).pop().unwrap();
+        assert_eq!(last, "end");
+        view
+    }
+
+    fn uploads_left(&self) -> usize {
+        fs::read_dir(self.site.data.join("uploads"))
+            .unwrap()
+            .count()
+    }
+}
+
+/// What a user who knows what a restore does allows.
+fn consent() -> Value {
+    json!({ "replace_existing": true, "schema_mismatch": false })
+}
+
+/// The forms in which a secret could be found.
+fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let listed = format!("{secret:?}");
+    vec![
+        secret.to_vec(),
+        hex.to_uppercase().into_bytes(),
+        hex.into_bytes(),
+        Base64::encode_string(secret).into_bytes(),
+        Base64Unpadded::encode_string(secret).into_bytes(),
+        listed.trim_matches(['[', ']']).as_bytes().to_vec(),
+    ]
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
+}
+
+fn all_files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    demo::files(folder)
+        .into_keys()
+        .map(|path| {
+            let bytes = fs::read(folder.join(&path)).unwrap();
+            (path, bytes)
+        })
+        .collect()
+}
+
+#[test]
+fn a_damaged_application_is_restored_and_nothing_secret_is_left_anywhere() {
+    let case = Case::new();
+    case.damage();
+    let bundle = case.bundle();
+
+    let refused = case.plan(&bundle, &json!({}));
+    assert_eq!(refused["plan"]["blocked"], true);
+    assert_eq!(refused["plan"]["findings"][0]["code"], "not_empty");
+    let plan = case.plan(&bundle, &consent());
+    assert_eq!(plan["plan"]["blocked"], false, "{plan}");
+    assert_eq!(case.plan(&bundle, &consent()), plan, "the same again");
+
+    let upload = case.upload(&bundle);
+    let on_the_way = all_files(&case.site.data);
+    let view = case.restore(&plan, &upload, &bundle.key_text());
+    assert_eq!(view["state"], "done", "{view}");
+    assert_eq!(view["result"]["rows"], case.archive.manifest.total_rows());
+    assert_eq!(case.now(), case.before);
+    assert_eq!(demo::files(&demo::uploads(&case.site.data)), case.files);
+    assert_eq!(case.uploads_left(), 0);
+    let again = case.request(&plan, &upload, &bundle.key_text());
+    assert_eq!(
+        case.site.post("/api/restores", &again).problem(),
+        (404, "no_upload".into())
+    );
+
+    // Neither the password nor a key that opens anything: on disk, in the catalog, in what was logged.
+    let secrets = [
+        PASSWORD.as_bytes(),
+        &bundle.key,
+        case.file_key.expose(),
+        case.site.token.as_bytes(),
+        case.site.cookie().rsplit('=').next().unwrap().as_bytes(),
+    ];
+    let logged = log().0.lock().unwrap().clone();
+    assert!(
+        contains(&logged, b"answered"),
+        "the log is really looked at"
+    );
+    let after = all_files(&case.site.data);
+    assert!(
+        after
+            .iter()
+            .any(|(path, _)| path.ends_with("catalog.sqlite"))
+    );
+    for secret in secrets {
+        for form in forms(secret) {
+            for (path, bytes) in on_the_way.iter().chain(&after) {
+                assert!(!contains(bytes, &form), "{}", path.display());
+            }
+            assert!(!contains(&logged, &form), "in the log");
+        }
+    }
+    // The check finds what is there: the profile's recipient is in the catalog.
+    let recipient = case.site.get("/api/profiles").json()[0]["recipient"].clone();
+    let recipient = recipient.as_str().unwrap().as_bytes().to_vec();
+    assert!(after.iter().any(|(_, bytes)| contains(bytes, &recipient)));
+}
+
+#[test]
+fn some_tables_are_restored_alone() {
+    let case = Case::new();
+    let selection = Selection {
+        tables: Some(vec![TableName::new("main", "customers")]),
+        file_sets: Some(vec![]),
+    };
+    let bundle = Bundle::of(&case.archive, &selection);
+    case.damage();
+    let damaged = case.now();
+    let plan = case.plan(&bundle, &consent());
+    let view = case.restore(&plan, &case.upload(&bundle), &bundle.key_text());
+    assert_eq!(view["state"], "done", "{view}");
+    let mut expected = damaged;
+    expected.insert("customers".into(), case.before["customers"].clone());
+    assert_eq!(case.now(), expected);
+    assert!(demo::uploads(&case.site.data).join("stray.txt").exists());
+}
+
+#[test]
+fn whatever_is_wrong_changes_nothing_and_removes_the_upload() {
+    let case = Case::new();
+    case.damage();
+    let damaged = case.now();
+    let files = demo::files(&demo::uploads(&case.site.data));
+    let bundle = case.bundle();
+    let plan = case.plan(&bundle, &consent());
+    let key = bundle.key_text();
+    let failed = |plan: &Value, bundle: &Bundle, key: &str| {
+        let view = case.restore(plan, &case.upload(bundle), key);
+        assert_eq!(view["state"], "failed", "{view}");
+        assert_eq!(case.uploads_left(), 0);
+        view["error"]["code"].as_str().unwrap().to_owned()
+    };
+
+    let other_key = Base64::encode_string(&[1; 32]);
+    assert_eq!(failed(&plan, &bundle, &other_key), "header_damaged");
+    let cut = Bundle {
+        bytes: bundle.bytes[..bundle.bytes.len() - 1].to_vec(),
+        manifest: bundle.manifest.clone(),
+        ..bundle
+    };
+    assert_eq!(failed(&plan, &cut, &key), "cut_short");
+    let mut flipped = case.bundle();
+    let middle = flipped.bytes.len() / 2;
+    flipped.bytes[middle] ^= 1;
+    let its_plan = case.plan(&flipped, &consent());
+    assert_eq!(
+        failed(&its_plan, &flipped, &flipped.key_text()),
+        "chunk_damaged"
+    );
+    let refused = case.plan(&flipped, &json!({}));
+    // Consent that the plan did not have makes it another plan.
+    assert_eq!(
+        failed(&refused, &mended(&flipped), &flipped.key_text()),
+        "plan_changed"
+    );
+
+    assert_eq!(case.now(), damaged);
+    // The target changed after the plan was made.
+    let whole = case.bundle();
+    let plan = case.plan(&whole, &consent());
+    demo::execute(&case.database(), "DELETE FROM messages WHERE id = 1;");
+    let damaged = case.now();
+    assert_eq!(failed(&plan, &whole, &whole.key_text()), "plan_changed");
+    assert_eq!(case.now(), damaged);
+    assert_eq!(demo::files(&demo::uploads(&case.site.data)), files);
+}
+
+/// The bundle with its flipped bit turned back.
+fn mended(flipped: &Bundle) -> Bundle {
+    let mut bytes = flipped.bytes.clone();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    Bundle {
+        manifest: flipped.manifest.clone(),
+        key: flipped.key,
+        bytes,
+    }
+}
+
+#[test]
+fn requests_that_cannot_be_right_start_nothing() {
+    let case = Case::new();
+    let bundle = case.bundle();
+    let plan = case.plan(&bundle, &consent());
+    let upload = case.upload(&bundle);
+    let good = case.request(&plan, &upload, &bundle.key_text());
+    let with = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        case.site.post("/api/restores", &body).problem()
+    };
+    let nobody = json!("0123456789abcdef0123456789abcdef");
+    assert_eq!(with("target", nobody.clone()), (404, "no_source".into()));
+    assert_eq!(with("upload", nobody), (404, "no_upload".into()));
+    for key in [
+        "",
+        "AAAA",
+        "not base64",
+        &"A".repeat(10_000),
+        &Base64::encode_string(&[0; 33]),
+    ] {
+        assert_eq!(with("key", json!(key)), (422, "bad_key".into()));
+    }
+    assert_eq!(with("mode", json!("merge")), (400, "bad_json".into()));
+    assert_eq!(with("plan_digest", json!("00")), (400, "bad_json".into()));
+    assert_eq!(
+        with("upload", json!("../../catalog.sqlite")),
+        (400, "bad_json".into())
+    );
+    let manifest =
+        json!({ "target": case.source, "manifest": "{}", "mode": "replace", "consent": {} });
+    let answer = case.site.post("/api/plans", &manifest);
+    assert_eq!(answer.problem(), (422, "manifest_invalid".into()));
+    assert_eq!(
+        case.uploads_left(),
+        1,
+        "the upload waits for a request that is right"
+    );
+    assert_eq!(case.now(), case.before);
+}
+
+#[test]
+fn a_target_takes_one_restore_at_a_time() {
+    let case = Case::new();
+    let bundle = case.bundle();
+    let plan = case.plan(&bundle, &consent());
+    let (first, second) = (case.upload(&bundle), case.upload(&bundle));
+    let key = bundle.key_text();
+    // Somebody writes, so the first restore has to wait.
+    let application = Connection::open(case.database()).unwrap();
+    application.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let started = case
+        .site
+        .post("/api/restores", &case.request(&plan, &first, &key));
+    let job = started.expect(202).json();
+    let busy = case
+        .site
+        .post("/api/restores", &case.request(&plan, &second, &key));
+    assert_eq!(busy.problem(), (409, "busy".into()));
+    application.execute_batch("ROLLBACK").unwrap();
+    let view = case.site.ended(job["job"].as_str().unwrap());
+    assert_eq!(view["state"], "done", "{view}");
+    let view = case.restore(&plan, &second, &key);
+    assert_eq!(view["state"], "done", "{view}");
+    assert_eq!(case.now(), case.before);
+}
