@@ -151,7 +151,23 @@ impl Site {
             });
         });
         let (address, link) = started.recv().expect("the server starts");
-        let (_, token) = link.split_once("#sign-in=").unwrap();
+        let mut site = Self::reached(&link, data);
+        assert_eq!(site.address, address);
+        site.stop = Some(stop);
+        site.thread = Some(thread);
+        site
+    }
+
+    /// A server that somebody else started, by the link that it printed.
+    ///
+    /// # Panics
+    /// If the link is none.
+    #[must_use]
+    pub fn reached(link: &str, data: PathBuf) -> Self {
+        let (address, token) = link
+            .strip_prefix("http://")
+            .and_then(|link| link.split_once("/#sign-in="))
+            .expect("a sign-in link");
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -160,13 +176,13 @@ impl Site {
             .build()
             .into();
         Self {
-            address,
+            address: address.parse().unwrap(),
             token: token.to_owned(),
             data,
             agent,
             cookie: None,
-            stop: Some(stop),
-            thread: Some(thread),
+            stop: None,
+            thread: None,
         }
     }
 

@@ -1,0 +1,181 @@
+//! The program itself: what it prints, how it is stopped, and what is left when it is killed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use coffer_tests::{coffer::program, demo, keys::profile, site::Site};
+use serde_json::json;
+
+/// A `coffer serve` as a person would start it. It is killed when dropped.
+struct Process {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    printed: String,
+}
+
+impl Process {
+    fn start(data: &Path) -> Self {
+        let mut child = Command::new(program())
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--log",
+                "debug",
+                "--data",
+            ])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("coffer is built with `cargo build --release`");
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            stdout,
+            printed: String::new(),
+        }
+    }
+
+    /// The link that it prints.
+    fn link(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "it ended");
+            self.printed.push_str(&line);
+            if line.contains("#sign-in=") {
+                return line.trim().to_owned();
+            }
+        }
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
+        // SAFETY: sends a signal to the child that this test started and still holds.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    /// Waits for its end: its exit code, and what it told on standard error.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let start = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut told = String::new();
+        let stderr = self.child.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut told).unwrap();
+        (self.child.wait().unwrap().code(), told)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn signed_in(process: &mut Process, data: &Path) -> Site {
+    let mut site = Site::reached(&process.link(), data.to_owned());
+    site.sign_in();
+    site
+}
+
+/// Starts the backup of a database that takes a while, and waits until it is at the rows.
+fn start_long_backup(site: &Site, folder: &Path) -> String {
+    let path = folder.join("large.sqlite");
+    demo::execute(
+        &path,
+        "CREATE TABLE numbers (id INTEGER PRIMARY KEY, noise BLOB);
+         INSERT INTO numbers SELECT value, randomblob(400)
+         FROM (WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 600000)
+               SELECT value FROM n);",
+    );
+    let url = format!("sqlite:{}", path.display());
+    let body = json!({ "name": "Large", "url": url, "file_sets": [], "preset": null });
+    let source = site.post("/api/sources", &body).expect(201).json();
+    let profile = site.post("/api/profiles", &profile("Home", "password"));
+    let body = json!({ "profile": profile.expect(201).json()["id"], "sensitive": false });
+    let path = format!("/api/sources/{}/backups", source["id"].as_str().unwrap());
+    let job = site.post(&path, &body).expect(202).json();
+    let job = job["job"].as_str().unwrap().to_owned();
+    while site.get(&format!("/api/jobs/{job}")).json()["progress"]["rows"] == 0 {}
+    job
+}
+
+#[test]
+fn it_prints_a_link_and_ends_when_it_is_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut process = Process::start(&data);
+        let site = signed_in(&mut process, &data);
+        assert!(
+            process
+                .printed
+                .starts_with("Coffer is running at http://127.0.0.1:")
+        );
+        process.signal(signal);
+        let (code, told) = process.ended();
+        assert_eq!(code, Some(0), "{told}");
+        assert!(
+            told.contains("signed in") && told.contains("stopping"),
+            "{told}"
+        );
+        assert!(
+            !told.contains(&site.token),
+            "the token is printed, and not logged"
+        );
+    }
+}
+
+#[test]
+fn an_address_for_other_machines_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let run =
+        coffer_tests::coffer::coffer(["serve", "--listen", "0.0.0.0:0", "--data", &data], &[]);
+    assert_eq!(run.code, 5, "{run:?}");
+    assert!(
+        run.stderr.contains("TLS") && run.stderr.contains("--allow-remote"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn what_a_killed_process_left_is_removed_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut process = Process::start(&data);
+    let site = signed_in(&mut process, &data);
+    let upload = site.post("/api/uploads", &json!({})).expect(201).json();
+    let _piece = site
+        .append(upload["id"].as_str().unwrap(), 0, &[1; 1000])
+        .expect(204);
+    let job = start_long_backup(&site, folder.path());
+    let archives = || fs::read_dir(data.join("archives")).unwrap().count();
+    assert!(archives() > 0, "it is being written");
+    process.signal(libc::SIGKILL);
+    assert_eq!(process.ended().0, None);
+    assert!(archives() > 0);
+    // What somebody put there by hand is not this program's to remove.
+    fs::write(data.join("archives/by-hand.coffer"), "x").unwrap();
+
+    let mut process = Process::start(&data);
+    let site = signed_in(&mut process, &data);
+    let view = site.get(&format!("/api/jobs/{job}")).expect(200).json();
+    assert_eq!(view["state"], "failed");
+    assert_eq!(view["error"]["code"], "interrupted");
+    assert_eq!(site.get("/api/backups").json(), json!([]));
+    assert_eq!(archives(), 1);
+    assert!(data.join("archives/by-hand.coffer").exists());
+    assert_eq!(fs::read_dir(data.join("uploads")).unwrap().count(), 0);
+}
