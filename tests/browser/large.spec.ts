@@ -61,6 +61,17 @@ test("2 GiB: the preview is there after less than 1 % of the bytes", async ({ ap
   await expect(page.getByText("Rows 1 to 50 of 20,000")).toBeVisible();
   expect((archiveBytes() - answeredBefore) / size).toBeLessThan(0.01);
 
+  // A check of everything takes a while, and can be stopped.
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Check everything" }).click();
+  await expect(page.getByText(/^\d[\d.,]* MB of 2.2 GB$/)).toBeVisible();
+  await page.getByRole("button", { name: "Stop checking" }).click();
+  await expect(page.getByText("The check was stopped before its end")).toBeVisible();
+  const stoppedAt = archiveBytes();
+  expect(stoppedAt / size).toBeLessThan(0.9);
+  await page.waitForTimeout(1000);
+  expect(archiveBytes(), "nothing is read any more").toBe(stoppedAt);
+
   function archiveBytes(): number {
     return wire.exchanges.filter(({ url }) => url.endsWith("/archive")).reduce((sum, { answered }) => sum + answered, 0);
   }

@@ -1,8 +1,10 @@
 // The main job, from the first click to restored rows, and what left the page meanwhile.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { App } from "./support/app";
 import { digests } from "./support/files";
 import { bech32Core, keysOf } from "./support/keys";
+import type { Exchange } from "./support/proxy";
 import { type Dump, dump, execute } from "./support/python";
 import { type Form, formsOfBytes, formsOfText, leaks } from "./support/secrets";
 import { demo, expect, test } from "./support/test";
@@ -122,6 +124,17 @@ test("backup, look inside, damage, restore; nothing secret leaves the page", asy
   expect(recorder.counts.proxy).toBeGreaterThanOrEqual(recorder.urls.filter((url) => url.startsWith("http")).length);
   const uploaded = wire.exchanges.filter(({ method }) => method === "PATCH").reduce((sum, { body }) => sum + body.length, 0);
   expect(uploaded, "the bundle was seen whole").toBeGreaterThan(100_000);
+  // The bundle's own one-time key goes where it is needed, and nowhere else.
+  const restore = confirmation(wire.exchanges);
+  const oneTime = Buffer.from(restore.key, "base64");
+  expect(oneTime).toHaveLength(32);
+  const places = leaks(sent, formsOfBytes("one-time key", oneTime)).map(({ where }) => where);
+  expect(new Set(places)).toEqual(
+    new Set(["body of POST /api/restores, as the browser told it", "body of POST /api/restores, at the proxy"]),
+  );
+  // Nothing stays in the browser either.
+  const kept = await page.evaluate(async () => [localStorage.length, sessionStorage.length, (await indexedDB.databases()).length]);
+  expect(kept).toEqual([0, 0, 0]);
   // And none of it is in what the server printed.
   expect(leaks([{ where: "the server's output", bytes: Buffer.from(server.printed) }], forms)).toEqual([]);
 });
@@ -185,8 +198,15 @@ test("the check finds every form of every secret that is sent", async ({ page, a
     expect(places).toContain(place);
 });
 
+/** What confirmed the restore. */
+function confirmation(exchanges: readonly Exchange[]): { key: string } {
+  const bodies = exchanges.filter(({ method, url }) => method === "POST" && url === "/api/restores").map(({ body }) => body);
+  expect(bodies).toHaveLength(1);
+  return JSON.parse(String(bodies[0])) as { key: string };
+}
+
 /** Downloads the newest backup through the page, and returns where it is. */
-async function downloadNewest(app: import("./support/app").App, to: string): Promise<string> {
+async function downloadNewest(app: App, to: string): Promise<string> {
   await app.goHome();
   const started = app.page.waitForEvent("download");
   await app.page
