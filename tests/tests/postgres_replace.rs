@@ -5,7 +5,7 @@
 mod postgres_zoo;
 
 use bytes::Bytes;
-use coffer_core::schema::TableName;
+use coffer_core::{rows::RowError, schema::TableName};
 use coffer_server::engine::EngineError;
 use coffer_tests::{
     engine::{Exported, export, load, replace, replace_uncommitted},
@@ -334,7 +334,13 @@ async fn a_row_that_was_cut_off_is_no_row() {
         .load(&names[0], &columns, receiver)
         .await
         .unwrap_err();
-    assert!(matches!(error, EngineError::BadRows { .. }), "{error}");
+    assert_eq!(
+        error,
+        EngineError::BadRows {
+            table: names[0].clone(),
+            error: RowError::Unfinished { length: 4 }
+        }
+    );
     assert!(session.commit().await.is_err());
 }
 

@@ -141,15 +141,27 @@ impl Link {
         &self.version
     }
 
-    /// The bare connection, for COPY. Errors go to [`Link::fail`].
-    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, EngineError> {
+    fn connection(&mut self) -> Result<&mut PgConnection, EngineError> {
         if self.broken {
             return Err(EngineError::Ended {
                 target: self.target.clone(),
-                why: "an earlier step failed",
+                why: "an earlier step failed or was cancelled",
             });
         }
         Ok(&mut self.connection)
+    }
+
+    /// The bare connection, for COPY. Until [`Link::copied`] says that all of it went through, the session counts as
+    /// ended: the rest of a COPY that is abandoned would be taken for the next answer.
+    pub(super) fn for_copy(&mut self) -> Result<&mut PgConnection, EngineError> {
+        self.connection()?;
+        self.broken = true;
+        Ok(&mut self.connection)
+    }
+
+    /// A COPY came to its proper end.
+    pub(super) const fn copied(&mut self) {
+        self.broken = false;
     }
 
     /// Runs statements that give no rows.
@@ -245,10 +257,22 @@ impl Link {
         translate(&self.target, &self.user, step, error)
     }
 
-    /// Names an error of a statement that ran inside of a savepoint.
-    pub(super) fn fail_in_savepoint(&mut self, step: Step<'_>, error: &sqlx::Error) -> EngineError {
-        self.broken = !matches!(error, sqlx::Error::Database(_));
-        translate(&self.target, &self.user, step, error)
+    /// The first row of somebody else's query, which ran inside of a savepoint: what the database refuses there
+    /// can be rolled back without ending the session.
+    pub(super) async fn attempt(
+        &mut self,
+        step: Step<'_>,
+        sql: String,
+    ) -> Result<Option<PgRow>, EngineError> {
+        // Prepared, so that it can be only one statement and can't end the transaction.
+        let query = sqlx::query(AssertSqlSafe(sql));
+        match self.connection()?.fetch_optional(query).await {
+            Ok(row) => Ok(row),
+            Err(error) => {
+                self.broken = !matches!(error, sqlx::Error::Database(_));
+                Err(translate(&self.target, &self.user, step, &error))
+            }
+        }
     }
 
     /// The rows of a table, counted.

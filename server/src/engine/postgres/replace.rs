@@ -195,14 +195,16 @@ impl ReplaceSession for PostgresReplace {
         let relation = self.selected(table)?;
         self.catalog.check_columns(table, columns)?;
         let statement = copy::in_statement(relation, columns);
-        let connection = self.link.connection()?;
-        let mut ended = true;
+        let connection = self.link.for_copy()?;
+        // Bytes after the last line feed.
+        let mut unfinished = 0;
         let result = async {
             let mut copy = connection.copy_in_raw(&statement).await?;
             while let Some(piece) = rows.recv().await {
-                if let Some(last) = piece.last() {
-                    ended = *last == b'\n';
-                }
+                unfinished = match piece.iter().rposition(|byte| *byte == b'\n') {
+                    Some(at) => piece.len() - at - 1,
+                    None => unfinished + piece.len(),
+                };
                 copy.send(piece).await?;
             }
             copy.finish().await
@@ -210,14 +212,14 @@ impl ReplaceSession for PostgresReplace {
         .await;
         match result {
             // COPY takes a last row without a line feed, so a row that was cut off could pass for a whole one.
-            Ok(_) if !ended => {
-                self.link.end();
-                Err(EngineError::BadRows {
-                    table: table.clone(),
-                    error: RowError::Unfinished { length: 0 },
-                })
+            Ok(_) if unfinished > 0 => Err(EngineError::BadRows {
+                table: table.clone(),
+                error: RowError::Unfinished { length: unfinished },
+            }),
+            Ok(rows) => {
+                self.link.copied();
+                Ok(rows)
             }
-            Ok(rows) => Ok(rows),
             Err(error) => {
                 let named = self
                     .link
@@ -267,7 +269,7 @@ impl ReplaceSession for PostgresReplace {
         let statement = copy::out_statement(relation, &pairs);
         let mut set = RowSet::new();
         let mut count = 0;
-        let connection = self.link.connection()?;
+        let connection = self.link.for_copy()?;
         let result = async {
             let mut rows = connection.copy_out_raw(&statement).await?;
             while let Some(row) = rows.try_next().await? {
@@ -279,6 +281,7 @@ impl ReplaceSession for PostgresReplace {
         .await;
         let step = Step::of("reading back the rows of", table);
         result.map_err(|error| self.link.fail(step, &error))?;
+        self.link.copied();
         Ok((count, set))
     }
 

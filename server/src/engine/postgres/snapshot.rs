@@ -9,7 +9,6 @@ use coffer_core::{
     schema::{Column, TableName},
 };
 use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, Executor};
 use tokio::sync::mpsc;
 
 use super::{
@@ -132,22 +131,11 @@ impl Snapshot for PostgresSnapshot {
                 format!("SAVEPOINT scalar; SET LOCAL search_path = pg_catalog, {path}"),
             )
             .await?;
-        // Prepared, so that it can be only one statement and can't end the transaction.
         let query = format!(
             "SELECT value::text FROM ({}\n) AS result (value)",
             query.trim().trim_end_matches(';')
         );
-        let result = self
-            .link
-            .connection()?
-            .fetch_optional(sqlx::query(AssertSqlSafe(query)))
-            .await;
-        let result = match result {
-            Ok(row) => row
-                .map(|row| self.link.get::<Option<String>>(&row, 0))
-                .transpose(),
-            Err(error) => Err(self.link.fail_in_savepoint(step, &error)),
-        };
+        let row = self.link.attempt(step, query).await;
         let undone = self
             .link
             .run(
@@ -155,9 +143,10 @@ impl Snapshot for PostgresSnapshot {
                 "ROLLBACK TO SAVEPOINT scalar; RELEASE SAVEPOINT scalar".into(),
             )
             .await;
-        let value = result?;
+        let row = row?;
         undone?;
-        Ok(value.flatten())
+        let value = row.map(|row| self.link.get::<Option<String>>(&row, 0));
+        Ok(value.transpose()?.flatten())
     }
 
     async fn export(
@@ -184,7 +173,7 @@ impl Snapshot for PostgresSnapshot {
             .zip(policy.columns.iter().cloned())
             .collect();
         let statement = copy::out_statement(relation, &pairs);
-        let connection = self.link.connection()?;
+        let connection = self.link.for_copy()?;
         let result = async {
             let mut rows = connection.copy_out_raw(&statement).await?;
             while let Some(row) = rows.try_next().await? {
@@ -199,10 +188,9 @@ impl Snapshot for PostgresSnapshot {
         .await;
         let step = Step::of("reading the rows of", &policy.table);
         if !result.map_err(|error| self.link.fail(step, &error))? {
-            // The rest of the table is still on its way through the connection.
-            self.link.end();
             return Ok(());
         }
+        self.link.copied();
         let last = cutter.finish().map_err(|error| EngineError::BadRows {
             table: policy.table.clone(),
             error,

@@ -3,7 +3,7 @@
 use std::{fmt, fs, path::Path, time::Duration};
 
 use coffer_core::schema::TableName;
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi};
 
 use crate::engine::{EngineError, sql};
 
@@ -40,6 +40,8 @@ impl Link {
         let connection = Connection::open_with_flags(absolute, flags)
             .and_then(|connection| {
                 connection.busy_timeout(LOCK_TIMEOUT)?;
+                // The file may come from anywhere: its schema may use no function that reaches outside of it.
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
                 Ok(connection)
             })
             .map_err(|error| translate(&target, &"opening the file", &error))?;

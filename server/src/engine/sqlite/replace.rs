@@ -299,16 +299,20 @@ impl Open {
             let violations = check().map_err(|error| self.link.name(&doing, &error))?;
             let here = self.selected.contains(&table.name);
             for (parent, rows, key) in violations {
+                // SQLite gives the name as the foreign key spells it.
+                let spelled = |table: &TableName| table.name.eq_ignore_ascii_case(&parent);
                 // What other tables point at elsewhere is none of this restore's business.
-                let ends_here = self
-                    .selected
-                    .iter()
-                    .any(|selected| selected.name.eq_ignore_ascii_case(&parent));
-                if here || ends_here {
+                if here || self.selected.iter().any(spelled) {
+                    let references = schema
+                        .tables
+                        .iter()
+                        .map(|table| &table.name)
+                        .find(|table| spelled(table))
+                        .map_or(parent.clone(), TableName::to_string);
                     return Err(EngineError::ForeignKey {
                         key,
                         table: table.name.to_string(),
-                        references: format!("{}.{parent}", table.name.schema),
+                        references,
                         rows: Some(rows.unsigned_abs()),
                     });
                 }
