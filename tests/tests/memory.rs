@@ -1,5 +1,11 @@
 //! Peak memory of `coffer backup` and `coffer restore` on databases of 1 GiB, measured by the operating system.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs
+)]
 
 use std::path::Path;
 
