@@ -11,7 +11,7 @@ mod archives;
 mod sink;
 mod uploads;
 
-pub use archives::{Archives, Slice, Stored};
+pub use archives::{Archives, Slice};
 pub use sink::{Incoming, Sink, Written};
 pub use uploads::{Appending, ClaimedUpload, Uploads};
 

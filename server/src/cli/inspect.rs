@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     Failure, Output,
-    output::{bytes, safe},
+    output::{bytes, count, safe},
     secret::PasswordArgs,
     source,
 };
@@ -166,9 +166,9 @@ impl fmt::Display for Overview {
         )?;
         writeln!(
             f,
-            "{} tables, {} rows",
-            self.tables.len(),
-            HumanCount(self.rows)
+            "{}, {}",
+            count(self.tables.len() as u64, "table"),
+            count(self.rows, "row")
         )?;
         let width = self
             .tables
@@ -188,9 +188,9 @@ impl fmt::Display for Overview {
         for set in &self.file_sets {
             writeln!(
                 f,
-                "files {}: {} files, {}",
+                "files {}: {}, {}",
                 safe(&set.name),
-                HumanCount(set.files),
+                count(set.files, "file"),
                 bytes(set.bytes)
             )?;
         }

@@ -90,7 +90,7 @@ fn show(bar: &ProgressBar, now: ProgressSnapshot, shown: &mut Phase) {
         *shown = now.phase;
         bar.reset();
         let style = if now.bytes_total > 0 {
-            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
+            "{msg}\n{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
         } else {
             "{spinner} {msg} {bytes} {bytes_per_sec}"
         };
@@ -134,6 +134,15 @@ const fn phase_name(phase: Phase) -> &'static str {
     }
 }
 
+/// A number of things for people, e.g. `1 table`, `2,000 rows`.
+pub(super) fn count(number: u64, thing: &str) -> String {
+    format!(
+        "{} {thing}{}",
+        HumanCount(number),
+        if number == 1 { "" } else { "s" }
+    )
+}
+
 /// Bytes for people, e.g. `12.4 MiB`.
 pub(super) fn bytes(count: u64) -> String {
     HumanBytes(count).to_string()
@@ -149,4 +158,22 @@ pub(super) fn safe(text: &str) -> String {
             if hidden { char.escape_unicode().to_string() } else { char.to_string() }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_are_counted_in_words() {
+        assert_eq!(count(1, "table"), "1 table");
+        assert_eq!(count(0, "row"), "0 rows");
+        assert_eq!(count(12_345, "file"), "12,345 files");
+    }
+
+    #[test]
+    fn names_from_archives_cannot_play_tricks_on_a_terminal() {
+        assert_eq!(safe("a\u{1b}[31mb\u{202e}c"), "a\\u{1b}[31mb\\u{202e}c");
+        assert_eq!(safe("Größe 漢字"), "Größe 漢字");
+    }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     Failure, Output,
-    output::{bytes, safe},
+    output::{bytes, count, safe},
     secret::PasswordArgs,
     source::{self, distinct, file_set, url},
 };
@@ -150,10 +150,10 @@ impl fmt::Display for Done {
         let files: u64 = self.report.file_sets.iter().map(|set| set.files).sum();
         writeln!(
             f,
-            "restored: {} tables with {} rows, read back and equal to the archive, and {} files",
-            self.report.tables.len(),
-            HumanCount(self.report.rows),
-            HumanCount(files)
+            "restored: {} with {}, read back and equal to the archive, and {}",
+            count(self.report.tables.len() as u64, "table"),
+            count(self.report.rows, "row"),
+            count(files, "file")
         )
     }
 }

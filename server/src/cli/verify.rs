@@ -2,10 +2,14 @@
 
 use std::{fmt, path::PathBuf};
 
-use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::{Failure, Output, output::bytes, secret::PasswordArgs, source};
+use super::{
+    Failure, Output,
+    output::{bytes, count},
+    secret::PasswordArgs,
+    source,
+};
 use crate::{
     progress::Progress,
     read::{Look, look},
@@ -43,10 +47,10 @@ impl fmt::Display for Verified {
         } = self.report;
         writeln!(
             f,
-            "all is well: {} tables with {} rows and {} files, {} in all, as the manifest says",
-            HumanCount(tables),
-            HumanCount(rows),
-            HumanCount(files),
+            "all is well: {} with {} and {}, {} in all, as the manifest says",
+            count(tables, "table"),
+            count(rows, "row"),
+            count(files, "file"),
             bytes(size)
         )
     }

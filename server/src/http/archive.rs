@@ -21,7 +21,7 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let backup = backups::find(&app, &id).await?;
-    let size = app.archives.stored(&backup.name).await?.size;
+    let size = app.archives.size(&backup.name).await?;
     let tag = format!("\"{}\"", backup.sha256);
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
 
@@ -82,7 +82,7 @@ pub(super) async fn read(
     *response.body_mut() = if method == Method::HEAD {
         Body::empty()
     } else {
-        app.archives.slice(&backup.name, range).await?.body
+        Body::from_stream(app.archives.slice(&backup.name, range).await?)
     };
     Ok(response)
 }

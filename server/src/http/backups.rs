@@ -116,8 +116,8 @@ async fn look_after(app: &Shared, backup: &mut BackupRecord) -> Result<(), Probl
     if backup.state == BackupState::Damaged {
         return Ok(());
     }
-    let whole = match app.archives.stored(&backup.name).await {
-        Ok(stored) => i64::try_from(stored.size) == Ok(backup.size),
+    let whole = match app.archives.size(&backup.name).await {
+        Ok(size) => i64::try_from(size) == Ok(backup.size),
         Err(StoreError::NoArchive { .. }) => false,
         Err(error) => return Err(error.into()),
     };

@@ -8,8 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use axum::body::Body;
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use object_store::{
     GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
     path::Path,
@@ -30,19 +30,8 @@ pub struct Archives {
     folder: PathBuf,
 }
 
-/// What the store says about an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// Bytes.
-    pub size: u64,
-}
-
-/// A range of an archive's bytes, being read.
-#[derive(Debug)]
-pub struct Slice {
-    /// The bytes, as an answer's body.
-    pub body: Body,
-}
+/// Bytes of an archive as they are read.
+pub type Slice = BoxStream<'static, io::Result<Bytes>>;
 
 impl Archives {
     /// Opens the archives in `folder`, which is made when it isn't there. What uploads of an earlier process left
@@ -71,17 +60,17 @@ impl Archives {
         Ok(sink::open(self.store.put_multipart(&key(name)?).await?))
     }
 
-    /// What is stored under a name.
+    /// Bytes that are stored under a name.
     ///
     /// # Errors
     /// [`StoreError::NoArchive`], [`StoreError::BadName`] or [`StoreError::Store`].
-    pub async fn stored(&self, name: &str) -> Result<Stored, StoreError> {
+    pub async fn size(&self, name: &str) -> Result<u64, StoreError> {
         let meta = self
             .store
             .head(&key(name)?)
             .await
             .map_err(|error| missing(name, error))?;
-        Ok(Stored { size: meta.size })
+        Ok(meta.size)
     }
 
     /// Reads a range of an archive, to be sent on.
@@ -90,9 +79,7 @@ impl Archives {
     /// [`StoreError::NoArchive`], [`StoreError::BadName`] or [`StoreError::Store`].
     pub async fn slice(&self, name: &str, range: Range<u64>) -> Result<Slice, StoreError> {
         if range.is_empty() {
-            return Ok(Slice {
-                body: Body::empty(),
-            });
+            return Ok(stream::empty().boxed());
         }
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
@@ -103,17 +90,16 @@ impl Archives {
             .get_opts(&key(name)?, options)
             .await
             .map_err(|error| missing(name, error))?;
-        let body = match found.payload {
+        Ok(match found.payload {
             // Read in larger pieces than the store's own stream has.
             GetResultPayload::File(file, _) => {
                 let mut file = tokio::fs::File::from_std(file);
                 file.seek(SeekFrom::Start(range.start)).await?;
                 let slice = file.take(range.end - range.start);
-                Body::from_stream(ReaderStream::with_capacity(slice, READ_BYTES))
+                ReaderStream::with_capacity(slice, READ_BYTES).boxed()
             }
-            GetResultPayload::Stream(stream) => Body::from_stream(stream.map_err(io::Error::other)),
-        };
-        Ok(Slice { body })
+            GetResultPayload::Stream(stream) => stream.map_err(io::Error::other).boxed(),
+        })
     }
 
     /// Opens an archive to be read at any position.
@@ -223,15 +209,12 @@ mod tests {
         assert_eq!(written.size, bytes.len() as u64);
         assert_eq!(written.sha256, Digest::of(&bytes));
         assert_eq!(archives.names().await.unwrap(), ["a.coffer"]);
-        assert_eq!(
-            archives.stored("a.coffer").await.unwrap(),
-            Stored { size: written.size }
-        );
+        assert_eq!(archives.size("a.coffer").await.unwrap(), written.size);
         for range in [0..0, 0..1, 5_242_879..5_242_881, 11_000_000..12_000_003] {
             let slice = archives.slice("a.coffer", range.clone()).await.unwrap();
-            let read = axum::body::to_bytes(slice.body, 1 << 24).await.unwrap();
+            let read: Vec<Bytes> = slice.try_collect().await.unwrap();
             let (from, to) = (range.start as usize, range.end as usize);
-            assert_eq!(read, bytes[from..to]);
+            assert_eq!(read.concat(), bytes[from..to]);
         }
         let mut buffer = [0; 9];
         let source = archives.read_at("a.coffer").unwrap();
@@ -240,7 +223,7 @@ mod tests {
         archives.remove("a.coffer").await.unwrap();
         archives.remove("a.coffer").await.unwrap();
         assert!(matches!(
-            archives.stored("a.coffer").await,
+            archives.size("a.coffer").await,
             Err(StoreError::NoArchive { .. })
         ));
     }
@@ -279,7 +262,7 @@ mod tests {
             "a#1",
         ] {
             assert!(
-                matches!(archives.stored(name).await, Err(StoreError::BadName { .. })),
+                matches!(archives.size(name).await, Err(StoreError::BadName { .. })),
                 "{name:?}"
             );
             assert!(matches!(
