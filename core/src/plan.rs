@@ -458,3 +458,6 @@ fn closure(selected: &Manifest, target: &Schema, findings: &mut Vec<Finding>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

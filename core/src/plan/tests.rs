@@ -1,0 +1,243 @@
+use alloc::{string::ToString, vec, vec::Vec};
+
+use super::*;
+use crate::{
+    fixture::fixture,
+    manifest::{FileSet, LeftOut, LeftOutReason},
+    schema::{Column, ForeignKey, Table},
+};
+
+const ALLOWED: Consent = Consent {
+    replace_existing: true,
+    schema_mismatch: true,
+};
+
+fn target_like(manifest: &Manifest) -> TargetFacts {
+    TargetFacts {
+        engine: manifest.engine,
+        name: "target".into(),
+        schema: manifest.schema.clone(),
+        rows: manifest
+            .schema
+            .tables
+            .iter()
+            .map(|table| (table.name.clone(), 0))
+            .collect(),
+        migration: manifest.migration.clone(),
+        files: manifest
+            .file_sets
+            .iter()
+            .map(|set| (set.name.clone(), Some(0)))
+            .collect(),
+    }
+}
+
+fn planned(manifest: &Manifest, target: &TargetFacts, consent: Consent) -> Plan {
+    plan(
+        manifest,
+        Digest::of(b"manifest"),
+        target,
+        &Selection::ALL,
+        Mode::Replace,
+        consent,
+    )
+    .unwrap()
+}
+
+fn name(table: &str) -> TableName {
+    TableName::new("public", table)
+}
+
+#[test]
+fn an_empty_target_of_the_same_shape_takes_everything() {
+    let manifest = fixture().manifest;
+    let plan = planned(&manifest, &target_like(&manifest), Consent::default());
+    assert!(!plan.blocked, "{:?}", plan.findings);
+    assert_eq!(plan.total_insert(), manifest.total_rows());
+    assert!(plan.tables.iter().all(|table| table.delete == 0));
+    assert_eq!(plan.file_sets.len(), manifest.file_sets.len());
+}
+
+#[test]
+fn what_the_target_holds_is_counted_and_needs_consent() {
+    let manifest = fixture().manifest;
+    let mut target = target_like(&manifest);
+    for (_, rows) in &mut target.rows {
+        *rows = 7;
+    }
+    target.files[0].1 = Some(3);
+    let rows = 7 * target.rows.len() as u64;
+    let refused = planned(&manifest, &target, Consent::default());
+    assert!(refused.blocked);
+    assert!(
+        refused
+            .findings
+            .contains(&Finding::NotEmpty { rows, files: 3 })
+    );
+    let allowed = planned(&manifest, &target, ALLOWED);
+    assert!(!allowed.blocked);
+    assert!(allowed.tables.iter().all(|table| table.delete == 7));
+}
+
+#[test]
+fn another_engine_is_never_allowed() {
+    let manifest = fixture().manifest;
+    let mut target = target_like(&manifest);
+    target.engine = match manifest.engine {
+        Engine::Postgres => Engine::Sqlite,
+        Engine::Sqlite => Engine::Postgres,
+    };
+    let plan = planned(&manifest, &target, ALLOWED);
+    assert!(plan.blocked);
+    assert_eq!(plan.blocking().count(), 1);
+}
+
+#[test]
+fn a_schema_that_differs_needs_consent_and_one_that_lacks_a_column_is_refused() {
+    let manifest = fixture().manifest;
+    let notes = |target: &mut TargetFacts| -> usize {
+        let tables = &target.schema.tables;
+        tables.iter().position(|t| t.name == name("notes")).unwrap()
+    };
+    let mut wider = target_like(&manifest);
+    let at = notes(&mut wider);
+    wider.schema.tables[at].columns.push(Column {
+        name: "more".into(),
+        type_name: "text".into(),
+        nullable: true,
+        default: None,
+        generated: false,
+        identity: false,
+    });
+    assert!(planned(&manifest, &wider, Consent::default()).blocked);
+    assert!(!planned(&manifest, &wider, ALLOWED).blocked);
+
+    let mut narrower = target_like(&manifest);
+    let at = notes(&mut narrower);
+    narrower.schema.tables[at].columns.pop();
+    let plan = planned(&manifest, &narrower, ALLOWED);
+    assert!(plan.blocked);
+    let does_not_fit = |finding: &Finding| matches!(finding, Finding::DoesNotFit { .. });
+    assert!(plan.findings.iter().any(does_not_fit));
+
+    // The same difference in a table that is not selected is no obstacle.
+    let others = Selection {
+        tables: Some(vec![name("empty")]),
+        file_sets: Some(vec![]),
+    };
+    let digest = Digest::of(b"manifest");
+    let partial = plan_of(&manifest, digest, &narrower, &others);
+    assert!(!partial.blocked, "{:?}", partial.findings);
+}
+
+fn plan_of(
+    manifest: &Manifest,
+    digest: Digest,
+    target: &TargetFacts,
+    selection: &Selection,
+) -> Plan {
+    plan(manifest, digest, target, selection, Mode::Replace, ALLOWED).unwrap()
+}
+
+#[test]
+fn tables_outside_of_the_selection_that_keys_connect_are_named() {
+    let manifest = fixture().manifest;
+    let mut target = target_like(&manifest);
+    let key = |to: &str| ForeignKey {
+        name: "key".into(),
+        columns: vec!["id".into()],
+        references: name(to),
+        referenced_columns: vec!["id".into()],
+    };
+    let outside = |table: &str, keys: Vec<ForeignKey>| Table {
+        name: name(table),
+        columns: vec![],
+        primary_key: vec![],
+        unique: vec![],
+        foreign_keys: keys,
+    };
+    target
+        .schema
+        .tables
+        .push(outside("comments", vec![key("notes")]));
+    let at = |schema: &Schema, table: &str| {
+        let found = schema.tables.iter().position(|t| t.name == name(table));
+        found.unwrap()
+    };
+    let notes = at(&target.schema, "notes");
+    target.schema.tables[notes].foreign_keys.push(key("empty"));
+    let only_notes = Selection {
+        tables: Some(vec![name("notes")]),
+        file_sets: Some(vec![]),
+    };
+    let plan = plan_of(&manifest, Digest::of(b"m"), &target, &only_notes);
+    assert!(plan.findings.contains(&Finding::ReferencedFromOutside {
+        tables: vec![name("comments")]
+    }));
+    assert!(plan.findings.contains(&Finding::ReferencesOutside {
+        tables: vec![name("empty")]
+    }));
+    assert!(!plan.blocked);
+}
+
+#[test]
+fn a_file_set_without_a_folder_is_refused() {
+    let manifest = fixture().manifest;
+    let mut target = target_like(&manifest);
+    let FileSet { name: set, .. } = manifest.file_sets[0].clone();
+    target.files.retain(|(name, _)| *name != set);
+    let plan = planned(&manifest, &target, ALLOWED);
+    assert!(plan.blocked);
+    assert!(plan.findings.contains(&Finding::NoFolder { set }));
+}
+
+#[test]
+fn placeholders_and_migrations_are_told_and_do_not_block() {
+    let mut manifest = fixture().manifest;
+    manifest.contents = Contents::Standard;
+    manifest.left_out.push(LeftOut::Column {
+        table: name("notes"),
+        column: "body".into(),
+        reason: LeftOutReason::Credential,
+        placeholder: Some("NULL".into()),
+    });
+    let mut target = target_like(&manifest);
+    target.migration = Some(Migration {
+        ledger: name("ledger"),
+        head: "2026".into(),
+    });
+    let plan = planned(&manifest, &target, Consent::default());
+    assert!(!plan.blocked);
+    assert!(
+        plan.findings
+            .contains(&Finding::Placeholders { columns: 1 })
+    );
+    let told = |finding: &Finding| finding.to_string().contains("the target is at 2026");
+    assert!(plan.findings.iter().any(told));
+}
+
+#[test]
+fn the_digest_binds_archive_selection_consent_and_target() {
+    let manifest = fixture().manifest;
+    let target = target_like(&manifest);
+    let all = Selection::ALL;
+    let base = plan_of(&manifest, Digest::of(b"m"), &target, &all).digest();
+    assert_eq!(
+        plan_of(&manifest, Digest::of(b"m"), &target, &all).digest(),
+        base
+    );
+    let mut changed = target.clone();
+    changed.rows[0].1 += 1;
+    let without_files = Selection {
+        tables: None,
+        file_sets: Some(vec![]),
+    };
+    for other in [
+        plan_of(&manifest, Digest::of(b"n"), &target, &all),
+        plan_of(&manifest, Digest::of(b"m"), &changed, &all),
+        plan_of(&manifest, Digest::of(b"m"), &target, &without_files),
+        planned(&manifest, &target, Consent::default()),
+    ] {
+        assert_ne!(other.digest(), base);
+    }
+}
