@@ -78,6 +78,7 @@ fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
         .route("/sources/{id}", delete(sources::remove))
         .route("/sources/{id}/backups", post(backups::start))
         .route("/profiles", get(profiles::list).post(profiles::add))
+        .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::show))
         .route("/jobs/{id}/events", get(jobs::events))
         .route("/jobs/{id}/cancel", post(jobs::cancel))

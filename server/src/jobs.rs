@@ -55,6 +55,8 @@ struct Shared {
 struct Running {
     id: Id,
     kind: JobKind,
+    /// What is backed up or restored into.
+    source: Id,
     started_at: String,
     progress: Progress,
     /// Set once, when it has ended.
@@ -76,6 +78,17 @@ pub struct JobView {
     pub result: Option<Value>,
     /// Why it failed.
     pub error: Option<JobFailure>,
+}
+
+/// A job that is at work, with what it works on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunningJob {
+    /// The source that is backed up or restored into.
+    pub source: Id,
+    /// When it began, RFC 3339.
+    pub started_at: String,
+    /// The job as it stands.
+    pub job: JobView,
 }
 
 /// Why a job can't be started or shown.
@@ -129,13 +142,14 @@ impl Jobs {
         }))
     }
 
-    /// Starts a job: `work` is given a progress that it must heed when it is cancelled.
+    /// Starts a job on a source: `work` is given a progress that it must heed when it is cancelled.
     ///
     /// # Errors
     /// [`JobError`]; nothing was started then, and `work` was dropped.
     pub async fn start<F>(
         &self,
         kind: JobKind,
+        source: &Id,
         work: impl FnOnce(Progress) -> F + Send,
     ) -> Result<Id, JobError>
     where
@@ -144,6 +158,7 @@ impl Jobs {
         let running = Arc::new(Running {
             id: Id::random()?,
             kind,
+            source: source.clone(),
             started_at: clock::text(clock::now()),
             progress: Progress::default(),
             end: watch::Sender::new(None),
@@ -183,6 +198,23 @@ impl Jobs {
         }
         running.insert(job.id.clone(), job.clone());
         Ok(())
+    }
+
+    /// All jobs that are at work, the one that began first in front: for who comes back and wants to see them.
+    #[must_use]
+    pub fn all_running(&self) -> Vec<RunningJob> {
+        let mut jobs: Vec<RunningJob> = self
+            .0
+            .running()
+            .values()
+            .map(|running| RunningJob {
+                source: running.source.clone(),
+                started_at: running.started_at.clone(),
+                job: running.view(),
+            })
+            .collect();
+        jobs.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+        jobs
     }
 
     /// A job as it stands.
@@ -409,10 +441,14 @@ mod tests {
         let (_folder, catalog) = temporary().await;
         let jobs = Jobs::new(catalog.clone());
         let id = jobs
-            .start(JobKind::Backup, |progress| async move {
-                progress.add_rows(3);
-                Ok(serde_json::json!({ "rows": 3 }))
-            })
+            .start(
+                JobKind::Backup,
+                &Id::random().unwrap(),
+                |progress| async move {
+                    progress.add_rows(3);
+                    Ok(serde_json::json!({ "rows": 3 }))
+                },
+            )
             .await
             .unwrap();
         let view = ended(&jobs, &id).await;
@@ -429,14 +465,19 @@ mod tests {
     async fn a_cancelled_job_is_no_failure_and_a_panic_is_one() {
         let (_folder, catalog) = temporary().await;
         let jobs = Jobs::new(catalog);
-        let id = jobs.start(JobKind::Restore, until_cancelled).await.unwrap();
+        let id = jobs
+            .start(JobKind::Restore, &Id::random().unwrap(), until_cancelled)
+            .await
+            .unwrap();
         assert_eq!(jobs.view(&id).await.unwrap().state, JobState::Running);
         jobs.cancel(&id).await.unwrap();
         let view = ended(&jobs, &id).await;
         assert_eq!((view.state, view.error), (JobState::Cancelled, None));
 
         let id = jobs
-            .start(JobKind::Restore, |_| async { panic!("on purpose") })
+            .start(JobKind::Restore, &Id::random().unwrap(), |_| async {
+                panic!("on purpose")
+            })
             .await
             .unwrap();
         let view = ended(&jobs, &id).await;
@@ -448,15 +489,19 @@ mod tests {
         let (_folder, catalog) = temporary().await;
         let jobs = Jobs::new(catalog);
         for _ in 0..MAX_RUNNING {
-            jobs.start(JobKind::Restore, until_cancelled).await.unwrap();
+            jobs.start(JobKind::Restore, &Id::random().unwrap(), until_cancelled)
+                .await
+                .unwrap();
         }
         assert!(matches!(
-            jobs.start(JobKind::Restore, until_cancelled).await,
+            jobs.start(JobKind::Restore, &Id::random().unwrap(), until_cancelled)
+                .await,
             Err(JobError::TooMany { .. })
         ));
         assert!(jobs.stop(Duration::from_secs(10)).await);
         assert!(matches!(
-            jobs.start(JobKind::Restore, until_cancelled).await,
+            jobs.start(JobKind::Restore, &Id::random().unwrap(), until_cancelled)
+                .await,
             Err(JobError::Stopping)
         ));
     }

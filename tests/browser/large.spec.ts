@@ -38,7 +38,7 @@ test("2 GiB: the preview is there after less than 1 % of the bytes", async ({ ap
   await dialog.getByPlaceholder("Folder on the server").fill(folder);
   await dialog.getByRole("button", { name: "Connect and add" }).click();
   await expect(dialog).toBeHidden();
-  await app.takeBackup("Recordings", { password, limit: 200_000 });
+  await app.takeBackup("Recordings", { password, limit: 200_000, reload: true });
 
   const answeredBefore = archiveBytes();
   await app.openNewestBackup();

@@ -29,6 +29,7 @@ fn guarded() -> Vec<(&'static str, String)> {
         ("POST", format!("/api/sources/{id}/backups")),
         ("GET", "/api/profiles".to_owned()),
         ("POST", "/api/profiles".to_owned()),
+        ("GET", "/api/jobs".to_owned()),
         ("GET", format!("/api/jobs/{id}")),
         ("GET", format!("/api/jobs/{id}/events")),
         ("POST", format!("/api/jobs/{id}/cancel")),

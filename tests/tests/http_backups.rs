@@ -202,6 +202,13 @@ fn a_cancelled_backup_leaves_nothing() {
     let path = format!("/api/jobs/{job}");
     while site.get(&path).json()["progress"]["rows"] == 0 {}
     assert_eq!(site.get("/api/backups").json(), json!([]));
+    // Whoever comes back meanwhile finds it.
+    let running = site.get("/api/jobs").expect(200).json();
+    assert_eq!(running.as_array().unwrap().len(), 1, "{running}");
+    assert_eq!(
+        (&running[0]["source"], &running[0]["job"]["id"]),
+        (&json!(source), &json!(job))
+    );
     let _asked = site.post(&format!("{path}/cancel"), &json!({})).expect(202);
     let view = site.ended(&job);
     assert_eq!(
@@ -210,6 +217,7 @@ fn a_cancelled_backup_leaves_nothing() {
         "{view}"
     );
     assert_eq!(site.get("/api/backups").json(), json!([]));
+    assert_eq!(site.get("/api/jobs").json(), json!([]));
     assert_eq!(fs::read_dir(site.data.join("archives")).unwrap().count(), 0);
     let _again = site.post(&format!("{path}/cancel"), &json!({})).expect(202);
 }

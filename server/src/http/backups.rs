@@ -76,7 +76,7 @@ pub(super) async fn start(
     )?;
     let job = app
         .jobs
-        .start(JobKind::Backup, |progress| job.run(progress))
+        .start(JobKind::Backup, &source.id, |progress| job.run(progress))
         .await?;
     Ok((StatusCode::ACCEPTED, Answer(json!({ "job": job }))))
 }

@@ -12,12 +12,16 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 
 use super::{Shared, id::IdInPath, problem::Problem};
-use crate::jobs::{Follow, Followed, JobView};
+use crate::jobs::{Follow, Followed, JobView, RunningJob};
 
 /// How often a job's progress is sent at most.
 const TICK: Duration = Duration::from_millis(200);
 /// How often a silent connection is shown to be alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) async fn list(State(app): State<Shared>) -> Answer<Vec<RunningJob>> {
+    Answer(app.jobs.all_running())
+}
 
 pub(super) async fn show(
     State(app): State<Shared>,

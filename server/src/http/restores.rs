@@ -58,7 +58,7 @@ pub(super) async fn start(
     };
     let job = app
         .jobs
-        .start(JobKind::Restore, |progress| job.run(progress))
+        .start(JobKind::Restore, &source.id, |progress| job.run(progress))
         .await?;
     Ok((StatusCode::ACCEPTED, Answer(json!({ "job": job }))))
 }

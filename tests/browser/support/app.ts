@@ -22,10 +22,18 @@ export class App {
     return this.page.getByRole("region", { name });
   }
 
-  /** Presses "Take a backup" and, where none was chosen yet, chooses the password. */
+  /**
+   * Presses "Take a backup" and, where none was chosen yet, chooses the password. With `reload` the page is loaded
+   * again in the middle, and must show the backup that is under way.
+   */
   async takeBackup(
     source: string,
-    { password, sensitive = false, limit = jobLimit }: { password?: string; sensitive?: boolean; limit?: number } = {},
+    {
+      password,
+      sensitive = false,
+      limit = jobLimit,
+      reload = false,
+    }: { password?: string; sensitive?: boolean; limit?: number; reload?: boolean } = {},
   ): Promise<void> {
     const card = this.source(source);
     await card.getByRole("button", { name: "Take a backup" }).click();
@@ -40,6 +48,11 @@ export class App {
     await expect(dialog).toContainText(`Back up ${source}`, { timeout: jobLimit });
     if (sensitive) await dialog.getByLabel("Include credentials").check();
     await dialog.getByRole("button", { name: "Take the backup" }).click();
+    if (reload) {
+      await expect(card.getByRole("progressbar")).toBeVisible();
+      await this.page.reload();
+      await expect(card.getByRole("progressbar")).toBeVisible();
+    }
     await expect(card.getByText("the stored copy was verified")).toBeVisible({ timeout: limit });
   }
 

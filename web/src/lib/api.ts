@@ -89,6 +89,13 @@ export interface Job {
   readonly error: { readonly code: string; readonly detail: string } | null;
 }
 
+/** A job that is at work, with the source that is backed up or restored into. */
+export interface RunningJob {
+  readonly source: Id;
+  readonly started_at: string;
+  readonly job: Job;
+}
+
 /** What the user allows, knowingly. */
 export interface Consent {
   readonly replace_existing: boolean;
@@ -185,6 +192,7 @@ export const api = {
   removeBackup: (id: Id) => remove(`api/backups/${id}`),
   archiveAddress: (id: Id) => address(`api/backups/${id}/archive`),
 
+  runningJobs: () => json<RunningJob[]>("api/jobs"),
   job: (id: Id) => json<Job>(`api/jobs/${id}`),
   cancelJob: (id: Id) => json<void>(`api/jobs/${id}/cancel`, "POST", {}),
 
