@@ -45,23 +45,15 @@ pub struct BackupRequest {
     pub exclude: Vec<String>,
 }
 
-/// Whom an archive is sealed to.
-#[derive(Clone, Debug)]
-pub enum SealTo {
-    /// Whoever knows the password.
-    Password {
-        /// The password.
-        password: Password,
-        /// What checking it costs.
-        cost: Cost,
-    },
-    /// Whoever has one of the secret keys.
-    Recipients {
-        /// Public keys.
-        recipients: Vec<Recipient>,
-        /// Secret keys, locked by passwords, that the archive carries along.
-        locked: Vec<LockedKey>,
-    },
+/// Whom an archive is sealed to. Each of these opens it.
+#[derive(Clone, Debug, Default)]
+pub struct SealTo {
+    /// A password, with what checking it costs.
+    pub password: Option<(Password, Cost)>,
+    /// Public keys.
+    pub recipients: Vec<Recipient>,
+    /// Secret keys, locked by passwords, that the archive carries along for recipients.
+    pub locked: Vec<LockedKey>,
 }
 
 /// What a backup gave.
@@ -107,6 +99,11 @@ pub enum BackupError {
         "a sensitive archive holds credentials and is written only sealed; give a password or a recipient"
     )]
     SensitiveNeedsSeal,
+    /// Sealed to nobody.
+    #[error(
+        "the archive would be sealed to nobody, so nobody could open it; give a password or a recipient"
+    )]
+    SealedToNobody,
     /// The archive.
     #[error("{0}")]
     Archive(#[from] ArchiveError),
@@ -141,6 +138,7 @@ impl BackupError {
             Self::Files(_) | Self::File { .. } => "files",
             Self::Write(_) => "write_failed",
             Self::SensitiveNeedsSeal => "sensitive_needs_seal",
+            Self::SealedToNobody => "sealed_to_nobody",
             Self::Archive(error) => error.code(),
             Self::Manifest(_) => "manifest_invalid",
             Self::Seal(error) => error.code(),

@@ -10,6 +10,8 @@ use clap::{Parser, Subcommand};
 mod backup;
 mod failure;
 mod inspect;
+mod key;
+mod key_file;
 mod output;
 mod publish;
 mod restore;
@@ -50,10 +52,12 @@ enum Command {
     Inspect(inspect::Args),
     /// Check every byte of an archive.
     Verify(verify::Args),
-    /// Seal a plain archive with a password.
+    /// Seal a plain archive with a password, or to public keys.
     Seal(seal::Args),
     /// Turn a sealed archive into a plain one.
     Unseal(unseal::Args),
+    /// Make and show keys to seal archives to.
+    Key(key::Args),
     /// Restore an archive into a database, all or nothing.
     Restore(restore::Args),
     /// Run the server: sources, backups and restores in the browser.
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
             Command::Verify(args) => verify::run(args, &output).await,
             Command::Seal(args) => seal::run(args, &output).await,
             Command::Unseal(args) => unseal::run(args, &output).await,
+            Command::Key(args) => key::run(args, &output),
             Command::Restore(args) => restore::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,
         }

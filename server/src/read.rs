@@ -9,7 +9,7 @@ use coffer_core::{
         self, FILES_INDEX_PATH, FileEntry, FilesIndexError, MANIFEST_PATH, Manifest, ManifestError,
     },
     rows::RowError,
-    seal::{self, FileKey, Password, SealError, Sealed, Unsealer},
+    seal::{self, FileKey, Password, SealError, Sealed, SecretKey, Unsealer},
     verify::VerifyError,
 };
 
@@ -67,6 +67,8 @@ pub enum Unlock {
     None,
     /// A password.
     Password(Password),
+    /// A secret key.
+    Key(SecretKey),
     /// The archive's file key.
     FileKey(FileKey),
 }
@@ -190,6 +192,7 @@ impl Plain {
                 let file_key = match unlock {
                     Unlock::None => return Err(ReadError::Locked),
                     Unlock::Password(password) => sealed.unlock(password)?,
+                    Unlock::Key(key) => sealed.unlock_with_key(key)?,
                     Unlock::FileKey(key) => {
                         sealed.unlock_with_file_key(key)?;
                         key.clone()

@@ -36,17 +36,18 @@ impl<W: Write> Sink<W> {
         let file_key = FileKey::new(*random);
         // The system gave randomness a moment ago; if it stops doing so there is no way on.
         let mut rng = UnwrapErr(SysRng);
-        let access: Vec<Access<'_>> = match to {
-            SealTo::Password { password, cost } => vec![Access::Password {
-                password,
-                cost: *cost,
-            }],
-            SealTo::Recipients { recipients, locked } => locked
-                .iter()
-                .map(Access::LockedKey)
-                .chain(recipients.iter().map(Access::Recipient))
-                .collect(),
-        };
+        let password = to.password.iter().map(|(password, cost)| Access::Password {
+            password,
+            cost: *cost,
+        });
+        let access: Vec<Access<'_>> = password
+            .chain(to.locked.iter().map(Access::LockedKey))
+            .chain(to.recipients.iter().map(Access::Recipient))
+            .collect();
+        // Carrying a locked key along opens nothing by itself.
+        if to.password.is_none() && to.recipients.is_empty() {
+            return Err(BackupError::SealedToNobody);
+        }
         let header = seal_header(&file_key, &access, &mut rng)?;
         let mut buffer = Vec::new();
         let sealer = Sealer::new(&file_key, &header, &mut rng, &mut buffer)?;

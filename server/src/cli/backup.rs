@@ -2,7 +2,6 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use coffer_core::seal::Cost;
 use serde::Serialize;
 
 use super::{
@@ -10,11 +9,11 @@ use super::{
     inspect::Overview,
     output::bytes,
     publish::Unpublished,
-    secret::PasswordArgs,
+    secret::SealArgs,
     source::{distinct, file_set, preset, url},
 };
 use crate::{
-    backup::{self, BackupRequest, SealTo},
+    backup::{self, BackupRequest},
     progress::Progress,
     read::{FileSource, ReadAt, Unlock},
     source::SourceConfig,
@@ -44,12 +43,12 @@ pub(super) struct Args {
     #[arg(long)]
     overwrite: bool,
 
-    /// Seal the archive with a password.
+    /// Seal the archive: with a password, unless recipients are given.
     #[arg(long)]
     sealed: bool,
 
     #[command(flatten)]
-    password: PasswordArgs,
+    to: SealArgs,
 
     /// Rules for the application's data: what is a credential, what to leave out.
     #[arg(long, value_name = "FILE")]
@@ -90,9 +89,9 @@ impl fmt::Display for Done {
 }
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
-    if args.password.given() && !args.sealed {
+    if args.to.given() && !args.sealed {
         return Err(Failure::usage(
-            "a password was given without --sealed; nothing was written",
+            "a password or recipient was given without --sealed; nothing was written",
         ));
     }
     distinct(&args.files)?;
@@ -104,10 +103,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     };
     let file = Unpublished::create(&args.out, args.overwrite)?;
     let seal = if args.sealed {
-        Some(SealTo::Password {
-            password: args.password.for_sealing()?,
-            cost: Cost::default(),
-        })
+        Some(args.to.seal_to()?)
     } else {
         None
     };

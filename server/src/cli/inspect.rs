@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     Failure, Output,
     output::{bytes, count, safe},
-    secret::PasswordArgs,
+    secret::OpenArgs,
     source,
 };
 use crate::read::{Look, OpenArchive, look};
@@ -24,7 +24,7 @@ pub(super) struct Args {
     file: PathBuf,
 
     #[command(flatten)]
-    password: PasswordArgs,
+    key: OpenArgs,
 
     /// Show only what shows without a password: who can open the archive.
     #[arg(long)]
@@ -264,7 +264,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         output.result(&locked, &locked);
         return Ok(());
     }
-    let unlock = args.password.for_opening(matches!(look, Look::Sealed(_)))?;
+    let unlock = args.key.unlock(matches!(look, Look::Sealed(_)))?;
     let archive = OpenArchive::open(source, &unlock)?;
     let overview = Overview::of(&archive.manifest);
     output.result(&overview, &overview);

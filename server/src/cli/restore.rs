@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{
     Failure, Output,
     output::{bytes, count, safe},
-    secret::PasswordArgs,
+    secret::OpenArgs,
     source::{self, distinct, file_set, url},
 };
 use crate::{
@@ -75,7 +75,7 @@ pub(super) struct Args {
     dry_run: bool,
 
     #[command(flatten)]
-    password: PasswordArgs,
+    key: OpenArgs,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -168,8 +168,8 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     };
     let archive = source::archive(&args.file)?;
     let unlock = args
-        .password
-        .for_opening(matches!(look(&*archive)?, Look::Sealed(_)))?;
+        .key
+        .unlock(matches!(look(&*archive)?, Look::Sealed(_)))?;
     let selection = {
         let archive = OpenArchive::open(archive.clone(), &unlock)?;
         Selection {

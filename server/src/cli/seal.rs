@@ -2,12 +2,10 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use coffer_core::seal::Cost;
 use serde::Serialize;
 
-use super::{Failure, Output, output::bytes, publish::Unpublished, secret::PasswordArgs, source};
+use super::{Failure, Output, output::bytes, publish::Unpublished, secret::SealArgs, source};
 use crate::{
-    backup::SealTo,
     convert,
     progress::Progress,
     read::{FileSource, Look, ReadAt, Unlock, look},
@@ -29,7 +27,7 @@ pub(super) struct Args {
     overwrite: bool,
 
     #[command(flatten)]
-    password: PasswordArgs,
+    to: SealArgs,
 }
 
 #[derive(Serialize)]
@@ -59,10 +57,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         ));
     }
     let file = Unpublished::create(&args.out, args.overwrite)?;
-    let to = SealTo::Password {
-        password: args.password.for_sealing()?,
-        cost: Cost::default(),
-    };
+    let to = args.to.seal_to()?;
     let progress = Progress::default();
     let (out, temporary, job_progress) = (
         file.writer()?,

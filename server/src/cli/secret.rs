@@ -1,4 +1,4 @@
-//! Passwords: from a file, an environment variable or a prompt, and never from an argument.
+//! Passwords and keys: passwords from a file, an environment variable or a prompt, and never from an argument.
 
 use std::{
     env, fs,
@@ -7,11 +7,17 @@ use std::{
 };
 
 use clap::Args;
-use coffer_core::seal::Password;
+use coffer_core::seal::{Cost, LockedKey, Password, Recipient, SealError, SecretKey};
 use zeroize::Zeroizing;
 
-use super::Failure;
-use crate::read::Unlock;
+use super::{
+    Failure,
+    key_file::{self, KeyFile},
+};
+use crate::{
+    backup::SealTo,
+    read::{ReadError, Unlock},
+};
 
 /// Where a password comes from; a prompt if neither is given.
 #[derive(Debug, Args)]
@@ -54,12 +60,12 @@ impl PasswordArgs {
         Ok(Some(password))
     }
 
-    /// A password for a new archive; a prompt asks twice.
-    pub(super) fn for_sealing(&self) -> Result<Password, Failure> {
+    /// A password for something new, such as `archive`; a prompt asks twice.
+    pub(super) fn for_new(&self, thing: &str) -> Result<Password, Failure> {
         if let Some(password) = self.named()? {
             return Ok(password);
         }
-        let first = prompt("Password for the archive: ")?;
+        let first = prompt(&format!("Password for the {thing}: "))?;
         if first.is_empty() {
             return Err(Failure::usage("the password is empty"));
         }
@@ -72,15 +78,92 @@ impl PasswordArgs {
         Ok(Password::new(&first))
     }
 
+    /// The password of something that exists, such as `archive`.
+    fn of(&self, thing: &str) -> Result<Password, Failure> {
+        match self.named()? {
+            Some(password) => Ok(password),
+            None => Ok(Password::new(&prompt(&format!(
+                "Password of the {thing}: "
+            ))?)),
+        }
+    }
+
+    /// The secret key of a locked key file.
+    pub(super) fn unlock_key(&self, key: &LockedKey) -> Result<SecretKey, Failure> {
+        key.unlock(&self.of("key file")?)
+            .and_then(|key| key.ok_or(SealError::WrongPassword))
+            .map_err(|error| ReadError::Seal(error).into())
+    }
+}
+
+/// Who can open a new archive: a password, recipients, or both.
+#[derive(Debug, Args)]
+pub(super) struct SealArgs {
+    #[command(flatten)]
+    password: PasswordArgs,
+
+    /// Seal to this public key, coffer1…; may be repeated.
+    #[arg(long = "recipient", value_name = "KEY", value_parser = recipient)]
+    recipients: Vec<Recipient>,
+
+    /// Seal to the public keys in this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    recipients_file: Option<PathBuf>,
+}
+
+fn recipient(text: &str) -> Result<Recipient, String> {
+    Recipient::parse(text).map_err(|error| error.to_string())
+}
+
+impl SealArgs {
+    /// Whether a password other than the prompt's, or a recipient, was named.
+    pub(super) const fn given(&self) -> bool {
+        self.password.given() || !self.recipients.is_empty() || self.recipients_file.is_some()
+    }
+
+    /// Whom to seal to. Without a recipient a password is needed, and asked for if none was named.
+    pub(super) fn seal_to(&self) -> Result<SealTo, Failure> {
+        let mut recipients = self.recipients.clone();
+        if let Some(path) = &self.recipients_file {
+            recipients.extend(key_file::recipients(path)?);
+        }
+        let password = if recipients.is_empty() || self.password.given() {
+            Some((self.password.for_new("archive")?, Cost::default()))
+        } else {
+            None
+        };
+        Ok(SealTo {
+            password,
+            recipients,
+            locked: Vec::new(),
+        })
+    }
+}
+
+/// What opens an archive: a password, or a key file.
+#[derive(Debug, Args)]
+pub(super) struct OpenArgs {
+    #[command(flatten)]
+    password: PasswordArgs,
+
+    /// Open the archive with the secret key in this file; a locked one takes the password.
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+}
+
+impl OpenArgs {
     /// What opens an archive; a prompt asks only for a sealed one.
-    pub(super) fn for_opening(&self, sealed: bool) -> Result<Unlock, Failure> {
+    pub(super) fn unlock(&self, sealed: bool) -> Result<Unlock, Failure> {
         if !sealed {
             return Ok(Unlock::None);
         }
-        Ok(Unlock::Password(match self.named()? {
-            Some(password) => password,
-            None => Password::new(&prompt("Password of the archive: ")?),
-        }))
+        match &self.identity {
+            None => self.password.of("archive").map(Unlock::Password),
+            Some(path) => match KeyFile::read(path)? {
+                KeyFile::Secret(key) => Ok(Unlock::Key(key)),
+                KeyFile::Locked(key) => self.password.unlock_key(&key).map(Unlock::Key),
+            },
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use coffer_core::manifest::Contents;
 use serde::Serialize;
 
-use super::{Failure, Output, output::bytes, publish::Unpublished, secret::PasswordArgs, source};
+use super::{Failure, Output, output::bytes, publish::Unpublished, secret::OpenArgs, source};
 use crate::{
     convert,
     progress::Progress,
@@ -31,7 +31,7 @@ pub(super) struct Args {
     allow_credentials: bool,
 
     #[command(flatten)]
-    password: PasswordArgs,
+    key: OpenArgs,
 }
 
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         ));
     }
     let file = Unpublished::create(&args.out, args.overwrite)?;
-    let unlock = args.password.for_opening(true)?;
+    let unlock = args.key.unlock(true)?;
     let archive = OpenArchive::open(source, &unlock)?;
     if archive.manifest.contents == Contents::Sensitive && !args.allow_credentials {
         return Err(Failure::refused(

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Failure, Output,
     output::{bytes, count},
-    secret::PasswordArgs,
+    secret::OpenArgs,
     source,
 };
 use crate::{
@@ -23,10 +23,10 @@ pub(super) struct Args {
     file: PathBuf,
 
     #[command(flatten)]
-    password: PasswordArgs,
+    key: OpenArgs,
 
     /// Compare the stored bytes with the scrub table only. Needs no password, and finds accidents, not forgery.
-    #[arg(long, conflicts_with_all = ["password_file", "password_env"])]
+    #[arg(long, conflicts_with_all = ["password_file", "password_env", "identity"])]
     scrub: bool,
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         output.result(&scrubbed, &scrubbed);
         return Ok(());
     }
-    let unlock = args.password.for_opening(matches!(look, Look::Sealed(_)))?;
+    let unlock = args.key.unlock(matches!(look, Look::Sealed(_)))?;
     let job = {
         let progress = progress.clone();
         tokio::task::spawn_blocking(move || verify(&source, &unlock, &progress))

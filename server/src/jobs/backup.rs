@@ -43,7 +43,8 @@ impl BackupJob {
         sensitive: bool,
     ) -> Result<Self, JobFailure> {
         let key = |error| JobFailure::new("bad_profile", error);
-        let seal = SealTo::Recipients {
+        let seal = SealTo {
+            password: None,
             recipients: vec![Recipient::parse(&profile.recipient).map_err(key)?],
             locked: vec![LockedKey::parse(&profile.locked).map_err(key)?],
         };
