@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod backup;
+mod extract;
 mod failure;
 mod inspect;
 mod key;
@@ -52,6 +53,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Check every byte of an archive.
     Verify(verify::Args),
+    /// Take one table or one file out of an archive, reading no more of it than that.
+    Extract(extract::Args),
     /// Seal a plain archive with a password, or to public keys.
     Seal(seal::Args),
     /// Turn a sealed archive into a plain one.
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
             Command::Backup(args) => backup::run(args, &output).await,
             Command::Inspect(args) => inspect::run(args, &output).await,
             Command::Verify(args) => verify::run(args, &output).await,
+            Command::Extract(args) => extract::run(args, &output).await,
             Command::Seal(args) => seal::run(args, &output).await,
             Command::Unseal(args) => unseal::run(args, &output).await,
             Command::Key(args) => key::run(args, &output),

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod convert;
 pub mod demo;
 pub mod engine;
+pub mod extract;
 pub mod files;
 pub mod http;
 pub mod jobs;

@@ -3,8 +3,8 @@
 use coffer_core::seal::SealError;
 
 use crate::{
-    backup::BackupError, convert::ConvertError, engine::EngineError, read::ReadError,
-    restore::RestoreError,
+    backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
+    read::ReadError, restore::RestoreError,
 };
 
 /// A failed command.
@@ -92,6 +92,16 @@ impl From<ConvertError> for Failure {
         match error {
             ConvertError::Read(error) => error.into(),
             ConvertError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExtractError> for Failure {
+    fn from(error: ExtractError) -> Self {
+        match error {
+            ExtractError::Read(error) => error.into(),
+            ExtractError::NotInArchive { .. } => Self::usage(error),
+            ExtractError::Write(_) => Self::failed("write_failed", error),
         }
     }
 }

@@ -24,6 +24,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether a program reads along.
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
     /// The result: `value` for programs, `text` for people. A reader that has gone is not this command's concern.
     pub(super) fn result(self, value: &impl Serialize, text: impl fmt::Display) {
         let mut out = io::stdout().lock();

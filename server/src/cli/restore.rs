@@ -232,26 +232,11 @@ fn select_tables(
     if names.is_empty() {
         return Ok(None);
     }
-    names
+    let tables: Result<_, _> = names
         .iter()
-        .map(|name| {
-            let mut found = archive
-                .manifest
-                .tables
-                .iter()
-                .filter(|table| table.table.name == *name || table.table.to_string() == *name);
-            match (found.next(), found.next()) {
-                (Some(table), None) => Ok(table.table.clone()),
-                (None, _) => Err(Failure::usage(format!(
-                    "the archive holds no table {name}; nothing was changed"
-                ))),
-                _ => Err(Failure::usage(format!(
-                    "the archive holds several tables {name}; name the schema too"
-                ))),
-            }
-        })
-        .collect::<Result<_, _>>()
-        .map(Some)
+        .map(|name| source::table(name, archive))
+        .collect();
+    tables.map(Some)
 }
 
 fn refusal(plan: &Plan) -> Failure {

@@ -6,12 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use coffer_core::policy::Preset;
+use coffer_core::{policy::Preset, schema::TableName};
 
 use super::Failure;
 use crate::{
     engine::DatabaseUrl,
-    read::{FileSource, ReadAt},
+    read::{FileSource, OpenArchive, ReadAt},
 };
 
 /// A database URL. Its errors never repeat a password.
@@ -60,4 +60,22 @@ pub(super) fn archive(path: &Path) -> Result<Arc<dyn ReadAt>, Failure> {
     FileSource::open(path)
         .map(|source| Arc::new(source) as Arc<dyn ReadAt>)
         .map_err(|error| Failure::file("open", path, &error))
+}
+
+/// The table of an archive that a name means, given with or without its schema.
+pub(super) fn table(name: &str, archive: &OpenArchive) -> Result<TableName, Failure> {
+    let mut found = archive
+        .manifest
+        .tables
+        .iter()
+        .filter(|table| table.table.name == name || table.table.to_string() == name);
+    match (found.next(), found.next()) {
+        (Some(table), None) => Ok(table.table.clone()),
+        (None, _) => Err(Failure::usage(format!(
+            "the archive holds no table {name}; nothing was changed"
+        ))),
+        _ => Err(Failure::usage(format!(
+            "the archive holds several tables {name}; name the schema too"
+        ))),
+    }
 }
