@@ -12,6 +12,7 @@
 //! The format is specified in `docs/format.md`.
 
 mod error;
+mod fingerprint;
 mod footer;
 mod header;
 mod key;
@@ -20,12 +21,14 @@ mod password;
 mod payload;
 mod scrub;
 mod secret;
+mod text;
 mod write;
 
 pub use error::SealError;
+pub use fingerprint::Fingerprint;
 pub use footer::{FOOTER_BYTES, Footer};
 pub use header::{HEADER_UNIT, Header, MAGIC, MAX_HEADER_BYTES, Stanza};
-pub use key::{Fingerprint, LockedKey, Recipient, SecretKey};
+pub use key::{LockedKey, Recipient, SecretKey};
 pub use open::{Lock, Opening, Sealed};
 pub use password::{Cost, Password};
 pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, Unsealer};

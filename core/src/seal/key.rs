@@ -12,73 +12,34 @@ use alloc::{
 use core::fmt;
 
 use base64ct::{Base64Unpadded, Encoding};
-use bech32::{Checksum, Hrp, primitives::decode::CheckedHrpstring};
+use bech32::Hrp;
 use hpke::{
     Deserializable, Kem, OpModeR, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256,
     kem::XWing, single_shot_open, single_shot_seal_with_rng,
 };
 use rand_core::CryptoRng;
-use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{
-    Cost, FileKey, Password, SealError, Stanza,
+    Cost, FileKey, Fingerprint, Password, SealError, Stanza,
     password::{COMMITMENT_BYTES, Purpose, SALT_BYTES, WRAPPED_BYTES, Wrapped},
+    text::TextForm,
 };
-use crate::digest::{parse_hex, push_hex};
 
 pub(super) const HYBRID_TAG: &str = "mlkem768x25519";
 pub(super) const LOCKED_KEY_TAG: &str = "locked-key";
 pub(super) const PASSWORD_TAG: &str = "argon2id";
 const HYBRID_TYPE: u8 = 1;
 const HPKE_INFO: &[u8] = b"coffer/v1/mlkem768x25519";
-const PUBLIC_HRP: Hrp = Hrp::parse_unchecked("coffer");
-const SECRET_HRP: Hrp = Hrp::parse_unchecked("coffer-secret-key-");
+const PUBLIC: TextForm = TextForm {
+    hrp: Hrp::parse_unchecked("coffer"),
+    otherwise: "a recipient starts with coffer1",
+};
+const SECRET: TextForm = TextForm {
+    hrp: Hrp::parse_unchecked("coffer-secret-key-"),
+    otherwise: "a secret key starts with COFFER-SECRET-KEY-1",
+};
 const LOCKED_PREFIX: &str = "coffer-locked-key-1";
-
-/// Bech32's checksum without its limit of 90 characters, which is for things that people type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum LongBech32 {}
-
-impl Checksum for LongBech32 {
-    type MidstateRepr = <bech32::Bech32 as Checksum>::MidstateRepr;
-    type CorrectionField = <bech32::Bech32 as Checksum>::CorrectionField;
-    const ROOT_GENERATOR: Self::CorrectionField = bech32::Bech32::ROOT_GENERATOR;
-    const ROOT_EXPONENTS: core::ops::RangeInclusive<usize> = bech32::Bech32::ROOT_EXPONENTS;
-    const CODE_LENGTH: usize = 4096;
-    const CHECKSUM_LENGTH: usize = bech32::Bech32::CHECKSUM_LENGTH;
-    const GENERATOR_SH: [u32; 5] = bech32::Bech32::GENERATOR_SH;
-    const TARGET_RESIDUE: u32 = bech32::Bech32::TARGET_RESIDUE;
-}
-
-/// The name of a key: 128 bits of SHA-256 over its public half.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    fn parse(text: &str) -> Option<Self> {
-        let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-        parse_hex(text.as_bytes())
-            .filter(|_| lower)?
-            .try_into()
-            .ok()
-            .map(Self)
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut hex = Vec::with_capacity(32);
-        push_hex(&self.0, &mut hex);
-        f.write_str(core::str::from_utf8(&hex).unwrap_or_default())
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// The public half of a key pair: whom an archive is sealed to. Its text starts with `coffer1`.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,7 +51,7 @@ impl Recipient {
     /// # Errors
     /// [`SealError::KeyMalformed`].
     pub fn parse(text: &str) -> Result<Self, SealError> {
-        let bytes = decode(text, PUBLIC_HRP, "a recipient starts with coffer1")?;
+        let bytes = decode(PUBLIC, text)?;
         <XWing as Kem>::PublicKey::from_bytes(&bytes)
             .map(Self)
             .map_err(|_| SealError::KeyMalformed {
@@ -101,12 +62,7 @@ impl Recipient {
     /// The name of the key pair.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut hasher = Sha256::new_with_prefix(b"coffer/v1/fingerprint");
-        hasher.update([HYBRID_TYPE]);
-        hasher.update(self.0.to_bytes());
-        let mut short = [0; 16];
-        short.copy_from_slice(&hasher.finalize()[..16]);
-        Fingerprint(short)
+        Fingerprint::of(HYBRID_TYPE, &self.0.to_bytes())
     }
 
     /// The stanza that gives `file_key` to this recipient.
@@ -139,7 +95,7 @@ impl Recipient {
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&encode(PUBLIC_HRP, &self.0.to_bytes()))
+        f.write_str(&PUBLIC.encode(HYBRID_TYPE, &self.0.to_bytes()))
     }
 }
 
@@ -167,11 +123,7 @@ impl SecretKey {
     /// # Errors
     /// [`SealError::KeyMalformed`].
     pub fn parse(text: &str) -> Result<Self, SealError> {
-        let bytes = Zeroizing::new(decode(
-            text,
-            SECRET_HRP,
-            "a secret key starts with COFFER-SECRET-KEY-1",
-        )?);
+        let bytes = decode(SECRET, text)?;
         <[u8; 32]>::try_from(bytes.as_slice())
             .map(Self)
             .map_err(|_| SealError::KeyMalformed {
@@ -182,9 +134,7 @@ impl SecretKey {
     /// The text form. Whoever has it can open what is sealed to the recipient.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let mut text = encode(SECRET_HRP, &self.0);
-        text.make_ascii_uppercase();
-        Zeroizing::new(text)
+        SECRET.encode_secret(HYBRID_TYPE, &self.0)
     }
 
     /// The public half.
@@ -420,36 +370,13 @@ const fn decoded_len(text: &str) -> usize {
     text.len() * 3 / 4
 }
 
-fn encode(hrp: Hrp, key: &[u8]) -> String {
-    let mut data = Zeroizing::new(Vec::with_capacity(key.len() + 1));
-    data.push(HYBRID_TYPE);
-    data.extend_from_slice(key);
-    // Fails only for more data than the code's length, and keys have a fixed one.
-    bech32::encode_lower::<LongBech32>(hrp, &data).unwrap_or_default()
-}
-
-fn decode(text: &str, hrp: Hrp, what: &'static str) -> Result<Vec<u8>, SealError> {
-    let checked = CheckedHrpstring::new::<LongBech32>(text.trim()).map_err(|_| {
-        let starts = text
-            .trim()
-            .get(..hrp.as_str().len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(hrp.as_str()));
-        SealError::KeyMalformed {
-            what: if starts {
-                "a character is missing or wrong"
-            } else {
-                what
-            },
-        }
-    })?;
-    if checked.hrp() != hrp {
-        return Err(SealError::KeyMalformed { what });
-    }
-    let mut bytes = checked.byte_iter();
-    if bytes.next() != Some(HYBRID_TYPE) {
+/// Reads a text form and checks the key's type.
+fn decode(form: TextForm, text: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let (kind, key) = form.decode(text)?;
+    if kind != HYBRID_TYPE {
         return Err(SealError::KeyMalformed {
             what: "it is of a type that this Coffer does not know",
         });
     }
-    Ok(bytes.collect())
+    Ok(key)
 }
