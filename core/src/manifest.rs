@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::{Digest, Hasher},
-    rows::RowSet,
+    rows::{Part, RowSet},
     schema::{Engine, Schema, TableName},
 };
 
@@ -48,6 +48,10 @@ pub struct Manifest {
     pub created_at: String,
     /// Whether credentials are inside.
     pub contents: Contents,
+    /// The columns whose credentials are inside; present exactly in a sensitive archive, so that a standard one can be
+    /// made of it without the application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Vec<CredentialColumn>>,
     /// The last migration that the application's ledger records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
@@ -97,6 +101,20 @@ pub enum Contents {
     Unclassified,
 }
 
+/// A column of a sensitive archive that holds credentials: the preset's rule, as it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialColumn {
+    /// The table.
+    pub table: TableName,
+    /// The column.
+    pub column: String,
+    /// What a standard archive holds in place of its values, in the engine's own output form: what PostgreSQL's type
+    /// prints, before escaping; in SQLite the text that is stored. Nothing means NULL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placeholder: Option<String>,
+}
+
 /// The migration head: the last entry of the application's migration ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +158,20 @@ pub struct PartData {
 }
 
 impl PartData {
+    /// The figures of a part, and the set of its rows.
+    #[must_use]
+    pub fn of(part: &Part) -> (Self, RowSet) {
+        let header = memchr::memchr(b'\n', &part.text).map_or(0, |at| at + 1);
+        let mut set = RowSet::new();
+        set.add_rows(part.text.get(header..).unwrap_or_default());
+        let data = Self {
+            rows: part.rows,
+            bytes: part.text.len() as u64,
+            sha256: Digest::of(&part.text),
+        };
+        (data, set)
+    }
+
     /// Size and SHA-256 of its text.
     #[must_use]
     pub const fn digest(&self) -> EntryDigest {
@@ -151,6 +183,31 @@ impl PartData {
 }
 
 impl TableData {
+    /// A table without rows, whose parts will lie in the folder `path`.
+    #[must_use]
+    pub fn empty(table: TableName, path: String) -> Self {
+        Self {
+            table,
+            path,
+            rows: 0,
+            bytes: 0,
+            digest: Self::digest_of(&[]),
+            row_set: RowSet::new(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Adds a part behind the others and gives the name of its entry.
+    pub fn push(&mut self, part: &Part) -> String {
+        let (data, set) = PartData::of(part);
+        self.rows += data.rows;
+        self.bytes += data.bytes;
+        self.row_set.add(set);
+        self.parts.push(data);
+        self.digest = Self::digest_of(&self.parts);
+        self.part_path(self.parts.len() - 1)
+    }
+
     /// The entry that holds part `index` (from 0).
     #[must_use]
     pub fn part_path(&self, index: usize) -> String {
@@ -344,6 +401,9 @@ impl Manifest {
         selected
             .tables
             .retain(|table| selection.has_table(&table.table));
+        if let Some(credentials) = &mut selected.credentials {
+            credentials.retain(|rule| selection.has_table(&rule.table));
+        }
         selected.sequences.retain(|sequence| {
             sequence
                 .owned_by

@@ -5,7 +5,7 @@ use alloc::{format, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    manifest::{Contents, LeftOut, LeftOutReason, Notice},
+    manifest::{Contents, CredentialColumn, LeftOut, LeftOutReason, Notice},
     schema::{Schema, Table, TableName},
 };
 
@@ -89,6 +89,18 @@ pub enum PolicyError {
         /// The column.
         column: String,
     },
+    /// Every row of a table would get the same value in a unique key, so that the archive could not be restored.
+    #[error(
+        "the rules for {table} put the same placeholder into every row of the unique key ({}), so the archive could \
+         not be restored; use NULL where that is possible, or leave the table out",
+        key.join(", ")
+    )]
+    PlaceholderNotUnique {
+        /// The table.
+        table: TableName,
+        /// The key's columns.
+        key: Vec<String>,
+    },
     /// Credentials were asked for without a preset that says what they are.
     #[error("a sensitive archive needs a preset that says which columns are credentials")]
     NoPreset,
@@ -125,6 +137,8 @@ pub struct Policy {
     pub contents: Contents,
     /// Tables to archive, in the schema's order.
     pub tables: Vec<TablePolicy>,
+    /// The rules that a sensitive archive carries along, so that a standard one can be made of it; else nothing.
+    pub credentials: Option<Vec<CredentialColumn>>,
     /// What is left out by rule.
     pub left_out: Vec<LeftOut>,
     /// What the one who restores should know.
@@ -150,9 +164,6 @@ pub fn decide(
         (None, false) => Contents::Unclassified,
         (None, true) => return Err(PolicyError::NoPreset),
     };
-    if let Some(preset) = preset {
-        check_rules(schema, preset)?;
-    }
     if let Some(table) = excluded
         .iter()
         .find(|name| !schema.tables.iter().any(|table| names(name, &table.name)))
@@ -161,19 +172,84 @@ pub fn decide(
             table: table.clone(),
         });
     }
+    let rules = Rules {
+        preset,
+        carried: &[],
+    };
+    decide_tables(schema, &rules, contents, excluded)
+}
+
+/// Decides what is left of an archive of `schema` when a standard one is made of it: by the rules that it carries, and
+/// those of a preset, which add to them and can't take any of them back.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_redaction(
+    schema: &Schema,
+    carried: &[CredentialColumn],
+    preset: Option<&Preset>,
+) -> Result<Policy, PolicyError> {
+    decide_tables(schema, &Rules { preset, carried }, Contents::Standard, &[])
+}
+
+/// What is said about the columns of a database.
+struct Rules<'a> {
+    preset: Option<&'a Preset>,
+    /// Rules that an archive carries; they go before those of the preset.
+    carried: &'a [CredentialColumn],
+}
+
+impl Rules<'_> {
+    /// The placeholder of a column that holds credentials.
+    fn credential(&self, table: &TableName, column: &str) -> Option<Option<&String>> {
+        let carried = self
+            .carried
+            .iter()
+            .find(|rule| rule.table == *table && rule.column == column)
+            .map(|rule| rule.placeholder.as_ref());
+        let rules = self.preset.iter().flat_map(|preset| &preset.credentials);
+        carried.or_else(|| {
+            rules
+                .filter(|rule| rule.column == column && names(&rule.table, table))
+                .map(|rule| rule.placeholder.as_ref())
+                .next()
+        })
+    }
+
+    fn leave_out(&self, table: &TableName) -> Option<&LeaveOutRule> {
+        let mut rules = self.preset.iter().flat_map(|preset| &preset.leave_out);
+        rules.find(|rule| names(&rule.table, table))
+    }
+}
+
+fn decide_tables(
+    schema: &Schema,
+    rules: &Rules<'_>,
+    contents: Contents,
+    excluded: &[String],
+) -> Result<Policy, PolicyError> {
+    if let Some(preset) = rules.preset {
+        check_rules(schema, preset)?;
+    }
     let mut policy = Policy {
         contents,
         tables: Vec::new(),
+        credentials: (contents == Contents::Sensitive).then(Vec::new),
         left_out: Vec::new(),
         notices: Vec::new(),
     };
     for table in &schema.tables {
-        decide_table(table, preset, excluded, &mut policy);
+        decide_table(table, rules, excluded, &mut policy)?;
     }
     Ok(policy)
 }
 
-fn decide_table(table: &Table, preset: Option<&Preset>, excluded: &[String], policy: &mut Policy) {
+fn decide_table(
+    table: &Table,
+    rules: &Rules<'_>,
+    excluded: &[String],
+    policy: &mut Policy,
+) -> Result<(), PolicyError> {
     let leave_out = |reason, detail| LeftOut::Table {
         table: table.name.clone(),
         reason,
@@ -184,20 +260,15 @@ fn decide_table(table: &Table, preset: Option<&Preset>, excluded: &[String], pol
         policy
             .left_out
             .push(leave_out(LeftOutReason::Excluded, None));
-        return;
+        return Ok(());
     }
-    let rule = preset.and_then(|preset| {
-        preset
-            .leave_out
-            .iter()
-            .find(|rule| names(&rule.table, &table.name))
-    });
-    if let Some(rule) = rule {
+    if let Some(rule) = rules.leave_out(&table.name) {
         policy
             .left_out
             .push(leave_out(rule.reason, rule.detail.clone()));
-        return;
+        return Ok(());
     }
+    check_unique(table, rules)?;
     let mut columns = Vec::new();
     for column in &table.columns {
         if column.generated {
@@ -209,28 +280,28 @@ fn decide_table(table: &Table, preset: Option<&Preset>, excluded: &[String], pol
             });
             continue;
         }
-        let rule = preset.and_then(|preset| {
-            preset
-                .credentials
-                .iter()
-                .find(|rule| rule.column == column.name && names(&rule.table, &table.name))
-        });
-        columns.push(match rule {
-            Some(rule) if policy.contents == Contents::Standard => {
+        let rule = rules.credential(&table.name, &column.name);
+        columns.push(match (rule, &mut policy.credentials) {
+            (Some(placeholder), None) => {
                 policy.left_out.push(LeftOut::Column {
                     table: table.name.clone(),
                     column: column.name.clone(),
                     reason: LeftOutReason::Credential,
                     placeholder: Some(
-                        rule.placeholder
-                            .as_ref()
-                            .map_or_else(|| "NULL".into(), |text| format!("{text:?}")),
+                        placeholder.map_or_else(|| "NULL".into(), |text| format!("{text:?}")),
                     ),
                 });
-                ColumnPolicy::Replace(rule.placeholder.clone())
+                ColumnPolicy::Replace(placeholder.cloned())
             }
-            Some(_) => ColumnPolicy::Keep,
-            None => {
+            (Some(placeholder), Some(carried)) => {
+                carried.push(CredentialColumn {
+                    table: table.name.clone(),
+                    column: column.name.clone(),
+                    placeholder: placeholder.cloned(),
+                });
+                ColumnPolicy::Keep
+            }
+            (None, _) => {
                 if looks_like_credential(&column.name) {
                     policy.notices.push(Notice::LooksLikeCredential {
                         table: table.name.clone(),
@@ -245,6 +316,23 @@ fn decide_table(table: &Table, preset: Option<&Preset>, excluded: &[String], pol
         table: table.name.clone(),
         columns,
     });
+    Ok(())
+}
+
+/// Refuses placeholders that would be all that a unique key holds: the rows could not be loaded.
+fn check_unique(table: &Table, rules: &Rules<'_>) -> Result<(), PolicyError> {
+    let replaced = |column: &String| matches!(rules.credential(&table.name, column), Some(Some(_)));
+    let keys = core::iter::once(&table.primary_key).chain(&table.unique);
+    match keys
+        .filter(|key| !key.is_empty())
+        .find(|key| key.iter().all(replaced))
+    {
+        Some(key) => Err(PolicyError::PlaceholderNotUnique {
+            table: table.name.clone(),
+            key: key.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn check_rules(schema: &Schema, preset: &Preset) -> Result<(), PolicyError> {
@@ -387,10 +475,78 @@ mod tests {
             policy.tables[0].columns,
             vec![ColumnPolicy::Keep, ColumnPolicy::Keep]
         );
+        let carried = policy.credentials.unwrap();
+        assert_eq!(
+            carried,
+            vec![CredentialColumn {
+                table: TableName::new("public", "users"),
+                column: "password_hash".into(),
+                placeholder: None,
+            }]
+        );
+        let redaction = decide_redaction(&schema(), &carried, None).unwrap();
+        assert_eq!(redaction.contents, Contents::Standard);
+        assert_eq!(redaction.credentials, None);
+        assert_eq!(
+            redaction.tables[1].columns,
+            vec![ColumnPolicy::Keep, ColumnPolicy::Replace(None)]
+        );
         assert_eq!(
             decide(&schema(), None, true, &[]),
             Err(PolicyError::NoPreset)
         );
+    }
+
+    #[test]
+    fn a_preset_adds_to_the_rules_of_an_archive_and_takes_none_back() {
+        let carried = [CredentialColumn {
+            table: TableName::new("public", "users"),
+            column: "password_hash".into(),
+            placeholder: Some("archive".into()),
+        }];
+        let mut preset = preset();
+        preset.leave_out.clear();
+        preset.credentials[0].placeholder = Some("preset".into());
+        preset.credentials.push(CredentialRule {
+            table: "sessions".into(),
+            column: "token".into(),
+            placeholder: Some("none".into()),
+        });
+        let replace = |text: &str| ColumnPolicy::Replace(Some(text.into()));
+        let policy = decide_redaction(&schema(), &carried, Some(&preset)).unwrap();
+        assert_eq!(policy.tables[0].columns, vec![replace("none")]);
+        assert_eq!(
+            policy.tables[1].columns,
+            vec![ColumnPolicy::Keep, replace("archive")]
+        );
+        preset.credentials.clear();
+        let policy = decide_redaction(&schema(), &carried, Some(&preset)).unwrap();
+        assert_eq!(policy.tables[1].columns[1], replace("archive"));
+    }
+
+    #[test]
+    fn placeholders_that_no_table_could_hold_are_errors() {
+        let mut preset = preset();
+        preset.credentials[0].placeholder = Some("!".into());
+        for (primary_key, unique, refused) in [
+            (&["password_hash"][..], &[][..], true),
+            (&["name"], &["password_hash"], true),
+            (&["name", "password_hash"], &[], false),
+            (&["name"], &["name", "password_hash"], false),
+        ] {
+            let owned = |key: &[&str]| key.iter().map(|name| (*name).into()).collect();
+            let mut schema = schema();
+            schema.tables[1].primary_key = owned(primary_key);
+            schema.tables[1].unique = vec![owned(unique)];
+            let policy = decide(&schema, Some(&preset), false, &[]);
+            assert_eq!(
+                matches!(policy, Err(PolicyError::PlaceholderNotUnique { .. })),
+                refused,
+                "{policy:?}"
+            );
+            // Left out, it has no rows that could collide.
+            assert!(decide(&schema, Some(&preset), false, &["users".into()]).is_ok());
+        }
     }
 
     #[test]

@@ -68,6 +68,14 @@ pub trait Snapshot: Send {
     /// The single text value that a query gives, `None` if it gives no row or NULL.
     async fn scalar(&mut self, query: &str) -> Result<Option<String>, EngineError>;
 
+    /// How `text`, read as a value of this column, comes out of the database again.
+    async fn printed(
+        &mut self,
+        table: &TableName,
+        column: &str,
+        text: &str,
+    ) -> Result<String, EngineError>;
+
     /// Sends the rows of one table as parts, in the stored columns' order. Ends early when the receiver is gone;
     /// the snapshot may not be usable after that.
     async fn export(

@@ -16,6 +16,8 @@ export interface Manifest {
   /** When the snapshot was taken: RFC 3339 in UTC with whole seconds. */
   readonly created_at: string;
   readonly contents: Contents;
+  /** The columns whose credentials are inside; present exactly in a sensitive archive. */
+  readonly credentials?: readonly CredentialColumn[];
   /** The last migration that the application's ledger records. */
   readonly migration?: Migration;
   readonly schema_sha256: string;
@@ -46,6 +48,13 @@ export type Engine = "postgres" | "sqlite";
  * - `unclassified`: no preset was used, so nobody can say; to be treated as sensitive.
  */
 export type Contents = "standard" | "sensitive" | "unclassified";
+
+export interface CredentialColumn {
+  readonly table: TableName;
+  readonly column: string;
+  /** What a standard archive holds in place of its values; absent for NULL. */
+  readonly placeholder?: string;
+}
 
 export interface Migration {
   readonly ledger: TableName;

@@ -49,7 +49,8 @@ pub enum ManifestError {
     /// File sets without an index, or an index without file sets.
     #[error("the manifest's file sets and files index do not fit together")]
     FilesIndex,
-    /// A standard archive that says that it holds a credential, or the like.
+    /// What it says about credentials doesn't fit what it says that it is: left out of an archive that is not
+    /// standard, listed in one that is not sensitive, or not listed in one that is.
     #[error("the manifest contradicts itself about credentials")]
     Contents,
     /// A selection names what the archive doesn't hold.
@@ -132,6 +133,30 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     });
     if says_credential && manifest.contents != Contents::Standard {
         return Err(ManifestError::Contents);
+    }
+    if manifest.credentials.is_some() != (manifest.contents == Contents::Sensitive) {
+        return Err(ManifestError::Contents);
+    }
+    check_credentials(manifest)
+}
+
+/// Each rule can be applied: its column is in the archive, once, and can hold what it says.
+fn check_credentials(manifest: &Manifest) -> Result<(), ManifestError> {
+    let mut seen = BTreeSet::new();
+    for rule in manifest.credentials.iter().flatten() {
+        let column = format!("the credential {}.{}", rule.table, rule.column);
+        let applies = manifest.table(&rule.table).is_some()
+            && manifest.schema.table(&rule.table).is_some_and(|table| {
+                table.stored_columns().any(|stored| {
+                    stored.name == rule.column && (stored.nullable || rule.placeholder.is_some())
+                })
+            });
+        if !applies {
+            return Err(ManifestError::Schema(column));
+        }
+        if !seen.insert((&rule.table, &rule.column)) {
+            return Err(ManifestError::Twice(column));
+        }
     }
     Ok(())
 }
@@ -236,7 +261,7 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::{
-        manifest::{LeftOutReason, PartData, Product, Selection},
+        manifest::{CredentialColumn, LeftOutReason, PartData, Product, Selection},
         schema::{Column, Engine, Schema, Table, TableName},
     };
     use alloc::{vec, vec::Vec};
@@ -288,6 +313,7 @@ mod tests {
             engine_version: "15.1".into(),
             created_at: "2026-11-21T04:05:06Z".into(),
             contents: Contents::Standard,
+            credentials: None,
             migration: None,
             schema_sha256: schema.hash(),
             schema,
@@ -310,10 +336,29 @@ mod tests {
         }
     }
 
+    /// Makes a manifest sensitive, with these columns as its credentials.
+    fn credentials(manifest: &mut Manifest, columns: &[(&str, &str, Option<&str>)]) {
+        manifest.contents = Contents::Sensitive;
+        let rules = columns
+            .iter()
+            .map(|(table, column, placeholder)| CredentialColumn {
+                table: TableName::new("public", *table),
+                column: (*column).into(),
+                placeholder: placeholder.map(Into::into),
+            });
+        manifest.credentials = Some(rules.collect());
+    }
+
     #[test]
     fn what_is_written_is_read() {
-        let manifest = manifest();
-        assert_eq!(Manifest::parse(&manifest.to_json().unwrap()), Ok(manifest));
+        let mut manifest = manifest();
+        for sensitive in [false, true] {
+            if sensitive {
+                credentials(&mut manifest, &[("a", "id", Some("0"))]);
+            }
+            let json = manifest.to_json().unwrap();
+            assert_eq!(Manifest::parse(&json).as_ref(), Ok(&manifest));
+        }
     }
 
     #[test]
@@ -385,6 +430,7 @@ mod tests {
             (
                 |m| {
                     m.contents = Contents::Sensitive;
+                    m.credentials = Some(vec![]);
                     m.left_out.push(LeftOut::Column {
                         table: TableName::new("public", "a"),
                         column: "id".into(),
@@ -393,6 +439,27 @@ mod tests {
                     });
                 },
                 ManifestError::Contents,
+            ),
+            (
+                |m| m.contents = Contents::Sensitive,
+                ManifestError::Contents,
+            ),
+            (|m| m.credentials = Some(vec![]), ManifestError::Contents),
+            (
+                |m| credentials(m, &[("a", "id", Some("0")), ("a", "id", Some("1"))]),
+                ManifestError::Twice("the credential public.a.id".into()),
+            ),
+            (
+                |m| credentials(m, &[("a", "id", None)]),
+                ManifestError::Schema("the credential public.a.id".into()),
+            ),
+            (
+                |m| credentials(m, &[("a", "key", Some("0"))]),
+                ManifestError::Schema("the credential public.a.key".into()),
+            ),
+            (
+                |m| credentials(m, &[("c", "id", Some("0"))]),
+                ManifestError::Schema("the credential public.c.id".into()),
             ),
         ];
         for (change, error) in cases {
@@ -432,6 +499,14 @@ mod tests {
         let selected = manifest().select(&selection).unwrap();
         assert_eq!(selected.tables.len(), 1);
         assert_eq!(selected.left_out.len(), 1);
+        assert!(selected.to_json().is_ok());
+        let mut sensitive = manifest();
+        credentials(
+            &mut sensitive,
+            &[("a", "id", Some("0")), ("b", "id", Some("0"))],
+        );
+        let selected = sensitive.select(&selection).unwrap();
+        assert_eq!(selected.credentials.as_ref().map(Vec::len), Some(1));
         assert!(selected.to_json().is_ok());
         let unknown = Selection {
             tables: Some(vec![TableName::new("public", "c")]),

@@ -13,16 +13,16 @@ use coffer_core::{
     digest::Hasher,
     manifest::{
         EntryDigest, FILES_INDEX_PATH, FORMAT_VERSION, FileEntry, FileSet, LeftOut, MANIFEST_PATH,
-        Manifest, Notice, PartData, Product, TableData, files,
+        Manifest, Notice, Product, TableData, files,
     },
     policy::Policy,
-    rows::{Part, RowSet},
+    rows::Part,
     schema::TableName,
     seal::FileKey,
 };
 use tokio::sync::mpsc;
 
-use super::{BackupError, BackupReport, SealTo, Work, empty_table, sink::Sink};
+use super::{BackupError, BackupReport, SealTo, Work, sink::Sink};
 use crate::{
     engine::Database,
     files::{Found, Stamp, fill, walk},
@@ -116,31 +116,15 @@ impl<W: Write> Packer<W> {
                 format!("tables/%~{number}")
             };
         }
-        self.tables.push(empty_table(table, path));
+        self.tables.push(TableData::empty(table, path));
     }
 
     fn part(&mut self, part: Part) -> Result<(), BackupError> {
         let Some(table) = self.tables.last_mut() else {
             return Err(BackupError::Defect);
         };
-        let data = PartData {
-            rows: part.rows,
-            bytes: part.text.len() as u64,
-            sha256: Digest::of(&part.text),
-        };
-        let header = part
-            .text
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let mut set = RowSet::new();
-        set.add_rows(part.text.get(header..).unwrap_or_default());
-        table.row_set.add(set);
-        table.rows += data.rows;
-        table.bytes += data.bytes;
-        let (rows, bytes) = (data.rows, data.bytes);
-        table.parts.push(data);
-        let path = table.part_path(table.parts.len() - 1);
+        let (rows, bytes) = (part.rows, part.text.len() as u64);
+        let path = table.push(&part);
         self.archive
             .add(&path, &pack(part.text), &mut self.buffer)?;
         self.progress.add_rows(rows);
@@ -155,9 +139,6 @@ impl<W: Write> Packer<W> {
     }
 
     fn finish(mut self) -> Result<BackupReport, BackupError> {
-        for table in &mut self.tables {
-            table.digest = TableData::digest_of(&table.parts);
-        }
         let file_sets = self.files()?;
         let files_index = if file_sets.is_empty() {
             None
@@ -234,6 +215,7 @@ impl<W: Write> Packer<W> {
             engine_version: facts.engine_version.clone(),
             created_at: created_at.clone(),
             contents: policy.contents,
+            credentials: policy.credentials.clone(),
             migration: facts.migration.clone(),
             schema_sha256: facts.schema.hash(),
             schema: facts.schema.clone(),

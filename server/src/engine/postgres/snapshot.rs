@@ -149,6 +149,29 @@ impl Snapshot for PostgresSnapshot {
         Ok(value.transpose()?.flatten())
     }
 
+    /// `format` uses the type's output function, as COPY does; a cast to text does not for every type.
+    async fn printed(
+        &mut self,
+        table: &TableName,
+        column: &str,
+        text: &str,
+    ) -> Result<String, EngineError> {
+        let type_name = self
+            .catalog
+            .table(table)?
+            .stored_columns()
+            .find(|stored| stored.name == column)
+            .map(|stored| stored.type_name.clone())
+            .ok_or_else(|| EngineError::NoColumn {
+                target: self.link.target().to_owned(),
+                table: table.clone(),
+                column: column.to_owned(),
+            })?;
+        let literal = sql::literal(text);
+        let query = format!("SELECT format('%s', {literal}::{type_name})");
+        Ok(self.scalar(&query).await?.unwrap_or_default())
+    }
+
     async fn export(
         &mut self,
         policy: &TablePolicy,
