@@ -11,27 +11,33 @@
 //! [`Sealed`] is what can be said without a key; [`Unsealer`] turns ranges of the file into plaintext.
 //! The format is specified in `docs/format.md`.
 
+mod batch;
 mod error;
 mod fingerprint;
 mod footer;
 mod header;
 mod key;
+mod locks;
 mod open;
 mod password;
 mod payload;
 mod scrub;
 mod secret;
+#[cfg(test)]
+mod testing;
 mod text;
 mod write;
 
+pub use batch::{Batch, ChunkSealer, PayloadKey};
 pub use error::SealError;
 pub use fingerprint::Fingerprint;
 pub use footer::{FOOTER_BYTES, Footer};
 pub use header::{HEADER_UNIT, Header, MAGIC, MAX_HEADER_BYTES, Stanza};
-pub use key::{LockedKey, Recipient, SecretKey};
-pub use open::{Lock, Opening, Sealed};
+pub use key::{KeyType, LockedKey, Recipient, SecretKey};
+pub use locks::{Lock, Locks, Unlocked};
+pub use open::{Opening, Sealed};
 pub use password::{Cost, Password};
 pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, Unsealer};
-pub use scrub::{SCRUB_BLOCK_BYTES, ScrubChecker};
+pub use scrub::{BlockCut, SCRUB_BLOCK_BYTES, ScrubChecker};
 pub use secret::FileKey;
 pub use write::{Access, Sealer, seal_header, sealed_len};

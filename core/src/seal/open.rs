@@ -1,21 +1,12 @@
-//! Reading header and footer, and unlocking.
+//! Reading header and footer.
 
 use alloc::vec::Vec;
 
-use zeroize::Zeroizing;
-
 use super::{
-    FOOTER_BYTES, FileKey, Fingerprint, Footer, HEADER_UNIT, Header, LockedKey, PREFIX_BYTES,
-    Password, SealError, SecretKey, Unsealer,
-    header::block_len,
-    key::{self, HybridStanza},
-    password::Purpose,
-    payload::Layout,
+    FOOTER_BYTES, FileKey, Footer, HEADER_UNIT, Header, Lock, Locks, PREFIX_BYTES, Password,
+    SealError, SecretKey, Unsealer, header::block_len, payload::Layout,
 };
 use crate::range::ByteRange;
-
-/// Most stanzas that a password is tried on: each costs a key derivation.
-const MAX_PASSWORD_STANZAS: usize = 8;
 
 #[derive(Debug)]
 enum State {
@@ -162,23 +153,10 @@ impl Opening {
 /// What can be said about a sealed archive without a key.
 #[derive(Debug)]
 pub struct Sealed {
-    header: Header,
+    locks: Locks,
     header_len: u64,
     footer: Footer,
     layout: Layout,
-}
-
-/// One way into a sealed archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lock {
-    /// A password.
-    Password,
-    /// A password that unlocks the key with this name.
-    LockedKey(Fingerprint),
-    /// The secret key with this name.
-    Key(Fingerprint),
-    /// Something that this version doesn't know.
-    Unknown(alloc::string::String),
 }
 
 impl Sealed {
@@ -204,57 +182,24 @@ impl Sealed {
                 found: file_len,
             });
         }
-        let sealed = Self {
+        Ok(Self {
             layout: Layout::new(header_len, footer.payload_len)?,
-            header,
+            locks: Locks::new(header)?,
             header_len,
             footer,
-        };
-        // Known stanzas must have their exact form before any cryptography is tried on one of them.
-        let mut passwords = 0;
-        for stanza in sealed.header.stanzas() {
-            match stanza.tag.as_str() {
-                key::PASSWORD_TAG => {
-                    key::password_from_stanza(stanza)?;
-                    passwords += 1;
-                }
-                key::LOCKED_KEY_TAG => {
-                    LockedKey::from_stanza(stanza)?;
-                    passwords += 1;
-                }
-                key::HYBRID_TAG => {
-                    HybridStanza::from_stanza(stanza)?;
-                }
-                _ => {}
-            }
-        }
-        if passwords > MAX_PASSWORD_STANZAS {
-            return Err(SealError::HeaderMalformed {
-                what: "it has too many passwords",
-            });
-        }
-        Ok(sealed)
+        })
     }
 
-    /// The ways in, in the header's order; empty for a restore bundle, whose key is handed over.
+    /// The ways in, which the header alone holds.
+    #[must_use]
+    pub const fn header_locks(&self) -> &Locks {
+        &self.locks
+    }
+
+    /// As [`Locks::list`].
     #[must_use]
     pub fn locks(&self) -> Vec<Lock> {
-        self.header
-            .stanzas()
-            .iter()
-            .map(|stanza| match stanza.tag.as_str() {
-                key::PASSWORD_TAG => Lock::Password,
-                key::LOCKED_KEY_TAG => LockedKey::from_stanza(stanza).map_or_else(
-                    |_| Lock::Unknown(stanza.tag.clone()),
-                    |key| Lock::LockedKey(key.fingerprint()),
-                ),
-                key::HYBRID_TAG => HybridStanza::from_stanza(stanza).map_or_else(
-                    |_| Lock::Unknown(stanza.tag.clone()),
-                    |key| Lock::Key(key.fingerprint),
-                ),
-                _ => Lock::Unknown(stanza.tag.clone()),
-            })
-            .collect()
+        self.locks.list()
     }
 
     /// Bytes of the header block.
@@ -287,74 +232,28 @@ impl Sealed {
         ByteRange::new(self.layout.offset, PREFIX_BYTES as u64)
     }
 
-    /// The file key, by a password: directly, or through a key that the password unlocks.
+    /// As [`Locks::unlock`].
     ///
     /// # Errors
-    /// [`SealError::NotARecipient`] if no password opens this archive, [`SealError::WrongPassword`],
-    /// [`SealError::CostTooHigh`], [`SealError::HeaderDamaged`].
+    /// As there.
     pub fn unlock(&self, password: &Password) -> Result<FileKey, SealError> {
-        let mut any = false;
-        for stanza in self.header.stanzas() {
-            let found = match stanza.tag.as_str() {
-                key::PASSWORD_TAG => {
-                    any = true;
-                    key::password_from_stanza(stanza)?
-                        .unwrap(password, Purpose::FileKey)?
-                        .map(|key: Zeroizing<[u8; 32]>| FileKey::new(*key))
-                }
-                key::LOCKED_KEY_TAG => {
-                    any = true;
-                    match LockedKey::from_stanza(stanza)?.unlock(password)? {
-                        Some(secret) => {
-                            Some(self.find_by_key(&secret)?.ok_or(SealError::HeaderDamaged)?)
-                        }
-                        None => None,
-                    }
-                }
-                _ => None,
-            };
-            if let Some(file_key) = found {
-                self.header.verify(&file_key)?;
-                return Ok(file_key);
-            }
-        }
-        Err(if any {
-            SealError::WrongPassword
-        } else {
-            SealError::NotARecipient
-        })
+        self.locks.unlock(password)
     }
 
-    /// The file key, by a secret key.
+    /// As [`Locks::unlock_with_key`].
     ///
     /// # Errors
-    /// [`SealError::NotARecipient`] or [`SealError::HeaderDamaged`].
+    /// As there.
     pub fn unlock_with_key(&self, secret: &SecretKey) -> Result<FileKey, SealError> {
-        let file_key = self.find_by_key(secret)?.ok_or(SealError::NotARecipient)?;
-        self.header.verify(&file_key)?;
-        Ok(file_key)
+        self.locks.unlock_with_key(secret)
     }
 
-    /// Checks that a file key that was handed over belongs to this header.
+    /// As [`Locks::unlock_with_file_key`].
     ///
     /// # Errors
-    /// [`SealError::HeaderDamaged`].
+    /// As there.
     pub fn unlock_with_file_key(&self, file_key: &FileKey) -> Result<(), SealError> {
-        self.header.verify(file_key)
-    }
-
-    fn find_by_key(&self, secret: &SecretKey) -> Result<Option<FileKey>, SealError> {
-        for stanza in self
-            .header
-            .stanzas()
-            .iter()
-            .filter(|stanza| stanza.tag == key::HYBRID_TAG)
-        {
-            if let Some(file_key) = secret.unwrap(&HybridStanza::from_stanza(stanza)?)? {
-                return Ok(Some(file_key));
-            }
-        }
-        Ok(None)
+        self.locks.unlock_with_file_key(file_key)
     }
 
     /// Ready to decrypt, from the bytes of [`Sealed::prefix_range`].
