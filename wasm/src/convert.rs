@@ -162,9 +162,12 @@ pub(crate) fn locks(locks: Vec<Lock>) -> Result<JsValue, Failure> {
             Lock::LockedKey(key) => JsLock::LockedKey {
                 fingerprint: key.to_string(),
             },
-            Lock::Key(key) => JsLock::Key {
-                r#type: "mlkem768x25519",
-                fingerprint: key.to_string(),
+            Lock::Key {
+                key_type,
+                fingerprint,
+            } => JsLock::Key {
+                r#type: key_type.tag(),
+                fingerprint: fingerprint.to_string(),
             },
             Lock::Unknown(tag) => JsLock::Unknown { r#type: tag },
         })

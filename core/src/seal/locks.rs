@@ -74,7 +74,7 @@ pub struct Unlocked {
     pub file_key: FileKey,
     /// The stanza that gave it, counted from 0 in the order of [`Locks::list`].
     pub stanza: usize,
-    /// The secret key that a password unlocked on the way.
+    /// The secret key that took part, given or unlocked by the password.
     pub secret: Option<SecretKey>,
 }
 
@@ -162,7 +162,7 @@ impl Locks {
         Ok(Unlocked {
             file_key,
             stanza,
-            secret: None,
+            secret: Some(secret.clone()),
         })
     }
 
@@ -179,8 +179,7 @@ impl Locks {
     /// # Errors
     /// As there.
     pub fn unlock_with_key(&self, secret: &SecretKey) -> Result<FileKey, SealError> {
-        self.open_with_key(secret)
-            .map(|unlocked| unlocked.file_key)
+        self.open_with_key(secret).map(|unlocked| unlocked.file_key)
     }
 
     /// Checks that a file key that was handed over belongs to this header.

@@ -1,16 +1,23 @@
 //! Wrapping 32 secret bytes under a password: Argon2id (RFC 9106), a commitment, AES-256-GCM.
 
-use alloc::string::String;
+use alloc::{
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
 use core::fmt;
 
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce, aead::AeadInOut};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64ct::{Base64Unpadded, Encoding};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{SealError, secret::expand};
+use super::{SealError, Stanza, secret::expand};
 
+/// Type of the stanza that gives the file key to a password.
+pub(super) const PASSWORD_TAG: &str = "argon2id";
 /// Bytes of a wrapped secret: 32 of ciphertext and 16 of tag.
 pub(super) const WRAPPED_BYTES: usize = 48;
 /// Bytes of a salt.
@@ -209,4 +216,60 @@ impl Wrapped {
             .map_err(|_| SealError::HeaderDamaged)?;
         Ok(Some(secret))
     }
+
+    /// The stanza of a file key that is wrapped.
+    pub(super) fn to_stanza(&self) -> Stanza {
+        Stanza {
+            tag: PASSWORD_TAG.to_string(),
+            args: self.to_args(),
+            body: self.body.to_vec(),
+        }
+    }
+
+    /// The opposite of [`Wrapped::to_stanza`].
+    pub(super) fn from_stanza(stanza: &Stanza) -> Result<Self, SealError> {
+        Self::from_args(&stanza.args, &stanza.body).ok_or(SealError::HeaderMalformed {
+            what: "an argon2id stanza has a wrong form",
+        })
+    }
+
+    /// All but the body as words.
+    pub(super) fn to_args(&self) -> Vec<String> {
+        vec![
+            self.cost.memory_kib.to_string(),
+            self.cost.passes.to_string(),
+            self.cost.lanes.to_string(),
+            Base64Unpadded::encode_string(&self.salt),
+            Base64Unpadded::encode_string(&self.commitment),
+        ]
+    }
+
+    /// The opposite of [`Wrapped::to_args`]; `None` for every other spelling.
+    pub(super) fn from_args(args: &[String], body: &[u8]) -> Option<Self> {
+        let [memory, passes, lanes, salt, commitment] = args else {
+            return None;
+        };
+        Some(Self {
+            cost: Cost {
+                memory_kib: number(memory)?,
+                passes: number(passes)?,
+                lanes: number(lanes)?,
+            },
+            salt: exact(salt)?,
+            commitment: exact(commitment)?,
+            body: body.try_into().ok()?,
+        })
+    }
+}
+
+/// A number in its one spelling, so that no two headers mean the same.
+fn number(text: &str) -> Option<u32> {
+    text.parse::<u32>()
+        .ok()
+        .filter(|number| number.to_string() == text)
+}
+
+/// Exactly `N` bytes of base64.
+fn exact<const N: usize>(text: &str) -> Option<[u8; N]> {
+    Base64Unpadded::decode_vec(text).ok()?.try_into().ok()
 }

@@ -8,7 +8,6 @@ use zeroize::Zeroize;
 use super::{
     CHUNK_BYTES, Cost, FOOTER_BYTES, FileKey, Footer, Header, LockedKey, PREFIX_BYTES, Password,
     Recipient, SealError, TAG_BYTES,
-    key::password_stanza,
     password::{Purpose, SALT_BYTES, Wrapped},
     payload::{self, ChunkCipher},
     scrub::{BlockHasher, table_len},
@@ -48,13 +47,7 @@ pub fn seal_header(
                 let mut salt = [0; SALT_BYTES];
                 rng.fill_bytes(&mut salt);
                 let key = file_key.expose();
-                password_stanza(&Wrapped::wrap(
-                    key,
-                    password,
-                    Purpose::FileKey,
-                    *cost,
-                    salt,
-                )?)
+                Wrapped::wrap(key, password, Purpose::FileKey, *cost, salt)?.to_stanza()
             }
             Access::Recipient(recipient) => recipient.wrap(file_key, rng)?,
             Access::LockedKey(key) => key.to_stanza(),
@@ -186,40 +179,12 @@ mod tests {
     use super::*;
     use crate::{
         range::ByteRange,
-        seal::{Lock, Opening, ScrubChecker, Sealed, SecretKey},
+        seal::{
+            KeyType, Lock, Opening, ScrubChecker, Sealed, SecretKey,
+            testing::{CHEAP, TestRng},
+        },
     };
     use alloc::{string::ToString, vec};
-    use core::convert::Infallible;
-    use rand_core::{TryCryptoRng, TryRng};
-    use sha2::{Digest as _, Sha512};
-
-    /// Predictable bytes for tests.
-    struct TestRng(u64);
-
-    impl TryRng for TestRng {
-        type Error = Infallible;
-        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-            Ok(self.try_next_u64()? as u32)
-        }
-        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-            self.0 += 1;
-            let digest = Sha512::digest(self.0.to_be_bytes());
-            Ok(u64::from_be_bytes(digest[..8].try_into().unwrap()))
-        }
-        fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-            for chunk in out.chunks_mut(8) {
-                chunk.copy_from_slice(&self.try_next_u64()?.to_be_bytes()[..chunk.len()]);
-            }
-            Ok(())
-        }
-    }
-    impl TryCryptoRng for TestRng {}
-
-    const CHEAP: Cost = Cost {
-        memory_kib: 64,
-        passes: 1,
-        lanes: 1,
-    };
 
     fn content(len: usize) -> Vec<u8> {
         (0..len).map(|at| (at * 31 % 251) as u8).collect()
@@ -320,61 +285,48 @@ mod tests {
 
     #[test]
     fn a_server_can_seal_for_a_password_that_it_does_not_know() {
-        let mut rng = TestRng(77);
-        let secret = SecretKey::generate(&mut rng);
-        let locked = LockedKey::lock(&secret, &Password::new("pass"), CHEAP, &mut rng).unwrap();
-        // Recipient and locked key go to the server as text.
-        let recipient = Recipient::parse(&secret.recipient().unwrap().to_string()).unwrap();
-        let carried = LockedKey::parse(&locked.to_string()).unwrap();
-        assert_eq!(carried, locked);
-        let key = FileKey::new([5; 32]);
-        let access = [Access::LockedKey(&carried), Access::Recipient(&recipient)];
-        let file = seal(b"rows", 10, &access, &key);
-        let sealed = open(&file, 4096).unwrap();
-        assert_eq!(sealed.locks().len(), 2);
-        assert_eq!(
-            sealed.unlock(&Password::new("pass")).unwrap().expose(),
-            key.expose()
-        );
-        assert_eq!(
-            sealed.unlock(&Password::new("other")).err(),
-            Some(SealError::WrongPassword)
-        );
-        assert_eq!(
-            sealed.unlock_with_key(&secret).unwrap().expose(),
-            key.expose()
-        );
-        let stranger = SecretKey::generate(&mut rng);
-        assert_eq!(
-            sealed.unlock_with_key(&stranger).err(),
-            Some(SealError::NotARecipient)
-        );
-    }
-
-    #[test]
-    fn keys_have_text_forms_that_notice_typing_errors() {
-        let secret = SecretKey::generate(&mut TestRng(5));
-        let text = secret.expose();
-        assert!(text.starts_with("COFFER-SECRET-KEY-1"));
-        let back = SecretKey::parse(&text).unwrap();
-        let recipient = secret.recipient().unwrap();
-        assert_eq!(back.recipient().unwrap(), recipient);
-        let public = recipient.to_string();
-        assert!(public.starts_with("coffer1"));
-        let mut wrong = public.clone();
-        wrong.replace_range(30..31, if &public[30..31] == "q" { "p" } else { "q" });
-        assert!(matches!(
-            Recipient::parse(&wrong),
-            Err(SealError::KeyMalformed { .. })
-        ));
-        assert!(matches!(
-            Recipient::parse(&text),
-            Err(SealError::KeyMalformed { .. })
-        ));
-        assert!(matches!(
-            SecretKey::parse(&public),
-            Err(SealError::KeyMalformed { .. })
-        ));
+        for key_type in KeyType::ALL {
+            let mut rng = TestRng(77);
+            let secret = SecretKey::generate_of(key_type, &mut rng);
+            let locked = LockedKey::lock(&secret, &Password::new("pass"), CHEAP, &mut rng).unwrap();
+            // Recipient and locked key go to the server as text.
+            let recipient = Recipient::parse(&secret.recipient().unwrap().to_string()).unwrap();
+            let carried = LockedKey::parse(&locked.to_string()).unwrap();
+            let key = FileKey::new([5; 32]);
+            let access = [Access::LockedKey(&carried), Access::Recipient(&recipient)];
+            let file = seal(b"rows", 10, &access, &key);
+            let sealed = open(&file, 4096).unwrap();
+            let fingerprint = recipient.fingerprint();
+            assert_eq!(
+                sealed.locks(),
+                vec![
+                    Lock::LockedKey(fingerprint),
+                    Lock::Key {
+                        key_type,
+                        fingerprint
+                    }
+                ]
+            );
+            assert_eq!(
+                sealed.unlock(&Password::new("pass")).unwrap().expose(),
+                key.expose()
+            );
+            assert_eq!(
+                sealed.unlock(&Password::new("other")).err(),
+                Some(SealError::WrongPassword)
+            );
+            assert_eq!(
+                sealed.unlock_with_key(&secret).unwrap().expose(),
+                key.expose()
+            );
+            for other in KeyType::ALL {
+                let stranger = SecretKey::generate_of(other, &mut rng);
+                assert_eq!(
+                    sealed.unlock_with_key(&stranger).err(),
+                    Some(SealError::NotARecipient)
+                );
+            }
+        }
     }
 
     #[test]

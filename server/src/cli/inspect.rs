@@ -240,7 +240,10 @@ fn lock_name(lock: &Lock) -> String {
     match lock {
         Lock::Password => "a password".to_owned(),
         Lock::LockedKey(fingerprint) => format!("the password of key {fingerprint}"),
-        Lock::Key(fingerprint) => format!("the secret key {fingerprint}"),
+        Lock::Key {
+            key_type,
+            fingerprint,
+        } => format!("the secret key {fingerprint} ({key_type})"),
         Lock::Unknown(kind) => format!("something that this version does not know ({kind})"),
     }
 }
