@@ -40,4 +40,4 @@ pub use password::{Cost, Password};
 pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, Unsealer};
 pub use scrub::{BlockCut, SCRUB_BLOCK_BYTES, ScrubChecker};
 pub use secret::FileKey;
-pub use write::{Access, Sealer, seal_header, sealed_len};
+pub use write::{Access, SealedPayload, Sealer, seal_header, sealed_len};

@@ -5,13 +5,13 @@
 //! nonce with the chunk's number XORed into it, big-endian.
 
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, ops::Range};
 
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce, Tag, aead::AeadInOut};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{SealError, secret::expand};
+use super::{Batch, PayloadKey, SealError, batch::nonce, secret::expand};
 use crate::range::ByteRange;
 
 /// Bytes of plaintext in a full chunk.
@@ -24,12 +24,13 @@ pub const SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 pub const PREFIX_BYTES: usize = 56;
 pub(super) const SALT_BYTES: usize = 24;
 /// Chunks that a payload may have at most.
-const MAX_CHUNKS: u64 = 1 << 38;
+pub(super) const MAX_CHUNKS: u64 = 1 << 38;
 /// Context that separates Coffer's payloads from other uses of the construction.
 const CONTEXT: &[u8] = b"coffer/v1";
 
 /// Key and nonces of one payload.
 pub(super) struct ChunkCipher {
+    key: Zeroizing<[u8; 32]>,
     cipher: Aes256Gcm,
     base_nonce: [u8; 12],
     pub(super) commitment: [u8; 32],
@@ -44,6 +45,28 @@ impl fmt::Debug for ChunkCipher {
 impl ChunkCipher {
     pub(super) fn new(input_key: &[u8; 32], salt: &[u8; SALT_BYTES]) -> Result<Self, SealError> {
         Self::with_context(input_key, salt, CONTEXT)
+    }
+
+    /// The cipher of a payload that begins with `prefix`, whose commitment is checked before anything is decrypted.
+    pub(super) fn open(
+        input_key: &[u8; 32],
+        prefix: &[u8; PREFIX_BYTES],
+    ) -> Result<Self, SealError> {
+        Self::open_with_context(input_key, prefix, CONTEXT)
+    }
+
+    fn open_with_context(
+        input_key: &[u8; 32],
+        prefix: &[u8; PREFIX_BYTES],
+        context: &[u8],
+    ) -> Result<Self, SealError> {
+        let mut salt = [0; SALT_BYTES];
+        salt.copy_from_slice(&prefix[..SALT_BYTES]);
+        let cipher = Self::with_context(input_key, &salt, context)?;
+        if !bool::from(cipher.commitment.as_slice().ct_eq(&prefix[SALT_BYTES..])) {
+            return Err(SealError::CommitmentMismatch);
+        }
+        Ok(cipher)
     }
 
     fn with_context(
@@ -63,25 +86,32 @@ impl ChunkCipher {
             ],
             keys.as_mut_slice(),
         )?;
+        let mut key = Zeroizing::new([0; 32]);
+        key.copy_from_slice(&keys[..32]);
         let mut base_nonce = [0; 12];
         base_nonce.copy_from_slice(&keys[32..44]);
         let mut commitment = [0; 32];
         commitment.copy_from_slice(&keys[44..]);
         Ok(Self {
-            cipher: Aes256Gcm::new_from_slice(&keys[..32]).map_err(|_| SealError::Crypto {
-                what: "key derivation",
-            })?,
+            cipher: Aes256Gcm::new((&*key).into()),
+            key,
             base_nonce,
             commitment,
         })
     }
 
+    /// The key, for an implementation elsewhere.
+    pub(super) fn payload_key(&self) -> PayloadKey {
+        PayloadKey::new(self.key.clone())
+    }
+
+    /// `chunks` chunks from `first_chunk` on, with `plain_len` bytes of plaintext together.
+    pub(super) const fn batch(&self, first_chunk: u64, chunks: usize, plain_len: usize) -> Batch {
+        Batch::new(self.base_nonce, first_chunk, chunks, plain_len)
+    }
+
     fn nonce(&self, chunk: u64) -> Nonce<aes_gcm::aead::consts::U12> {
-        let mut nonce = self.base_nonce;
-        for (byte, number) in nonce[4..].iter_mut().zip(chunk.to_be_bytes()) {
-            *byte ^= number;
-        }
-        nonce.into()
+        nonce(&self.base_nonce, chunk).into()
     }
 
     /// Appends chunk `number`, sealed, to `out`. A chunk of fewer than 16 KiB is the last one.
@@ -106,7 +136,7 @@ impl ChunkCipher {
     }
 
     /// Decrypts a chunk in place; its plaintext is then all but the last 16 bytes. `None` if it doesn't authenticate.
-    fn open_chunk(&self, number: u64, chunk: &mut [u8]) -> Option<usize> {
+    pub(super) fn open_chunk(&self, number: u64, chunk: &mut [u8]) -> Option<usize> {
         let (text, tag) = chunk.split_at_mut_checked(chunk.len().checked_sub(TAG_BYTES)?)?;
         let tag: &Tag = (&*tag).try_into().ok()?;
         self.cipher
@@ -181,17 +211,10 @@ impl Unsealer {
         prefix: &[u8; PREFIX_BYTES],
         layout: Layout,
     ) -> Result<Self, SealError> {
-        let mut salt = [0; SALT_BYTES];
-        salt.copy_from_slice(&prefix[..SALT_BYTES]);
-        let cipher = ChunkCipher::new(input_key, &salt)?;
-        Self::checked(cipher, &prefix[SALT_BYTES..], layout)
-    }
-
-    fn checked(cipher: ChunkCipher, commitment: &[u8], layout: Layout) -> Result<Self, SealError> {
-        if !bool::from(cipher.commitment.as_slice().ct_eq(commitment)) {
-            return Err(SealError::CommitmentMismatch);
-        }
-        Ok(Self { cipher, layout })
+        Ok(Self {
+            cipher: ChunkCipher::open(input_key, prefix)?,
+            layout,
+        })
     }
 
     /// Bytes of plaintext in all.
@@ -237,6 +260,48 @@ impl Unsealer {
         })
     }
 
+    /// The key, to open batches elsewhere.
+    #[must_use]
+    pub fn payload_key(&self) -> PayloadKey {
+        self.cipher.payload_key()
+    }
+
+    /// The chunks of a located range, to be opened elsewhere. [`Unsealer::settle`] takes the outcome back.
+    ///
+    /// # Errors
+    /// [`SealError::TooLarge`] if memory can't hold as much.
+    pub fn batch(&self, located: &Located) -> Result<Batch, SealError> {
+        let sealed = usize::try_from(located.sealed.len).map_err(|_| SealError::TooLarge)?;
+        let chunks = sealed.div_ceil(SEALED_CHUNK_BYTES);
+        let plain_len = sealed.saturating_sub(chunks * TAG_BYTES);
+        Ok(self.cipher.batch(located.first_chunk, chunks, plain_len))
+    }
+
+    /// Which part of a batch's plaintext is the range that was located; `opened` is the number of bytes that were
+    /// opened, or the place, from 0, of the first chunk in the batch that did not authenticate.
+    ///
+    /// # Errors
+    /// [`SealError::ChunkDamaged`]; no plaintext of the batch may be used then. [`SealError::Misfed`] for another number
+    /// of bytes than the batch has.
+    pub fn settle(
+        &self,
+        located: &Located,
+        opened: Result<usize, usize>,
+    ) -> Result<Range<usize>, SealError> {
+        let plain_len = opened.map_err(|place| SealError::ChunkDamaged {
+            chunk: located.first_chunk + place as u64,
+            offset: located.sealed.offset + (place * SEALED_CHUNK_BYTES) as u64,
+        })?;
+        let expected = self.batch(located)?.plain_len();
+        if plain_len != expected {
+            return Err(SealError::Misfed {
+                wanted: expected as u64,
+                given: plain_len as u64,
+            });
+        }
+        Ok(located.skip..located.skip + located.take)
+    }
+
     /// Decrypts what was read for a located range, in place.
     ///
     /// # Errors
@@ -248,30 +313,29 @@ impl Unsealer {
                 given: sealed.len() as u64,
             });
         }
+        let wanted = self.settle(&located, self.open_in_place(&located, &mut sealed))?;
+        sealed.truncate(wanted.end);
+        sealed.drain(..wanted.start);
+        Ok(sealed)
+    }
+
+    /// Opens the chunks and moves their plaintext together at the start.
+    fn open_in_place(&self, located: &Located, sealed: &mut [u8]) -> Result<usize, usize> {
         let mut written = 0;
-        let mut read = 0;
-        let mut number = located.first_chunk;
-        while read < sealed.len() {
+        for (place, read) in (0..sealed.len()).step_by(SEALED_CHUNK_BYTES).enumerate() {
             let end = sealed.len().min(read + SEALED_CHUNK_BYTES);
             let opened = sealed
                 .get_mut(read..end)
-                .and_then(|chunk| self.cipher.open_chunk(number, chunk))
-                .ok_or_else(|| SealError::ChunkDamaged {
-                    chunk: number,
-                    offset: located.sealed.offset + read as u64,
-                })?;
+                .and_then(|chunk| {
+                    self.cipher
+                        .open_chunk(located.first_chunk + place as u64, chunk)
+                })
+                .ok_or(place)?;
             // Close the gap that the tag of the chunk before has left.
             sealed.copy_within(read..read + opened, written);
             written += opened;
-            read = end;
-            number += 1;
         }
-        sealed.truncate(written);
-        if located.skip > 0 {
-            sealed.drain(..located.skip.min(written));
-        }
-        sealed.truncate(located.take);
-        Ok(sealed)
+        Ok(written)
     }
 }
 
@@ -288,9 +352,9 @@ mod tests {
         region: &[u8],
     ) -> Result<Vec<u8>, SealError> {
         let layout = Layout::new(0, region.len() as u64)?;
-        let salt = region[..SALT_BYTES].try_into().unwrap();
-        let cipher = ChunkCipher::with_context(input_key, salt, context)?;
-        let unsealer = Unsealer::checked(cipher, &region[SALT_BYTES..PREFIX_BYTES], layout)?;
+        let prefix = region[..PREFIX_BYTES].try_into().unwrap();
+        let cipher = ChunkCipher::open_with_context(input_key, prefix, context)?;
+        let unsealer = Unsealer { cipher, layout };
         let located = unsealer.locate(ByteRange::new(0, layout.plain_len))?;
         let start = usize::try_from(located.sealed.offset).unwrap();
         unsealer.open(located, region[start..].to_vec())

@@ -1,15 +1,15 @@
 //! Writing a sealed archive from start to end, without knowing its length and without going back.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use rand_core::CryptoRng;
 use zeroize::Zeroize;
 
 use super::{
-    CHUNK_BYTES, Cost, FOOTER_BYTES, FileKey, Footer, Header, LockedKey, PREFIX_BYTES, Password,
-    Recipient, SealError, TAG_BYTES,
+    Batch, CHUNK_BYTES, ChunkSealer, Cost, FOOTER_BYTES, FileKey, Footer, Header, LockedKey,
+    PREFIX_BYTES, Password, PayloadKey, Recipient, SealError, TAG_BYTES,
     password::{Purpose, SALT_BYTES, Wrapped},
-    payload::{self, ChunkCipher},
+    payload::{self, ChunkCipher, MAX_CHUNKS},
     scrub::{BlockHasher, table_len},
 };
 use crate::digest::Digest;
@@ -74,13 +74,22 @@ pub fn sealed_len(header_len: u64, plain_len: u64) -> Option<u64> {
 /// Encrypts content as it comes. Every method appends to `out`, which the caller writes on and clears.
 #[derive(Debug)]
 pub struct Sealer {
-    cipher: ChunkCipher,
+    cipher: Arc<ChunkCipher>,
     /// Plaintext of the chunk that isn't full yet.
     pending: Vec<u8>,
     next_chunk: u64,
+    /// Number of chunks whose sealed bytes were accounted; less than `next_chunk` while batches are out.
+    accepted: u64,
     payload_len: u64,
-    blocks: BlockHasher,
+    hashing: Hashing,
     table: Vec<u8>,
+}
+
+/// Who makes the digests of the scrub table.
+#[derive(Debug)]
+enum Hashing {
+    Here(BlockHasher),
+    Elsewhere,
 }
 
 impl Sealer {
@@ -96,7 +105,7 @@ impl Sealer {
     ) -> Result<Self, SealError> {
         let mut salt = [0; payload::SALT_BYTES];
         rng.fill_bytes(&mut salt);
-        let cipher = ChunkCipher::new(&*file_key.payload_key()?, &salt)?;
+        let cipher = Arc::new(ChunkCipher::new(&*file_key.payload_key()?, &salt)?);
         out.extend_from_slice(header_block);
         let start = out.len();
         out.extend_from_slice(&salt);
@@ -105,19 +114,30 @@ impl Sealer {
             cipher,
             pending: Vec::with_capacity(CHUNK_BYTES),
             next_chunk: 0,
+            accepted: 0,
             payload_len: 0,
-            blocks: BlockHasher::default(),
+            hashing: Hashing::Here(BlockHasher::default()),
             table: Vec::new(),
         };
         sealer.account(out, start);
         Ok(sealer)
     }
 
+    /// Leaves the digests of the scrub table to the caller, who gives them with [`Sealer::record`]: of every 1 MiB of
+    /// what was appended to `out` after the header block, and at last of the rest, up to the end of the last chunk
+    /// (see [`Sealer::finish_payload`]). To be called before any content is added.
+    #[must_use]
+    pub fn hash_elsewhere(mut self) -> Self {
+        self.hashing = Hashing::Elsewhere;
+        self
+    }
+
     /// Adds content.
     ///
     /// # Errors
-    /// [`SealError::TooLarge`] or [`SealError::Crypto`].
+    /// [`SealError::TooLarge`] or [`SealError::Crypto`]; [`SealError::Misfed`] while a batch is out.
     pub fn push(&mut self, mut plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+        self.nothing_out()?;
         let start = out.len();
         if !self.pending.is_empty() {
             let (now, rest) = plain.split_at(plain.len().min(CHUNK_BYTES - self.pending.len()));
@@ -136,41 +156,175 @@ impl Sealer {
             self.next_chunk += 1;
         }
         self.pending.extend_from_slice(chunks.remainder());
+        self.accepted = self.next_chunk;
         self.account(out, start);
         Ok(())
     }
 
-    /// Ends the content: last chunk, scrub table, footer.
+    /// The next `plain_len` bytes of content as a batch, to be sealed elsewhere and then given to
+    /// [`Sealer::accept`]. Several may be out at once.
     ///
     /// # Errors
-    /// [`SealError::TooLarge`] or [`SealError::Crypto`].
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), SealError> {
+    /// [`SealError::Misfed`] if it isn't a whole number of chunks, or content was pushed that doesn't fill its chunk;
+    /// [`SealError::TooLarge`].
+    pub fn next_batch(&mut self, plain_len: usize) -> Result<Batch, SealError> {
+        let over = plain_len % CHUNK_BYTES + self.pending.len();
+        if over > 0 {
+            return Err(SealError::Misfed {
+                wanted: 0,
+                given: over as u64,
+            });
+        }
+        let chunks = plain_len / CHUNK_BYTES;
+        let batch = self.cipher.batch(self.next_chunk, chunks, plain_len);
+        self.next_chunk = self
+            .next_chunk
+            .checked_add(chunks as u64)
+            .filter(|next| *next < MAX_CHUNKS)
+            .ok_or(SealError::TooLarge)?;
+        Ok(batch)
+    }
+
+    /// What seals the batches on any thread. See [`Sealer::payload_key`] for what is no thread.
+    #[must_use]
+    pub fn chunk_sealer(&self) -> ChunkSealer {
+        ChunkSealer::new(self.cipher.clone())
+    }
+
+    /// The key, to seal batches by another implementation.
+    #[must_use]
+    pub fn payload_key(&self) -> PayloadKey {
+        self.cipher.payload_key()
+    }
+
+    /// Accounts a batch that was sealed elsewhere, in the order of [`Sealer::next_batch`].
+    ///
+    /// # Errors
+    /// [`SealError::Misfed`] for another batch than the next one, or bytes that it can't have become.
+    pub fn accept(&mut self, batch: &Batch, sealed: &[u8]) -> Result<(), SealError> {
+        if sealed.len() != batch.sealed_len() {
+            return Err(SealError::Misfed {
+                wanted: batch.sealed_len() as u64,
+                given: sealed.len() as u64,
+            });
+        }
+        self.accept_unseen(batch)?;
+        if let Hashing::Here(blocks) = &mut self.hashing {
+            let table = &mut self.table;
+            blocks.update(sealed, |digest| table.extend_from_slice(&digest.0));
+        }
+        Ok(())
+    }
+
+    /// As [`Sealer::accept`], where the blocks are hashed elsewhere too.
+    ///
+    /// # Errors
+    /// [`SealError::Misfed`] for another batch than the next one.
+    pub fn accept_unseen(&mut self, batch: &Batch) -> Result<(), SealError> {
+        if batch.first_chunk() != self.accepted {
+            return Err(SealError::Misfed {
+                wanted: self.accepted,
+                given: batch.first_chunk(),
+            });
+        }
+        self.accepted += batch.chunks() as u64;
+        self.payload_len += batch.sealed_len() as u64;
+        Ok(())
+    }
+
+    /// Takes the digest of the next block, if they are made elsewhere.
+    pub fn record(&mut self, digest: Digest) {
+        self.table.extend_from_slice(&digest.0);
+    }
+
+    /// Ends the content with its last chunk, so that whoever hashes elsewhere sees it before [`Sealer::finish`].
+    ///
+    /// # Errors
+    /// As [`Sealer::finish`].
+    pub fn finish_payload(mut self, out: &mut Vec<u8>) -> Result<SealedPayload, SealError> {
+        self.nothing_out()?;
         let start = out.len();
         self.cipher
             .seal_chunk(self.next_chunk, &self.pending, out)?;
         self.pending.zeroize();
         self.account(out, start);
-        if let Some(digest) = self.blocks.finish() {
-            self.table.extend_from_slice(&digest.0);
+        Ok(SealedPayload(self))
+    }
+
+    /// Ends the content: last chunk, scrub table, footer.
+    ///
+    /// # Errors
+    /// [`SealError::TooLarge`] or [`SealError::Crypto`]; [`SealError::Misfed`] while a batch is out, or if digests are made
+    /// elsewhere and there are more or fewer than blocks.
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), SealError> {
+        self.finish_payload(out)?.finish(out)
+    }
+
+    fn nothing_out(&self) -> Result<(), SealError> {
+        if self.accepted == self.next_chunk {
+            Ok(())
+        } else {
+            Err(SealError::Misfed {
+                wanted: self.next_chunk,
+                given: self.accepted,
+            })
         }
-        let footer = Footer {
-            payload_len: self.payload_len,
-            scrub_len: self.table.len() as u64,
-            sender_len: 0,
-            scrub_root: Digest::of(&self.table),
-        };
-        out.extend_from_slice(&self.table);
-        out.extend_from_slice(&footer.encode());
-        Ok(())
     }
 
     /// Counts and hashes the payload bytes that were appended from `start` on.
     fn account(&mut self, out: &[u8], start: usize) {
         let added = out.get(start..).unwrap_or_default();
         self.payload_len += added.len() as u64;
-        let table = &mut self.table;
-        self.blocks
-            .update(added, |digest| table.extend_from_slice(&digest.0));
+        if let Hashing::Here(blocks) = &mut self.hashing {
+            let table = &mut self.table;
+            blocks.update(added, |digest| table.extend_from_slice(&digest.0));
+        }
+    }
+}
+
+/// A payload that has ended; scrub table and footer are still to be written.
+#[derive(Debug)]
+pub struct SealedPayload(Sealer);
+
+impl SealedPayload {
+    /// As [`Sealer::record`].
+    pub fn record(&mut self, digest: Digest) {
+        self.0.record(digest);
+    }
+
+    /// Appends scrub table and footer.
+    ///
+    /// # Errors
+    /// [`SealError::Misfed`] if digests are made elsewhere and there are more or fewer than blocks.
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), SealError> {
+        let Sealer {
+            hashing,
+            mut table,
+            payload_len,
+            ..
+        } = self.0;
+        if let Hashing::Here(blocks) = hashing
+            && let Some(digest) = blocks.finish()
+        {
+            table.extend_from_slice(&digest.0);
+        }
+        let scrub_len = table.len() as u64;
+        let wanted = table_len(payload_len).ok_or(SealError::TooLarge)?;
+        if scrub_len != wanted {
+            return Err(SealError::Misfed {
+                wanted,
+                given: scrub_len,
+            });
+        }
+        let footer = Footer {
+            payload_len,
+            scrub_len,
+            sender_len: 0,
+            scrub_root: Digest::of(&table),
+        };
+        out.extend_from_slice(&table);
+        out.extend_from_slice(&footer.encode());
+        Ok(())
     }
 }
 
@@ -180,7 +334,7 @@ mod tests {
     use crate::{
         range::ByteRange,
         seal::{
-            KeyType, Lock, Opening, ScrubChecker, Sealed, SecretKey,
+            KeyType, Lock, Opening, SEALED_CHUNK_BYTES, ScrubChecker, Sealed, SecretKey,
             testing::{CHEAP, TestRng},
         },
     };
@@ -419,8 +573,8 @@ mod tests {
         let key = FileKey::new([9; 32]);
         let mut file = seal(&content(40_000), 4096, &[], &key);
         let start = 4096 + PREFIX_BYTES;
-        let (first, second) = file[start..].split_at_mut(payload::SEALED_CHUNK_BYTES);
-        first.swap_with_slice(&mut second[..payload::SEALED_CHUNK_BYTES]);
+        let (first, second) = file[start..].split_at_mut(SEALED_CHUNK_BYTES);
+        first.swap_with_slice(&mut second[..SEALED_CHUNK_BYTES]);
         let sealed = open(&file, 1 << 20).unwrap();
         assert_eq!(
             read(&file, &sealed, &key, ByteRange::new(20_000, 10)),
