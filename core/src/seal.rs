@@ -23,6 +23,7 @@ mod password;
 mod payload;
 mod scrub;
 mod secret;
+mod stream;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -40,4 +41,5 @@ pub use password::{Cost, Password};
 pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, Unsealer};
 pub use scrub::{BlockCut, SCRUB_BLOCK_BYTES, ScrubChecker};
 pub use secret::FileKey;
+pub use stream::{SealedStream, StreamEnd};
 pub use write::{Access, SealedPayload, Sealer, seal_header, sealed_len};

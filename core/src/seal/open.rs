@@ -150,6 +150,31 @@ impl Opening {
     }
 }
 
+/// What follows from the lengths, which must add up to the file's.
+pub(super) fn layout(
+    header_len: u64,
+    footer: &Footer,
+    file_len: u64,
+) -> Result<Layout, SealError> {
+    let parts = [
+        header_len,
+        footer.payload_len,
+        footer.scrub_len,
+        u64::from(footer.sender_len),
+        FOOTER_BYTES,
+    ];
+    let expected = parts
+        .iter()
+        .try_fold(0_u64, |sum, part| sum.checked_add(*part));
+    if expected != Some(file_len) {
+        return Err(SealError::LengthMismatch {
+            expected: expected.unwrap_or(u64::MAX),
+            found: file_len,
+        });
+    }
+    Layout::new(header_len, footer.payload_len)
+}
+
 /// What can be said about a sealed archive without a key.
 #[derive(Debug)]
 pub struct Sealed {
@@ -166,24 +191,8 @@ impl Sealed {
         footer: Footer,
         file_len: u64,
     ) -> Result<Self, SealError> {
-        let parts = [
-            header_len,
-            footer.payload_len,
-            footer.scrub_len,
-            u64::from(footer.sender_len),
-            FOOTER_BYTES,
-        ];
-        let expected = parts
-            .iter()
-            .try_fold(0_u64, |sum, part| sum.checked_add(*part));
-        if expected != Some(file_len) {
-            return Err(SealError::LengthMismatch {
-                expected: expected.unwrap_or(u64::MAX),
-                found: file_len,
-            });
-        }
         Ok(Self {
-            layout: Layout::new(header_len, footer.payload_len)?,
+            layout: layout(header_len, &footer, file_len)?,
             locks: Locks::new(header)?,
             header_len,
             footer,
