@@ -7,10 +7,12 @@
 mod account;
 mod checked;
 mod deflate;
+mod end;
 mod entry;
 mod error;
 pub mod name;
 mod open;
+pub(crate) mod raw;
 mod record;
 mod write;
 
@@ -18,7 +20,7 @@ pub use account::account;
 pub use checked::CheckedReader;
 pub use deflate::{Packed, pack};
 pub use entry::{EntryReader, Step};
-pub use error::{ArchiveError, Fault, Finding, Limits};
+pub use error::{ArchiveError, DirectoryFault, EndFault, Fault, Field, Finding, Limits, Special};
 pub use open::{Directory, Opening};
 pub use record::{Entry, Method, archive_len};
 pub use write::ArchiveWriter;

@@ -6,6 +6,7 @@ use core::fmt;
 use super::{
     ArchiveError, Entry, Fault, Finding, Limits, Method,
     deflate::{Inflated, StreamInflate},
+    record,
 };
 use crate::range::ByteRange;
 
@@ -13,8 +14,6 @@ use crate::range::ByteRange;
 const SLAB_BYTES: u64 = 4 << 20;
 /// Bytes of content that one step gives at most.
 const STEP_BYTES: usize = 1 << 20;
-/// Bytes of content that there is room for, however little there is to inflate.
-const LEAST_ROOM: usize = 4 << 10;
 /// The ratio limit is not applied below this many bytes of content.
 const RATIO_FROM: u64 = 1 << 20;
 
@@ -127,12 +126,11 @@ impl EntryReader {
         loop {
             match self.state {
                 State::Header => {
-                    let expected = self.entry.local_header();
-                    let Some(found) = self.take(expected.len()) else {
+                    let Some(found) = self.take(self.entry.local_header().len()) else {
                         return Ok(self.want());
                     };
-                    if found != expected {
-                        return Err(self.fault(Fault::LocalHeader));
+                    if let Some(field) = record::local_difference(&self.entry, &found) {
+                        return Err(self.fault(Fault::LocalHeader(field)));
                     }
                     self.state = State::Data;
                 }
@@ -148,12 +146,11 @@ impl EntryReader {
                     }
                 }
                 State::Descriptor => {
-                    let expected = self.entry.descriptor();
-                    let Some(found) = self.take(expected.len()) else {
+                    let Some(found) = self.take(self.entry.descriptor().len()) else {
                         return Ok(self.want());
                     };
-                    if found != expected {
-                        return Err(self.fault(Fault::Descriptor));
+                    if let Some(field) = record::descriptor_difference(&self.entry, &found) {
+                        return Err(self.fault(Fault::Descriptor(field)));
                     }
                     if self.written != self.entry.size {
                         return Err(self.size_fault());
@@ -209,9 +206,7 @@ impl EntryReader {
             }
             Some(_) if self.inflate_ended => (0, true),
             Some(inflate) => {
-                // Little input seldom gives much content, and each byte of room costs time to make.
-                let room = available.len().saturating_mul(8);
-                out.resize(start + room.clamp(LEAST_ROOM, STEP_BYTES), 0);
+                out.resize(start + STEP_BYTES, 0);
                 let room = out.get_mut(start..).unwrap_or_default();
                 let result = inflate.run(available, room);
                 out.truncate(start + result.as_ref().map_or(0, |result| result.written));

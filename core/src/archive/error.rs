@@ -150,12 +150,12 @@ impl fmt::Display for Finding {
 /// What can be wrong with an archive or entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The end record contradicts itself or the file.
-    #[error("the end of the directory is inconsistent: {0}")]
-    End(&'static str),
-    /// The central directory can't be read.
-    #[error("the directory is damaged: {0}")]
-    Directory(&'static str),
+    /// The end records contradict each other, the file or the rules.
+    #[error("the end of the archive {0}")]
+    End(EndFault),
+    /// The central directory as a whole.
+    #[error("the directory {0}")]
+    Directory(DirectoryFault),
     /// A name breaks the rules.
     #[error("has a name that {0}")]
     Name(NameError),
@@ -163,17 +163,51 @@ pub enum Fault {
     #[error("has a name that another entry has too")]
     DuplicateName,
     /// A name that is another entry's folder.
-    #[error("has a name that is the folder of another entry")]
+    #[error("has a name that is inside of another entry, which is no folder")]
     FileAndFolder,
-    /// Flags other than UTF-8 and data descriptor.
+    /// Encrypted by the ZIP's own means (APPNOTE 4.4.4, bits 0, 6 and 13).
+    #[error("is encrypted by the ZIP's own means, which this program does not read")]
+    Encrypted,
+    /// Flags that are not allowed.
     #[error("has the flags {0:#06x}")]
     Flags(u16),
     /// A method other than store and deflate.
     #[error("uses compression method {0}")]
     Method(u16),
-    /// An attribute, version, time or comment that the profile doesn't have.
-    #[error("has {0}")]
-    Extra(&'static str),
+    /// A stored entry whose two sizes differ.
+    #[error("is stored, yet {size} bytes long and {stored} as stored")]
+    StoredSizes {
+        /// Bytes stored.
+        stored: u64,
+        /// Bytes of content.
+        size: u64,
+    },
+    /// A data descriptor on a stored entry, whose end only the directory tells.
+    #[error("is stored and has a data descriptor")]
+    StoredDescriptor,
+    /// Something else than a file.
+    #[error("is {0}")]
+    Special(Special),
+    /// An extra field that is not allowed.
+    #[error("has the extra field {0:#06x}")]
+    ExtraField(u16),
+    /// An extra field more than once.
+    #[error("has the extra field {0:#06x} more than once")]
+    DuplicateExtraField(u16),
+    /// Extra fields that can't be told apart.
+    #[error("has extra fields that do not add up to their length")]
+    MalformedExtraField,
+    /// A ZIP64 field (APPNOTE 4.5.3) that its sizes and offset don't call for.
+    #[error("has {found} bytes of ZIP64 sizes where {expected} are due")]
+    Zip64Field {
+        /// Bytes of values that are due.
+        expected: u64,
+        /// Bytes of values found.
+        found: u64,
+    },
+    /// A value in the directory that is not allowed.
+    #[error("has a value in the directory that is not allowed: its {0}")]
+    Header(Field),
     /// Records are not back to back.
     #[error("starts at byte {found} where byte {expected} was due")]
     Offset {
@@ -182,12 +216,20 @@ pub enum Fault {
         /// Where it says that it starts.
         found: u64,
     },
+    /// Its record doesn't end before what follows it.
+    #[error("reaches to byte {end}, into what begins at byte {next}")]
+    Overlap {
+        /// Where the record ends, going by the sizes that it claims.
+        end: u64,
+        /// Where the next record, or the directory, begins.
+        next: u64,
+    },
     /// Local and central header differ.
-    #[error("has a local header that differs from the directory")]
-    LocalHeader,
+    #[error("has a local header that differs from the directory: its {0}")]
+    LocalHeader(Field),
     /// The data descriptor differs from the directory.
-    #[error("has a data descriptor that differs from the directory")]
-    Descriptor,
+    #[error("has a data descriptor that differs from the directory: its {0}")]
+    Descriptor(Field),
     /// The compressed data is no deflate stream, or not of the length given.
     #[error("has damaged compressed data")]
     Deflate,
@@ -230,4 +272,196 @@ pub enum Fault {
     /// The files index and the manifest disagree about a file set.
     #[error("the files index does not add up to the manifest's file sets")]
     FileSets,
+}
+
+impl Fault {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::End(_) => "end",
+            Self::Directory(_) => "directory",
+            Self::Name(_) => "name",
+            Self::DuplicateName => "duplicate_name",
+            Self::FileAndFolder => "file_and_folder",
+            Self::Encrypted => "encrypted",
+            Self::Flags(_) => "flags",
+            Self::Method(_) => "method",
+            Self::StoredSizes { .. } => "stored_sizes",
+            Self::StoredDescriptor => "stored_descriptor",
+            Self::Special(_) => "special",
+            Self::ExtraField(_) => "extra_field",
+            Self::DuplicateExtraField(_) => "duplicate_extra_field",
+            Self::MalformedExtraField => "malformed_extra_field",
+            Self::Zip64Field { .. } => "zip64_field",
+            Self::Header(_) => "header",
+            Self::Offset { .. } => "offset",
+            Self::Overlap { .. } => "overlap",
+            Self::LocalHeader(_) => "local_header",
+            Self::Descriptor(_) => "descriptor",
+            Self::Deflate => "deflate",
+            Self::Size { .. } => "size",
+            Self::Crc => "crc",
+            Self::Digest => "digest",
+            Self::Missing => "missing",
+            Self::Unexpected => "unexpected",
+            Self::ManifestSize { .. } => "manifest_size",
+            Self::Rows { .. } => "rows",
+            Self::FileSets => "file_sets",
+        }
+    }
+}
+
+/// What can be wrong with the end records (APPNOTE 4.3.14 to 4.3.16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndFault {
+    /// There is a comment.
+    #[error("has a comment of {bytes} bytes")]
+    Comment {
+        /// Bytes of the comment, as it says.
+        bytes: u64,
+    },
+    /// Something follows it.
+    #[error("is followed by {bytes} bytes that do not belong to it")]
+    Trailing {
+        /// Bytes behind the end record and its comment.
+        bytes: u64,
+    },
+    /// It says that the archive has parts elsewhere.
+    #[error("says that the archive has several disks")]
+    SeveralDisks,
+    /// Its two numbers of entries differ.
+    #[error("counts {here} entries on this disk and {all} in all")]
+    Counts {
+        /// Entries on this disk.
+        here: u64,
+        /// Entries in all.
+        all: u64,
+    },
+    /// It counts more entries than the directory has room for.
+    #[error("counts {entries} entries, more than a directory of {bytes} bytes can hold")]
+    Crowded {
+        /// Entries counted.
+        entries: u64,
+        /// Bytes of the directory.
+        bytes: u64,
+    },
+    /// The directory doesn't end where the end records begin.
+    #[error("says that the directory ends at byte {found}, but it can only end at byte {expected}")]
+    Position {
+        /// Where the end records begin.
+        expected: u64,
+        /// Offset and length of the directory added up, saturating.
+        found: u64,
+    },
+    /// Values marked as standing in ZIP64 records that aren't there.
+    #[error("refers to ZIP64 records that are not there")]
+    Zip64Missing,
+    /// ZIP64 records though all values have room without them.
+    #[error("has ZIP64 records without need")]
+    Zip64Unneeded,
+    /// The ZIP64 end record has a value that is not allowed.
+    #[error("has a ZIP64 end record with values that are not allowed")]
+    Zip64Record,
+    /// The ZIP64 locator points elsewhere.
+    #[error("has a ZIP64 locator that does not point to the record before it")]
+    Zip64Locator,
+    /// ZIP64 end record and end record differ.
+    #[error("has two records that differ")]
+    Zip64Differs,
+}
+
+/// What can be wrong with the directory as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryFault {
+    /// Its bytes end in the middle of an entry, or are no entry.
+    #[error("is damaged after {entries} entries")]
+    Damaged {
+        /// Entries before the damage.
+        entries: u64,
+    },
+    /// Other number of entries than the end record says.
+    #[error("has {found} entries where its end says {declared}")]
+    Count {
+        /// Entries that the end record counts.
+        declared: u64,
+        /// Entries found.
+        found: u64,
+    },
+    /// Bytes between the last entry and the directory.
+    #[error("begins {bytes} bytes behind the last entry")]
+    Gap {
+        /// How many.
+        bytes: u64,
+    },
+    /// The manifest is not the last entry.
+    #[error("does not end with the manifest")]
+    ManifestNotLast,
+}
+
+/// What an entry is other than a file, by the Unix mode or the DOS attributes that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Special {
+    /// A symbolic link, or a reparse point of Windows.
+    #[error("a link")]
+    Link,
+    /// A device, pipe or socket.
+    #[error("a device")]
+    Device,
+    /// A folder.
+    #[error("a folder")]
+    Folder,
+}
+
+/// A field of a header or descriptor (APPNOTE 4.3.7, 4.3.9 and 4.3.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Field {
+    /// The signature.
+    #[error("signature")]
+    Signature,
+    /// Version made by.
+    #[error("version made by")]
+    MadeBy,
+    /// Version needed to extract.
+    #[error("version needed")]
+    Needed,
+    /// General purpose flags.
+    #[error("flags")]
+    Flags,
+    /// Compression method.
+    #[error("method")]
+    Method,
+    /// Time and date.
+    #[error("time")]
+    Time,
+    /// CRC-32.
+    #[error("checksum")]
+    Crc,
+    /// Bytes stored.
+    #[error("stored size")]
+    Compressed,
+    /// Bytes of content.
+    #[error("size")]
+    Size,
+    /// The name or its length.
+    #[error("name")]
+    Name,
+    /// Extra fields or their length.
+    #[error("extra field")]
+    Extra,
+    /// The comment's length.
+    #[error("comment")]
+    Comment,
+    /// Number of the disk.
+    #[error("disk number")]
+    Disk,
+    /// Internal attributes.
+    #[error("internal attribute")]
+    Internal,
+    /// External attributes.
+    #[error("external attribute")]
+    External,
+    /// Offset of the local header.
+    #[error("offset")]
+    Offset,
 }

@@ -1,6 +1,6 @@
 //! Names of entries: what the strict profile allows, and how any name is turned into an allowed one.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 
@@ -64,46 +64,66 @@ pub enum NameError {
 /// # Errors
 /// [`NameError`], the first found.
 pub fn check(name: &str) -> Result<(), NameError> {
+    problems(name).first().map_or(Ok(()), |error| Err(*error))
+}
+
+/// Everything in which a name breaks the rules of the strict profile, each once.
+#[must_use]
+pub fn problems(name: &str) -> Vec<NameError> {
+    let mut found = Vec::new();
     if name.is_empty() {
-        return Err(NameError::Empty);
+        found.push(NameError::Empty);
+        return found;
     }
+    let mut find = |error| {
+        if !found.contains(&error) {
+            found.push(error);
+        }
+    };
     if name.len() > MAX_NAME_BYTES {
-        return Err(NameError::TooLong { length: name.len() });
+        find(NameError::TooLong { length: name.len() });
     }
     let depth = name.split('/').count();
     if depth > MAX_DEPTH {
-        return Err(NameError::TooDeep { depth });
+        find(NameError::TooDeep { depth });
     }
-    if name.starts_with('/') {
-        return Err(NameError::Absolute);
+    let relative = without_root(name);
+    if relative != name {
+        find(NameError::Absolute);
     }
-    if let [drive, b':', ..] = name.as_bytes()
-        && drive.is_ascii_alphabetic()
-    {
-        return Err(NameError::Absolute);
+    relative
+        .split('/')
+        .for_each(|segment| check_segment(segment, &mut find));
+    if !is_nfc(name) {
+        find(NameError::NotNormal);
     }
-    name.split('/').try_for_each(check_segment)?;
-    if is_nfc(name) {
-        Ok(())
-    } else {
-        Err(NameError::NotNormal)
-    }
+    found
 }
 
-fn check_segment(segment: &str) -> Result<(), NameError> {
+/// A name without a drive letter and a slash at its start.
+fn without_root(name: &str) -> &str {
+    let name = match name.as_bytes() {
+        [drive, b':', ..] if drive.is_ascii_alphabetic() => name.get(2..).unwrap_or_default(),
+        _ => name,
+    };
+    name.strip_prefix('/').unwrap_or(name)
+}
+
+fn check_segment(segment: &str, find: &mut impl FnMut(NameError)) {
     match segment {
-        "" => return Err(NameError::EmptySegment),
-        "." | ".." => return Err(NameError::DotSegment),
+        "" => return find(NameError::EmptySegment),
+        "." | ".." => return find(NameError::DotSegment),
         _ => {}
     }
-    segment.chars().try_for_each(check_char)?;
+    segment
+        .chars()
+        .filter_map(|char| check_char(char).err())
+        .for_each(&mut *find);
     if segment.ends_with(['.', ' ']) {
-        return Err(NameError::TrailingDotOrBlank);
+        find(NameError::TrailingDotOrBlank);
     }
     if is_device(segment) {
-        Err(NameError::Device)
-    } else {
-        Ok(())
+        find(NameError::Device);
     }
 }
 
@@ -262,6 +282,27 @@ mod tests {
         assert_eq!(
             check(&"x/".repeat(65)),
             Err(NameError::TooDeep { depth: 66 })
+        );
+    }
+
+    #[test]
+    fn all_problems_of_a_name_are_found() {
+        assert_eq!(
+            problems("C:/a/../nul/b\\c\0d\0/e?. /e\u{301}"),
+            [
+                NameError::Absolute,
+                NameError::DotSegment,
+                NameError::Device,
+                NameError::Backslash,
+                NameError::Invisible('\0'),
+                NameError::Forbidden('?'),
+                NameError::TrailingDotOrBlank,
+                NameError::NotNormal,
+            ]
+        );
+        assert_eq!(
+            problems("/"),
+            [NameError::Absolute, NameError::EmptySegment]
         );
     }
 

@@ -7,17 +7,18 @@ use alloc::{
 };
 
 use super::{
-    ArchiveError, Entry, Fault, Finding, Limits, Method, name,
-    record::{
-        self, CENTRAL_FIXED, END_LEN, FLAG_DESCRIPTOR, FLAG_UTF8, LOCAL_SIGNATURE, RawCentral,
-        ZIP64_END_LEN, ZIP64_LOCATOR_LEN, number,
+    ArchiveError, DirectoryFault, EndFault, Entry, Fault, Field, Finding, Limits, Method, end,
+    name,
+    raw::{
+        self, CENTRAL_FIXED, Central, END_SIGNATURE, FLAG_DESCRIPTOR, FLAG_UTF8, FLAGS_ENCRYPTED,
+        LOCAL_SIGNATURE, ZIP64_TAG, number,
     },
+    record::{self, CENTRAL_LAYOUT},
 };
 use crate::{manifest::MANIFEST_PATH, range::ByteRange};
 
 /// Bytes read from the end at first: in most archives they hold the whole directory and the manifest.
 const TAIL_BYTES: u64 = 64 << 10;
-const END_RECORDS: usize = END_LEN + ZIP64_LOCATOR_LEN + ZIP64_END_LEN;
 
 /// Reads the directory of an archive, given the ranges that it asks for.
 #[derive(Debug)]
@@ -35,7 +36,10 @@ pub struct Opening {
 enum State {
     Start,
     Tail,
-    Directory { at: u64, len: u64, entries: u64 },
+    Directory {
+        end: end::EndOfDirectory,
+        findings: Vec<Finding>,
+    },
     Done(Directory),
     Failed,
 }
@@ -93,8 +97,7 @@ impl Opening {
             State::Start => {
                 let starts = number(&bytes, 0, 4);
                 if bytes.len() < 4
-                    || (starts != u64::from(LOCAL_SIGNATURE)
-                        && starts != u64::from(record::END_SIGNATURE))
+                    || (starts != u64::from(LOCAL_SIGNATURE) && starts != u64::from(END_SIGNATURE))
                 {
                     return Err(ArchiveError::NotZip);
                 }
@@ -104,13 +107,13 @@ impl Opening {
                 Ok(())
             }
             State::Tail => self.tail_read(bytes),
-            State::Directory { at, len, entries } => {
+            State::Directory { end, findings } => {
                 let mut directory = bytes;
                 directory.extend_from_slice(&self.tail);
                 self.tail.clear();
-                let len = usize::try_from(len).unwrap_or(usize::MAX);
-                directory.truncate(len);
-                self.state = State::Done(Directory::parse(&directory, at, entries, &self.limits)?);
+                directory.truncate(usize::try_from(end.len).unwrap_or(usize::MAX));
+                let directory = Directory::parse(&directory, &end, &self.limits, findings)?;
+                self.state = State::Done(directory);
                 Ok(())
             }
             state @ (State::Done(_) | State::Failed) => {
@@ -121,27 +124,8 @@ impl Opening {
     }
 
     fn tail_read(&mut self, mut tail: Vec<u8>) -> Result<(), ArchiveError> {
-        let end_at = tail.len().saturating_sub(END_RECORDS);
-        let end =
-            record::parse_end(tail.get(end_at..).unwrap_or_default()).ok_or(ArchiveError::NoEnd)?;
-        let profile = |fault| {
-            ArchiveError::Profile(alloc::vec![Finding {
-                entry: String::new(),
-                fault
-            }])
-        };
-        let records = record::end_records(end.entries, end.offset, end.len);
-        if !tail.ends_with(&records) {
-            return Err(profile(Fault::End(
-                "its records have another form or a comment",
-            )));
-        }
-        let directory_end = self.len - records.len() as u64;
-        if end.offset.checked_add(end.len) != Some(directory_end) {
-            return Err(profile(Fault::End(
-                "the directory does not lie directly before it",
-            )));
-        }
+        let mut findings = Vec::new();
+        let end = end::read(&tail, self.len, &mut findings)?;
         let limit = |limit, found, allowed| {
             if found > allowed {
                 Err(ArchiveError::Limit {
@@ -160,17 +144,13 @@ impl Opening {
             self.limits.directory_bytes,
         )?;
         if end.entries > end.len / CENTRAL_FIXED as u64 {
-            return Err(profile(Fault::End(
-                "it names more entries than the directory can hold",
-            )));
+            findings.push(whole(Fault::End(EndFault::Crowded {
+                entries: end.entries,
+                bytes: end.len,
+            })));
         }
-        tail.truncate(tail.len() - records.len());
-        let tail_start = directory_end - tail.len() as u64;
-        self.state = State::Directory {
-            at: end.offset,
-            len: end.len,
-            entries: end.entries,
-        };
+        let tail_start = self.len - tail.len() as u64;
+        self.state = State::Directory { end, findings };
         if end.offset >= tail_start {
             // The whole directory is in the tail already.
             let skip = usize::try_from(end.offset - tail_start).unwrap_or(usize::MAX);
@@ -205,51 +185,68 @@ pub struct Directory {
 impl Directory {
     fn parse(
         mut bytes: &[u8],
-        directory_at: u64,
-        count: u64,
+        end: &end::EndOfDirectory,
         limits: &Limits,
+        mut findings: Vec<Finding>,
     ) -> Result<Self, ArchiveError> {
-        let mut findings = Vec::new();
         let mut entries = Vec::new();
-        let mut at = 0_u64;
-        for _ in 0..count {
-            let Some(raw) = record::parse_central(bytes) else {
-                findings.push(whole(Fault::Directory("it ends in the middle of an entry")));
-                return Err(ArchiveError::Profile(findings));
-            };
+        let (mut at, mut found) = (0_u64, 0_u64);
+        // To the end of its bytes, whatever number of entries it is said to have: that number may be a lie.
+        while let Some(raw) = Central::parse(bytes) {
             bytes = bytes.get(raw.bytes.len()..).unwrap_or_default();
-            let Some(entry) = check_entry(&raw, at, &mut findings) else {
-                continue;
-            };
-            match entry
+            found += 1;
+            if found > limits.entries {
+                return Err(too_many(found, limits));
+            }
+            let entry = check_entry(&raw, at, &mut findings);
+            let record_end = entry
                 .record_len()
                 .and_then(|len| entry.offset.checked_add(len))
-            {
-                Some(end) if end <= directory_at => at = end,
-                _ => findings.push(Finding {
+                .unwrap_or(u64::MAX);
+            if record_end > end.offset {
+                findings.push(Finding {
                     entry: entry.name.clone(),
-                    fault: Fault::Extra("more bytes than lie before the directory"),
-                }),
+                    fault: Fault::Overlap {
+                        end: record_end,
+                        next: end.offset,
+                    },
+                });
+            } else {
+                at = record_end;
             }
             entries.push(entry);
         }
-        if !bytes.is_empty() {
-            findings.push(whole(Fault::Directory("it is longer than its entries")));
+        let damaged = !bytes.is_empty();
+        if damaged {
+            findings.push(whole(Fault::Directory(DirectoryFault::Damaged {
+                entries: found,
+            })));
+        } else if found != end.entries {
+            findings.push(whole(Fault::Directory(DirectoryFault::Count {
+                declared: end.entries,
+                found,
+            })));
         }
-        if findings.is_empty() && at != directory_at {
-            findings.push(whole(Fault::Directory(
-                "there are bytes between the last entry and the directory",
-            )));
+        let in_place = |finding: &Finding| {
+            !matches!(finding.fault, Fault::Offset { .. } | Fault::Overlap { .. })
+        };
+        if !damaged && at != end.offset && findings.iter().all(in_place) {
+            findings.push(whole(Fault::Directory(DirectoryFault::Gap {
+                bytes: end.offset - at,
+            })));
         }
         check_names(&entries, &mut findings);
         let is_manifest = |entry: &Entry| entry.name == MANIFEST_PATH;
         if !entries.iter().any(is_manifest) {
-            return Err(ArchiveError::NoManifest);
+            // What is behind the damage may be a manifest.
+            return Err(if damaged {
+                ArchiveError::Profile(findings)
+            } else {
+                ArchiveError::NoManifest
+            });
         }
-        if !entries.last().is_some_and(is_manifest) {
-            findings.push(whole(Fault::Directory(
-                "the manifest is not the last entry",
-            )));
+        if !damaged && !entries.last().is_some_and(is_manifest) {
+            findings.push(whole(Fault::Directory(DirectoryFault::ManifestNotLast)));
         }
         if !findings.is_empty() {
             return Err(ArchiveError::Profile(findings));
@@ -296,53 +293,60 @@ fn whole(fault: Fault) -> Finding {
     }
 }
 
+const fn too_many(found: u64, limits: &Limits) -> ArchiveError {
+    ArchiveError::Limit {
+        limit: "the number of entries",
+        found,
+        allowed: limits.entries,
+    }
+}
+
 /// The entry that a central header describes, with everything about it that the profile doesn't have as findings.
-fn check_entry(
-    raw: &RawCentral<'_>,
-    expected_at: u64,
-    findings: &mut Vec<Finding>,
-) -> Option<Entry> {
-    let shown = String::from_utf8_lossy(raw.name).into_owned();
+fn check_entry(raw: &Central<'_>, expected_at: u64, findings: &mut Vec<Finding>) -> Entry {
+    let name = String::from_utf8_lossy(raw.name).into_owned();
     let before = findings.len();
     let mut find = |fault| {
         findings.push(Finding {
-            entry: shown.clone(),
+            entry: name.clone(),
             fault,
-        })
+        });
     };
-    let name = match core::str::from_utf8(raw.name) {
-        Ok(name) => {
-            if let Err(error) = name::check(name) {
-                find(Fault::Name(error));
-            }
-            name
+    if core::str::from_utf8(raw.name).is_ok() {
+        for error in name::problems(&name) {
+            find(Fault::Name(error));
         }
-        Err(_) => {
-            find(Fault::Name(name::NameError::NotUtf8));
-            ""
-        }
-    };
+    } else {
+        find(Fault::Name(name::NameError::NotUtf8));
+    }
     let streamed = raw.flags & FLAG_DESCRIPTOR != 0;
-    if raw.flags & !FLAG_DESCRIPTOR != FLAG_UTF8 {
+    if raw.flags & FLAGS_ENCRYPTED != 0 {
+        find(Fault::Encrypted);
+    }
+    if raw.flags & !FLAG_DESCRIPTOR & !FLAGS_ENCRYPTED != FLAG_UTF8 {
         find(Fault::Flags(raw.flags));
     }
     let method = match raw.method {
-        0 => Some(Method::Store),
-        8 => Some(Method::Deflate),
+        0 => Method::Store,
+        8 => Method::Deflate,
         other => {
             find(Fault::Method(other));
-            None
+            Method::Deflate
         }
     };
-    if streamed && method == Some(Method::Store) {
-        find(Fault::Extra("a data descriptor on a stored entry"));
+    if method == Method::Store {
+        if streamed {
+            find(Fault::StoredDescriptor);
+        }
+        if raw.compressed != raw.size {
+            find(Fault::StoredSizes {
+                stored: raw.compressed,
+                size: raw.size,
+            });
+        }
     }
-    if method == Some(Method::Store) && raw.compressed != raw.size {
-        find(Fault::Extra("two different sizes, though it is stored"));
-    }
-    // Unix keeps file types in the upper half of the external attributes: links and devices show there.
-    if raw.external != 0 {
-        find(Fault::Extra("file attributes"));
+    let special = raw::special(raw.external);
+    if let Some(special) = special {
+        find(Fault::Special(special));
     }
     if raw.offset != expected_at {
         find(Fault::Offset {
@@ -350,26 +354,59 @@ fn check_entry(
             found: raw.offset,
         });
     }
-    let clean = findings.len() == before;
+    check_extra(raw.extra, &mut find);
     let entry = Entry {
-        name: name.to_string(),
-        method: method?,
+        name: name.clone(),
+        method,
         crc32: raw.crc32,
         compressed: raw.compressed,
         size: raw.size,
         offset: raw.offset,
         streamed,
     };
-    // Whatever else the header has that the profile's writer would not have written.
-    if clean && entry.central_header() != raw.bytes {
-        findings.push(Finding {
-            entry: shown,
-            fault: Fault::Extra(
-                "a version, time, attribute, extra field or comment that the profile does not have",
-            ),
+    let wide = raw.zip64_len != entry.zip64_len();
+    if wide {
+        find(Fault::Zip64Field {
+            expected: entry.zip64_len(),
+            found: raw.zip64_len,
         });
     }
-    Some(entry)
+    let header = entry.central_header();
+    let others =
+        record::differing(CENTRAL_LAYOUT, &header, raw.bytes).filter(|field| match field {
+            // Judged above.
+            Field::Flags | Field::Method | Field::Name | Field::Extra => false,
+            Field::External => special.is_none(),
+            // They follow from the ZIP64 field.
+            Field::MadeBy | Field::Needed | Field::Compressed | Field::Size | Field::Offset => {
+                !wide
+            }
+            _ => true,
+        });
+    others.for_each(|field| find(Fault::Header(field)));
+    // Whatever else the header has that the profile's writer would not have written.
+    if findings.len() == before && header != raw.bytes {
+        findings.push(Finding {
+            entry: name,
+            fault: Fault::Header(Field::Extra),
+        });
+    }
+    entry
+}
+
+fn check_extra(extra: &[u8], find: &mut impl FnMut(Fault)) {
+    let mut seen = BTreeSet::new();
+    for field in raw::extra_fields(extra) {
+        let Ok((tag, _)) = field else {
+            find(Fault::MalformedExtraField);
+            continue;
+        };
+        if !seen.insert(tag) {
+            find(Fault::DuplicateExtraField(tag));
+        } else if tag != ZIP64_TAG {
+            find(Fault::ExtraField(tag));
+        }
+    }
 }
 
 fn check_names(entries: &[Entry], findings: &mut Vec<Finding>) {

@@ -5,28 +5,18 @@
 
 use alloc::{string::String, vec::Vec};
 
-pub(super) const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
-pub(super) const CENTRAL_SIGNATURE: u32 = 0x0201_4b50;
-pub(super) const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4b50;
-pub(super) const END_SIGNATURE: u32 = 0x0605_4b50;
-const ZIP64_END_SIGNATURE: u32 = 0x0606_4b50;
-const ZIP64_LOCATOR_SIGNATURE: u32 = 0x0706_4b50;
+use super::{
+    Field,
+    raw::{
+        CENTRAL_SIGNATURE, DESCRIPTOR_SIGNATURE, END_SIGNATURE, FLAG_DESCRIPTOR, FLAG_UTF8,
+        LOCAL_FIXED, LOCAL_SIGNATURE, MAX32, ZIP64_END_LEN, ZIP64_END_SIGNATURE,
+        ZIP64_LOCATOR_SIGNATURE, ZIP64_TAG, number,
+    },
+};
 
-pub(super) const LOCAL_FIXED: usize = 30;
-pub(super) const CENTRAL_FIXED: usize = 46;
-pub(super) const END_LEN: usize = 22;
-pub(super) const ZIP64_END_LEN: usize = 56;
-pub(super) const ZIP64_LOCATOR_LEN: usize = 20;
 const DESCRIPTOR_LEN: u64 = 24;
-
-/// Bit 11: the name is UTF-8.
-pub(super) const FLAG_UTF8: u16 = 0x0800;
-/// Bit 3: sizes follow the data.
-pub(super) const FLAG_DESCRIPTOR: u16 = 0x0008;
 /// 1 January 1980, the first day that the format can express: times stand in the files index.
 const DOS_DATE: u16 = 0x0021;
-const ZIP64_TAG: u16 = 0x0001;
-const MAX32: u64 = 0xffff_ffff;
 
 /// How an entry's bytes are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +88,7 @@ impl Entry {
     }
 
     /// Whether the sizes stand in a ZIP64 field. A streamed entry always has one, so that its descriptor has room.
-    fn wide_sizes(&self) -> bool {
+    const fn wide_sizes(&self) -> bool {
         self.streamed || self.size >= MAX32 || self.compressed >= MAX32
     }
 
@@ -153,13 +143,20 @@ impl Entry {
             .0
     }
 
+    /// Bytes of values in the central header's ZIP64 field.
+    pub(super) const fn zip64_len(&self) -> u64 {
+        let sizes = if self.wide_sizes() { 16 } else { 0 };
+        let offset = if self.offset >= MAX32 { 8 } else { 0 };
+        sizes + offset
+    }
+
     /// The central header (4.3.12).
     pub(super) fn central_header(&self) -> Vec<u8> {
         let wide_sizes = self.wide_sizes();
         let wide_offset = self.offset >= MAX32;
         let wide = wide_sizes || wide_offset;
         let mark = |value: u64| if wide_sizes { u32::MAX } else { capped(value) };
-        let fields = u16::from(wide_sizes) * 16 + u16::from(wide_offset) * 8;
+        let fields = u16::try_from(self.zip64_len()).unwrap_or(u16::MAX);
         let mut bytes = Bytes::default()
             .u32(CENTRAL_SIGNATURE)
             .u16(self.version(wide))
@@ -254,96 +251,76 @@ pub(super) fn end_records(entries: u64, directory_offset: u64, directory_len: u6
         .0
 }
 
-const fn needs_zip64(entries: u64, directory_offset: u64, directory_len: u64) -> bool {
+pub(super) const fn needs_zip64(entries: u64, directory_offset: u64, directory_len: u64) -> bool {
     entries >= 0xffff || directory_offset >= MAX32 || directory_len >= MAX32
 }
 
-/// A little-endian number at `at`, 0 where there are not enough bytes: callers compare whole records afterwards.
-pub(super) fn number(bytes: &[u8], at: usize, len: usize) -> u64 {
-    bytes
-        .get(at..at.saturating_add(len))
-        .unwrap_or_default()
+/// A field with its position and length in a record.
+type Layout = &'static [(Field, usize, usize)];
+
+pub(super) const CENTRAL_LAYOUT: Layout = &[
+    (Field::Signature, 0, 4),
+    (Field::MadeBy, 4, 2),
+    (Field::Needed, 6, 2),
+    (Field::Flags, 8, 2),
+    (Field::Method, 10, 2),
+    (Field::Time, 12, 4),
+    (Field::Crc, 16, 4),
+    (Field::Compressed, 20, 4),
+    (Field::Size, 24, 4),
+    (Field::Name, 28, 2),
+    (Field::Extra, 30, 2),
+    (Field::Comment, 32, 2),
+    (Field::Disk, 34, 2),
+    (Field::Internal, 36, 2),
+    (Field::External, 38, 4),
+    (Field::Offset, 42, 4),
+];
+
+const LOCAL_LAYOUT: Layout = &[
+    (Field::Signature, 0, 4),
+    (Field::Needed, 4, 2),
+    (Field::Flags, 6, 2),
+    (Field::Method, 8, 2),
+    (Field::Time, 10, 4),
+    (Field::Crc, 14, 4),
+    (Field::Compressed, 18, 4),
+    (Field::Size, 22, 4),
+    (Field::Name, 26, 2),
+    (Field::Extra, 28, 2),
+];
+
+const DESCRIPTOR_LAYOUT: Layout = &[
+    (Field::Signature, 0, 4),
+    (Field::Crc, 4, 4),
+    (Field::Compressed, 8, 8),
+    (Field::Size, 16, 8),
+];
+
+/// The fields in which two records of one kind differ.
+pub(super) fn differing(layout: Layout, one: &[u8], other: &[u8]) -> impl Iterator<Item = Field> {
+    layout
         .iter()
-        .rev()
-        .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+        .filter(|(_, at, len)| number(one, *at, *len) != number(other, *at, *len))
+        .map(|(field, ..)| *field)
 }
 
-/// Where the directory lies, from the last bytes of the file. `None` if they are no end record.
-pub(super) fn parse_end(tail: &[u8]) -> Option<EndOfDirectory> {
-    let end = tail.get(tail.len().checked_sub(END_LEN)?..)?;
-    if number(end, 0, 4) != u64::from(END_SIGNATURE) {
-        return None;
-    }
-    let short = EndOfDirectory {
-        entries: number(end, 10, 2),
-        len: number(end, 12, 4),
-        offset: number(end, 16, 4),
-    };
-    if short.entries < 0xffff && short.len < MAX32 && short.offset < MAX32 {
-        return Some(short);
-    }
-    let wide = tail.get(
-        tail.len()
-            .checked_sub(END_LEN + ZIP64_LOCATOR_LEN + ZIP64_END_LEN)?..,
-    )?;
-    (number(wide, 0, 4) == u64::from(ZIP64_END_SIGNATURE)).then(|| EndOfDirectory {
-        entries: number(wide, 32, 8),
-        len: number(wide, 40, 8),
-        offset: number(wide, 48, 8),
-    })
-}
-
-/// What the end records say. To be compared with [`end_records`] before it is believed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct EndOfDirectory {
-    pub(super) entries: u64,
-    pub(super) offset: u64,
-    pub(super) len: u64,
-}
-
-/// Reads the central header at the start of `bytes`. The result is what the header says; whether it says it in the
-/// profile's form shows when its own [`Entry::central_header`] is compared with the bytes.
-pub(super) fn parse_central(bytes: &[u8]) -> Option<RawCentral<'_>> {
-    if bytes.len() < CENTRAL_FIXED || number(bytes, 0, 4) != u64::from(CENTRAL_SIGNATURE) {
-        return None;
-    }
-    let short = |at| u16::try_from(number(bytes, at, 2)).unwrap_or(u16::MAX);
-    let name_end = CENTRAL_FIXED + usize::from(short(28));
-    let extra_end = name_end + usize::from(short(30));
-    let end = extra_end + usize::from(short(32));
-    let mut raw = RawCentral {
-        bytes: bytes.get(..end)?,
-        name: bytes.get(CENTRAL_FIXED..name_end)?,
-        flags: short(8),
-        method: short(10),
-        crc32: u32::try_from(number(bytes, 16, 4)).unwrap_or(0),
-        compressed: number(bytes, 20, 4),
-        size: number(bytes, 24, 4),
-        offset: number(bytes, 42, 4),
-        external: number(bytes, 38, 4),
-    };
-    let extra = bytes.get(name_end..extra_end)?;
-    if number(extra, 0, 2) == u64::from(ZIP64_TAG) {
-        let mut at = 4;
-        for value in [&mut raw.size, &mut raw.compressed, &mut raw.offset] {
-            if *value == MAX32 {
-                *value = number(extra, at, 8);
-                at += 8;
+/// The first field in which a local header differs from the one that its entry has.
+pub(super) fn local_difference(entry: &Entry, found: &[u8]) -> Option<Field> {
+    let expected = entry.local_header();
+    let name_end = LOCAL_FIXED + entry.name.len();
+    differing(LOCAL_LAYOUT, &expected, found)
+        .next()
+        .or_else(|| {
+            if found.get(..name_end) != expected.get(..name_end) {
+                Some(Field::Name)
+            } else {
+                (found != expected).then_some(Field::Extra)
             }
-        }
-    }
-    Some(raw)
+        })
 }
 
-/// A central header's fields.
-pub(super) struct RawCentral<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) name: &'a [u8],
-    pub(super) flags: u16,
-    pub(super) method: u16,
-    pub(super) crc32: u32,
-    pub(super) compressed: u64,
-    pub(super) size: u64,
-    pub(super) offset: u64,
-    pub(super) external: u64,
+/// The first field in which a data descriptor differs from the one that its entry has.
+pub(super) fn descriptor_difference(entry: &Entry, found: &[u8]) -> Option<Field> {
+    differing(DESCRIPTOR_LAYOUT, &entry.descriptor(), found).next()
 }

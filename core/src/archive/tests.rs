@@ -309,9 +309,6 @@ fn what_is_not_the_profile_is_found_and_all_of_it() {
         }
     };
     let no_patch = |_: usize, _: &mut Vec<u8>| {};
-    let extra = Fault::Extra(
-        "a version, time, attribute, extra field or comment that the profile does not have",
-    );
     assert!(open(&forge(&[stored("a"), stored("manifest.json")], no_patch), 1).is_ok());
     assert_eq!(
         faults(
@@ -329,7 +326,7 @@ fn what_is_not_the_profile_is_found_and_all_of_it() {
         faults(&["manifest.json", "later"], &no_patch),
         vec![(
             String::new(),
-            Fault::Directory("the manifest is not the last entry")
+            Fault::Directory(DirectoryFault::ManifestNotLast)
         )]
     );
     let at_byte = |byte: usize, value: u8| {
@@ -340,12 +337,13 @@ fn what_is_not_the_profile_is_found_and_all_of_it() {
         }
     };
     let cases: Vec<(usize, u8, Fault)> = vec![
-        (8, 1, Fault::Flags(0x0801)),
+        (8, 1, Fault::Encrypted),
+        (8, 4, Fault::Flags(0x0804)),
         (10, 12, Fault::Method(12)),
-        (12, 1, extra),
-        (4, 63, extra),
-        (36, 1, extra),
-        (40, 0xff, Fault::Extra("file attributes")),
+        (12, 1, Fault::Header(Field::Time)),
+        (4, 63, Fault::Header(Field::MadeBy)),
+        (36, 1, Fault::Header(Field::Internal)),
+        (40, 0xff, Fault::Header(Field::External)),
         (
             42,
             5,
@@ -354,11 +352,7 @@ fn what_is_not_the_profile_is_found_and_all_of_it() {
                 found: 5,
             },
         ),
-        (
-            20,
-            3,
-            Fault::Extra("two different sizes, though it is stored"),
-        ),
+        (20, 3, Fault::StoredSizes { stored: 3, size: 2 }),
     ];
     for (byte, value, fault) in cases {
         let found = faults(&["a", "manifest.json"], &at_byte(byte, value));
