@@ -14,6 +14,8 @@ use crate::range::ByteRange;
 const SLAB_BYTES: u64 = 4 << 20;
 /// Bytes of content that one step gives at most.
 const STEP_BYTES: usize = 1 << 20;
+/// Bytes of content that there is room for, however little there is to inflate.
+const LEAST_ROOM: usize = 4 << 10;
 /// The ratio limit is not applied below this many bytes of content.
 const RATIO_FROM: u64 = 1 << 20;
 
@@ -206,7 +208,9 @@ impl EntryReader {
             }
             Some(_) if self.inflate_ended => (0, true),
             Some(inflate) => {
-                out.resize(start + STEP_BYTES, 0);
+                // Little input seldom gives much content, and each byte of room costs time to make.
+                let room = available.len().saturating_mul(8);
+                out.resize(start + room.clamp(LEAST_ROOM, STEP_BYTES), 0);
                 let room = out.get_mut(start..).unwrap_or_default();
                 let result = inflate.run(available, room);
                 out.truncate(start + result.as_ref().map_or(0, |result| result.written));
