@@ -6,6 +6,7 @@
 
 mod account;
 mod checked;
+pub(crate) mod content;
 mod deflate;
 mod end;
 mod entry;
