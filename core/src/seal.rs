@@ -11,6 +11,7 @@
 //! [`Sealed`] is what can be said without a key; [`Unsealer`] turns ranges of the file into plaintext.
 //! The format is specified in `docs/format.md`.
 
+mod access;
 mod batch;
 mod error;
 mod fingerprint;
@@ -21,6 +22,7 @@ mod locks;
 mod open;
 mod password;
 mod payload;
+mod rekey;
 mod scrub;
 mod secret;
 mod stream;
@@ -29,6 +31,7 @@ mod testing;
 mod text;
 mod write;
 
+pub use access::{Access, seal_header};
 pub use batch::{Batch, ChunkSealer, PayloadKey};
 pub use error::SealError;
 pub use fingerprint::Fingerprint;
@@ -39,7 +42,8 @@ pub use locks::{Lock, Locks, Unlocked};
 pub use open::{Opening, Sealed};
 pub use password::{Cost, Password};
 pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, Unsealer};
+pub use rekey::{Change, Rekeyed, RekeyError, Removal};
 pub use scrub::{BlockCut, SCRUB_BLOCK_BYTES, ScrubChecker};
 pub use secret::FileKey;
 pub use stream::{SealedStream, StreamEnd};
-pub use write::{Access, SealedPayload, Sealer, seal_header, sealed_len};
+pub use write::{SealedPayload, Sealer, sealed_len};

@@ -91,8 +91,8 @@ pub enum SealError {
     /// The scrub table isn't the one that the footer names.
     #[error("the scrub table is damaged")]
     ScrubTableDamaged,
-    /// More content than the format holds.
-    #[error("the content is larger than a sealed archive can hold")]
+    /// More content, or more ways in, than the format holds.
+    #[error("the content is larger than a sealed archive can hold, or is to have more recipients")]
     TooLarge,
     /// The caller gave other bytes than were asked for.
     #[error(

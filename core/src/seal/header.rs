@@ -31,7 +31,8 @@ pub const MAGIC: [u8; 8] = *b"\x89CFR\r\n\x1a\n";
 pub const HEADER_UNIT: u64 = 4096;
 /// Largest header block.
 pub const MAX_HEADER_BYTES: u64 = 16 * HEADER_UNIT;
-const MAX_STANZAS: usize = 32;
+/// Most stanzas of a header.
+pub(super) const MAX_STANZAS: usize = 32;
 const MAX_ARGUMENT: usize = 4096;
 const FIXED: usize = 16;
 const MAC_LINE: usize = 4 + 43 + 1;

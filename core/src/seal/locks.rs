@@ -1,6 +1,7 @@
 //! The ways into a sealed archive, known from its header alone, and unlocking.
 
 use alloc::{string::String, vec::Vec};
+use core::fmt;
 
 use super::{
     FileKey, Fingerprint, Header, KeyType, LockedKey, Password, SealError, SecretKey, Stanza,
@@ -9,9 +10,9 @@ use super::{
 };
 
 /// Most stanzas that a password is tried on: each costs a key derivation.
-const MAX_PASSWORD_STANZAS: usize = 8;
+pub(super) const MAX_PASSWORD_STANZAS: usize = 8;
 
-/// One way into a sealed archive.
+/// One way into a sealed archive, as it is told to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lock {
     /// A password.
@@ -29,6 +30,22 @@ pub enum Lock {
     Unknown(String),
 }
 
+impl fmt::Display for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Password => f.write_str("a password"),
+            Self::LockedKey(fingerprint) => write!(f, "the password of key {fingerprint}"),
+            Self::Key {
+                key_type,
+                fingerprint,
+            } => write!(f, "the secret key {fingerprint} ({key_type})"),
+            Self::Unknown(tag) => {
+                write!(f, "something that this version does not know ({tag})")
+            }
+        }
+    }
+}
+
 /// A stanza that was read.
 #[derive(Debug)]
 pub(super) enum Way {
@@ -39,7 +56,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    fn read(stanza: &Stanza) -> Result<Self, SealError> {
+    pub(super) fn read(stanza: &Stanza) -> Result<Self, SealError> {
         match stanza.tag.as_str() {
             PASSWORD_TAG => Wrapped::from_stanza(stanza).map(Self::Password),
             LOCKED_KEY_TAG => LockedKey::from_stanza(stanza).map(Self::LockedKey),
@@ -50,11 +67,25 @@ impl Way {
         }
     }
 
-    const fn needs_password(&self) -> bool {
+    pub(super) const fn needs_password(&self) -> bool {
         matches!(self, Self::Password(_) | Self::LockedKey(_))
     }
 
-    fn lock(&self) -> Lock {
+    /// The name of the key that it is about.
+    pub(super) const fn key(&self) -> Option<Fingerprint> {
+        match self {
+            Self::LockedKey(locked) => Some(locked.fingerprint()),
+            Self::Key(key) => Some(key.fingerprint),
+            Self::Password(_) | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Whether it is the key with this name, locked with a password.
+    pub(super) fn locks(&self, name: Fingerprint) -> bool {
+        matches!(self, Self::LockedKey(locked) if locked.fingerprint() == name)
+    }
+
+    pub(super) fn lock(&self) -> Lock {
         match self {
             Self::Password(_) => Lock::Password,
             Self::LockedKey(key) => Lock::LockedKey(key.fingerprint()),

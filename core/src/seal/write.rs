@@ -6,55 +6,12 @@ use rand_core::CryptoRng;
 use zeroize::Zeroize;
 
 use super::{
-    Batch, CHUNK_BYTES, ChunkSealer, Cost, FOOTER_BYTES, FileKey, Footer, Header, LockedKey,
-    PREFIX_BYTES, Password, PayloadKey, Recipient, SealError, TAG_BYTES,
-    password::{Purpose, SALT_BYTES, Wrapped},
+    Batch, CHUNK_BYTES, ChunkSealer, FOOTER_BYTES, FileKey, Footer, PREFIX_BYTES, PayloadKey,
+    SealError, TAG_BYTES,
     payload::{self, ChunkCipher, MAX_CHUNKS},
     scrub::{BlockHasher, table_len},
 };
 use crate::digest::Digest;
-
-/// One way in that a new archive gets.
-#[derive(Clone, Copy, Debug)]
-pub enum Access<'a> {
-    /// Whoever knows the password.
-    Password {
-        /// The password.
-        password: &'a Password,
-        /// What checking it costs.
-        cost: Cost,
-    },
-    /// Whoever has the secret key.
-    Recipient(&'a Recipient),
-    /// Carries a recipient's secret key along, locked with a password.
-    LockedKey(&'a LockedKey),
-}
-
-/// The header block for a new archive. Without any access, its key must be handed over in another way: that is a
-/// restore bundle.
-///
-/// # Errors
-/// [`SealError::TooLarge`] if there are too many, [`SealError::CostTooHigh`], [`SealError::Crypto`].
-pub fn seal_header(
-    file_key: &FileKey,
-    access: &[Access<'_>],
-    rng: &mut impl CryptoRng,
-) -> Result<Vec<u8>, SealError> {
-    let mut stanzas = Vec::with_capacity(access.len());
-    for access in access {
-        stanzas.push(match access {
-            Access::Password { password, cost } => {
-                let mut salt = [0; SALT_BYTES];
-                rng.fill_bytes(&mut salt);
-                let key = file_key.expose();
-                Wrapped::wrap(key, password, Purpose::FileKey, *cost, salt)?.to_stanza()
-            }
-            Access::Recipient(recipient) => recipient.wrap(file_key, rng)?,
-            Access::LockedKey(key) => key.to_stanza(),
-        });
-    }
-    Header::encode(&stanzas, file_key, 0)
-}
 
 /// Bytes of a sealed archive with a header block of `header_len` bytes and `plain_len` bytes of content. `None` if that
 /// is more than 64 bits hold.
@@ -334,7 +291,8 @@ mod tests {
     use crate::{
         range::ByteRange,
         seal::{
-            KeyType, Lock, Opening, SEALED_CHUNK_BYTES, ScrubChecker, Sealed, SecretKey,
+            Access, KeyType, Lock, LockedKey, Opening, Password, Recipient, SEALED_CHUNK_BYTES,
+            ScrubChecker, Sealed, SecretKey, seal_header,
             testing::{CHEAP, TestRng},
         },
     };
