@@ -4,6 +4,7 @@
 //! header    block padded to a multiple of 4096 bytes: magic, version, recipient stanzas, MAC
 //! payload   salt | commitment | AES-256-GCM chunks of 16 KiB  (c2sp.org/chunked-encryption, Cobblestone-256)
 //! scrub     SHA-256 of every 1 MiB of the payload region
+//! sender    none, or 96 bytes: Ed25519 public key and signature
 //! footer    72 bytes: version, lengths, SHA-256 of the scrub table, magic
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 mod access;
 mod batch;
+mod blocks;
 mod error;
 mod fingerprint;
 mod footer;
@@ -25,6 +27,7 @@ mod payload;
 mod rekey;
 mod scrub;
 mod secret;
+mod sender;
 mod stream;
 #[cfg(test)]
 mod testing;
@@ -33,6 +36,7 @@ mod write;
 
 pub use access::{Access, seal_header};
 pub use batch::{Batch, ChunkSealer, PayloadKey};
+pub use blocks::PayloadBlocks;
 pub use error::SealError;
 pub use fingerprint::Fingerprint;
 pub use footer::{FOOTER_BYTES, Footer};
@@ -45,5 +49,6 @@ pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BY
 pub use rekey::{Change, Rekeyed, RekeyError, Removal};
 pub use scrub::{BlockCut, SCRUB_BLOCK_BYTES, ScrubChecker};
 pub use secret::FileKey;
+pub use sender::{LockedSender, SENDER_BYTES, Sender, SenderKey};
 pub use stream::{SealedStream, StreamEnd};
 pub use write::{SealedPayload, Sealer, sealed_len};

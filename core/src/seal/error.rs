@@ -1,5 +1,7 @@
 //! What can be wrong with a sealed archive: every failure has a name.
 
+use super::Fingerprint;
+
 /// Why a sealed archive can't be opened, or not from some point on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
@@ -91,6 +93,32 @@ pub enum SealError {
     /// The scrub table isn't the one that the footer names.
     #[error("the scrub table is damaged")]
     ScrubTableDamaged,
+    /// The sender block holds no key that could have signed.
+    #[error(
+        "the sender signature is malformed: {what}; nobody can say who sealed this archive, do not rely on it; salvage reads it all the same"
+    )]
+    SenderMalformed {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The signature is not this sender's over this payload and table.
+    #[error(
+        "the sender signature is wrong: sender {sender} did not sign these bytes, they were changed or damaged since; do not rely on them; salvage reads them all the same"
+    )]
+    SenderSignatureWrong {
+        /// Who is named as the sender.
+        sender: Fingerprint,
+    },
+    /// Stored content differs from the scrub table that the sender signed.
+    #[error(
+        "the content is not what its sender signed: block {block} (from byte {offset} of the file on) was damaged, or changed by somebody who can open this archive"
+    )]
+    NotWhatWasSigned {
+        /// Number of the block, from 0.
+        block: u64,
+        /// Its place in the file.
+        offset: u64,
+    },
     /// More content, or more ways in, than the format holds.
     #[error("the content is larger than a sealed archive can hold, or is to have more recipients")]
     TooLarge,
@@ -148,6 +176,9 @@ impl SealError {
             Self::FooterMalformed { .. } => "footer_malformed",
             Self::LengthMismatch { .. } => "length_mismatch",
             Self::ScrubTableDamaged => "scrub_table_damaged",
+            Self::SenderMalformed { .. } => "sender_malformed",
+            Self::SenderSignatureWrong { .. } => "sender_signature_wrong",
+            Self::NotWhatWasSigned { .. } => "not_what_was_signed",
             Self::TooLarge => "too_large",
             Self::Misfed { .. } => "misfed",
             Self::OutOfRange { .. } => "out_of_range",

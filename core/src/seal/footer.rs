@@ -4,7 +4,7 @@
 //! |--------|-------|-------------------------------------------|
 //! | 0      | 2     | version, 1                                |
 //! | 2      | 2     | zero                                      |
-//! | 4      | 4     | length of the sender signature, zero      |
+//! | 4      | 4     | length of the sender block, 0 or 96       |
 //! | 8      | 8     | length of the payload region              |
 //! | 16     | 8     | length of the scrub table                 |
 //! | 24     | 8     | zero                                      |
@@ -13,7 +13,7 @@
 //!
 //! Integers are big-endian. The header's length isn't here, so that rewriting the header leaves the footer alone.
 
-use super::SealError;
+use super::{SENDER_BYTES, SealError};
 use crate::digest::Digest;
 
 /// Bytes of the footer.
@@ -29,7 +29,7 @@ pub struct Footer {
     pub payload_len: u64,
     /// Bytes of the scrub table.
     pub scrub_len: u64,
-    /// Bytes of the sender signature.
+    /// Bytes of the sender block: none, or [`SENDER_BYTES`].
     pub sender_len: u32,
     /// SHA-256 of the scrub table.
     pub scrub_root: Digest,
@@ -79,7 +79,7 @@ impl Footer {
             sender_len: u32::from_be_bytes(sender),
             scrub_root: Digest(root),
         };
-        if footer.sender_len != 0 {
+        if footer.sender_len != 0 && footer.sender_len != SENDER_BYTES {
             return Err(malformed("it names a sender signature of an unknown form"));
         }
         if super::scrub::table_len(footer.payload_len) != Some(footer.scrub_len) {

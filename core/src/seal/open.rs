@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{
     FOOTER_BYTES, FileKey, Footer, HEADER_UNIT, Header, Lock, Locks, PREFIX_BYTES, Password,
-    SealError, SecretKey, Unsealer, header::block_len, payload::Layout,
+    SealError, SecretKey, Sender, Unsealer, header::block_len, payload::Layout, sender,
 };
 use crate::range::ByteRange;
 
@@ -235,7 +235,27 @@ impl Sealed {
         ByteRange::new(self.layout.offset + self.layout.len, self.footer.scrub_len)
     }
 
-    /// The first bytes of the payload region, which [`Sealed::unsealer`] needs.
+    /// The sender block in the file; `None` if nobody signed the archive.
+    #[must_use]
+    pub const fn sender_range(&self) -> Option<ByteRange> {
+        if self.footer.sender_len == 0 {
+            return None;
+        }
+        let start = self.layout.offset + self.layout.len + self.footer.scrub_len;
+        Some(ByteRange::new(start, self.footer.sender_len as u64))
+    }
+
+    /// Who signed the archive, from the bytes of [`Sealed::prefix_range`] and [`Sealed::sender_range`]. The signature
+    /// then fits the scrub table that the footer names; the payload itself is to be compared with that table by
+    /// [`super::PayloadBlocks`].
+    ///
+    /// # Errors
+    /// [`SealError::SenderMalformed`] or [`SealError::SenderSignatureWrong`].
+    pub fn sender(&self, prefix: &[u8], block: &[u8]) -> Result<Sender, SealError> {
+        sender::check(block, prefix_of(prefix)?, &self.footer)
+    }
+
+    /// The first bytes of the payload region, which [`Sealed::unsealer`] and [`Sealed::sender`] need.
     #[must_use]
     pub const fn prefix_range(&self) -> ByteRange {
         ByteRange::new(self.layout.offset, PREFIX_BYTES as u64)
@@ -270,10 +290,13 @@ impl Sealed {
     /// # Errors
     /// [`SealError::CommitmentMismatch`].
     pub fn unsealer(&self, file_key: &FileKey, prefix: &[u8]) -> Result<Unsealer, SealError> {
-        let prefix = prefix.try_into().map_err(|_| SealError::Misfed {
-            wanted: PREFIX_BYTES as u64,
-            given: prefix.len() as u64,
-        })?;
-        Unsealer::new(&*file_key.payload_key()?, prefix, self.layout)
+        Unsealer::new(&*file_key.payload_key()?, prefix_of(prefix)?, self.layout)
     }
+}
+
+fn prefix_of(bytes: &[u8]) -> Result<&[u8; PREFIX_BYTES], SealError> {
+    bytes.try_into().map_err(|_| SealError::Misfed {
+        wanted: PREFIX_BYTES as u64,
+        given: bytes.len() as u64,
+    })
 }

@@ -121,6 +121,7 @@ pub(super) struct Wrapped {
 pub(super) enum Purpose {
     FileKey,
     SecretKey,
+    SenderKey,
 }
 
 impl Purpose {
@@ -128,6 +129,7 @@ impl Purpose {
         match self {
             Self::FileKey => b"coffer/v1/argon2id/file-key",
             Self::SecretKey => b"coffer/v1/argon2id/secret-key",
+            Self::SenderKey => b"coffer/v1/argon2id/sender-key",
         }
     }
 }

@@ -1,11 +1,16 @@
 //! Text forms of keys: Bech32 (BIP 173) without its length limit over a type byte and the key.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
 
+use base64ct::{Base64Unpadded, Encoding};
 use bech32::{Checksum, Hrp, primitives::decode::CheckedHrpstring};
 use zeroize::Zeroizing;
 
-use super::SealError;
+use super::{Fingerprint, SealError, password::Wrapped};
 
 /// Bech32's checksum without its limit of 90 characters, which is for things that people type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,5 +79,48 @@ impl TextForm {
         let mut key = Zeroizing::new(Vec::with_capacity(text.len()));
         key.extend(bytes);
         Ok((kind, key))
+    }
+}
+
+/// The text of a secret that a password unlocks: prefix, fingerprint, the stanza's arguments and its body in base64,
+/// separated by blanks, on one line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LockedForm {
+    pub(super) prefix: &'static str,
+}
+
+impl LockedForm {
+    pub(super) fn write(
+        self,
+        fingerprint: Fingerprint,
+        wrapped: &Wrapped,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        write!(f, "{} {fingerprint}", self.prefix)?;
+        wrapped
+            .to_args()
+            .iter()
+            .try_for_each(|arg| write!(f, " {arg}"))?;
+        write!(f, " {}", Base64Unpadded::encode_string(&wrapped.body))
+    }
+
+    /// # Errors
+    /// [`SealError::KeyMalformed`].
+    pub(super) fn parse(self, text: &str) -> Result<(Fingerprint, Wrapped), SealError> {
+        let words: Vec<&str> = text.trim_end_matches('\n').split(' ').collect();
+        let parsed = match words.as_slice() {
+            [prefix, fingerprint, args @ .., body] if *prefix == self.prefix => {
+                let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+                Fingerprint::parse(fingerprint).zip(
+                    Base64Unpadded::decode_vec(body)
+                        .ok()
+                        .and_then(|body| Wrapped::from_args(&args, &body)),
+                )
+            }
+            _ => None,
+        };
+        parsed.ok_or(SealError::KeyMalformed {
+            what: "a locked key is one line of eight words",
+        })
     }
 }

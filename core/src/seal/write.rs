@@ -7,14 +7,14 @@ use zeroize::Zeroize;
 
 use super::{
     Batch, CHUNK_BYTES, ChunkSealer, FOOTER_BYTES, FileKey, Footer, PREFIX_BYTES, PayloadKey,
-    SealError, TAG_BYTES,
+    SENDER_BYTES, SealError, SenderKey, TAG_BYTES,
     payload::{self, ChunkCipher, MAX_CHUNKS},
     scrub::{BlockHasher, table_len},
 };
 use crate::digest::Digest;
 
-/// Bytes of a sealed archive with a header block of `header_len` bytes and `plain_len` bytes of content. `None` if that
-/// is more than 64 bits hold.
+/// Bytes of a sealed archive that nobody signs, with a header block of `header_len` bytes and `plain_len` bytes of
+/// content. `None` if that is more than 64 bits hold.
 #[must_use]
 pub fn sealed_len(header_len: u64, plain_len: u64) -> Option<u64> {
     // The last chunk is always shorter than a full one, and may be empty.
@@ -37,6 +37,8 @@ pub struct Sealer {
     next_chunk: u64,
     /// Number of chunks whose sealed bytes were accounted; less than `next_chunk` while batches are out.
     accepted: u64,
+    /// Salt and commitment.
+    prefix: [u8; PREFIX_BYTES],
     payload_len: u64,
     hashing: Hashing,
     table: Vec<u8>,
@@ -65,13 +67,17 @@ impl Sealer {
         let cipher = Arc::new(ChunkCipher::new(&*file_key.payload_key()?, &salt)?);
         out.extend_from_slice(header_block);
         let start = out.len();
-        out.extend_from_slice(&salt);
-        out.extend_from_slice(&cipher.commitment);
+        let mut prefix = [0; PREFIX_BYTES];
+        for (byte, part) in prefix.iter_mut().zip(salt.iter().chain(&cipher.commitment)) {
+            *byte = *part;
+        }
+        out.extend_from_slice(&prefix);
         let mut sealer = Self {
             cipher,
             pending: Vec::with_capacity(CHUNK_BYTES),
             next_chunk: 0,
             accepted: 0,
+            prefix,
             payload_len: 0,
             hashing: Hashing::Here(BlockHasher::default()),
             table: Vec::new(),
@@ -217,6 +223,14 @@ impl Sealer {
         self.finish_payload(out)?.finish(out)
     }
 
+    /// As [`Sealer::finish`], with a signature that says who sealed it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish_signed(self, sender: &SenderKey, out: &mut Vec<u8>) -> Result<(), SealError> {
+        self.finish_payload(out)?.finish_signed(sender, out)
+    }
+
     fn nothing_out(&self) -> Result<(), SealError> {
         if self.accepted == self.next_chunk {
             Ok(())
@@ -254,10 +268,35 @@ impl SealedPayload {
     /// # Errors
     /// [`SealError::Misfed`] if digests are made elsewhere and there are more or fewer than blocks.
     pub fn finish(self, out: &mut Vec<u8>) -> Result<(), SealError> {
+        let (table, footer, _) = self.tail()?;
+        out.extend_from_slice(&table);
+        out.extend_from_slice(&footer.encode());
+        Ok(())
+    }
+
+    /// Appends scrub table, sender block and footer.
+    ///
+    /// # Errors
+    /// As [`SealedPayload::finish`].
+    pub fn finish_signed(self, sender: &SenderKey, out: &mut Vec<u8>) -> Result<(), SealError> {
+        let (table, footer, prefix) = self.tail()?;
+        let footer = Footer {
+            sender_len: SENDER_BYTES,
+            ..footer
+        };
+        out.extend_from_slice(&table);
+        out.extend_from_slice(&sender.sign(&prefix, &footer));
+        out.extend_from_slice(&footer.encode());
+        Ok(())
+    }
+
+    /// The scrub table, the footer without a sender, and what the payload begins with.
+    fn tail(self) -> Result<(Vec<u8>, Footer, [u8; PREFIX_BYTES]), SealError> {
         let Sealer {
             hashing,
             mut table,
             payload_len,
+            prefix,
             ..
         } = self.0;
         if let Hashing::Here(blocks) = hashing
@@ -279,9 +318,7 @@ impl SealedPayload {
             sender_len: 0,
             scrub_root: Digest::of(&table),
         };
-        out.extend_from_slice(&table);
-        out.extend_from_slice(&footer.encode());
-        Ok(())
+        Ok((table, footer, prefix))
     }
 }
 

@@ -3,20 +3,21 @@
 use alloc::{
     string::{String, ToString},
     vec,
-    vec::Vec,
 };
 use core::fmt;
 
-use base64ct::{Base64Unpadded, Encoding};
 use rand_core::CryptoRng;
 
 use super::{KeyType, LOCKED_KEY_TAG, SecretKey};
 use crate::seal::{
     Cost, Fingerprint, Password, SealError, Stanza,
     password::{Purpose, SALT_BYTES, Wrapped},
+    text::LockedForm,
 };
 
-const PREFIX: &str = "coffer-locked-key-1";
+const FORM: LockedForm = LockedForm {
+    prefix: "coffer-locked-key-1",
+};
 
 /// A secret key wrapped under a password, safe to store where the password isn't known. It stands in the header of
 /// every archive sealed to its recipient, so that the file and the password are all that opening needs.
@@ -75,16 +76,11 @@ impl LockedKey {
     /// # Errors
     /// [`SealError::KeyMalformed`].
     pub fn parse(text: &str) -> Result<Self, SealError> {
-        let malformed = || SealError::KeyMalformed {
-            what: "a locked key is one line of eight words",
-        };
-        let words: Vec<&str> = text.trim_end_matches('\n').split(' ').collect();
-        let [PREFIX, args @ .., body] = words.as_slice() else {
-            return Err(malformed());
-        };
-        let body = Base64Unpadded::decode_vec(body).map_err(|_| malformed())?;
-        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
-        Self::from_parts(&args, &body).ok_or_else(malformed)
+        let (fingerprint, wrapped) = FORM.parse(text)?;
+        Ok(Self {
+            fingerprint,
+            wrapped,
+        })
     }
 
     pub(in crate::seal) fn to_stanza(&self) -> Stanza {
@@ -114,11 +110,6 @@ impl LockedKey {
 
 impl fmt::Display for LockedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX} {}", self.fingerprint)?;
-        self.wrapped
-            .to_args()
-            .iter()
-            .try_for_each(|arg| write!(f, " {arg}"))?;
-        write!(f, " {}", Base64Unpadded::encode_string(&self.wrapped.body))
+        FORM.write(self.fingerprint, &self.wrapped, f)
     }
 }
