@@ -236,18 +236,6 @@ impl fmt::Display for Locked {
     }
 }
 
-fn lock_name(lock: &Lock) -> String {
-    match lock {
-        Lock::Password => "a password".to_owned(),
-        Lock::LockedKey(fingerprint) => format!("the password of key {fingerprint}"),
-        Lock::Key {
-            key_type,
-            fingerprint,
-        } => format!("the secret key {fingerprint} ({key_type})"),
-        Lock::Unknown(kind) => format!("something that this version does not know ({kind})"),
-    }
-}
-
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let source = source::archive(&args.file)?;
     let look = look(&*source)?;
@@ -260,7 +248,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             },
             Look::Sealed(sealed) => Locked {
                 sealed: true,
-                locks: sealed.locks().iter().map(lock_name).collect(),
+                locks: sealed.locks().iter().map(Lock::to_string).collect(),
                 content_bytes: sealed.payload_range().len,
             },
         };

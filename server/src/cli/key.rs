@@ -3,7 +3,7 @@
 use std::{fmt, io::Write, path::PathBuf};
 
 use clap::Subcommand;
-use coffer_core::seal::{Cost, LockedKey, Recipient, SecretKey};
+use coffer_core::seal::{Cost, KeyType, LockedKey, Recipient, SecretKey};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use serde::Serialize;
@@ -23,6 +23,10 @@ enum Command {
         /// The key file to write; only its owner may read it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+
+        /// The kind of key: mlkem768x25519 stays safe when quantum computers come, x25519 is short.
+        #[arg(long = "type", value_name = "TYPE", default_value_t, value_parser = key_type)]
+        key_type: KeyType,
 
         /// Lock the key file with a password.
         #[arg(long)]
@@ -48,9 +52,18 @@ enum Command {
     },
 }
 
+fn key_type(name: &str) -> Result<KeyType, String> {
+    KeyType::from_tag(name).ok_or_else(|| {
+        let known = KeyType::ALL.map(KeyType::tag).join(", ");
+        format!("the types of keys are {known}")
+    })
+}
+
 #[derive(Serialize)]
 struct Shown {
     fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient: Option<String>,
 }
@@ -59,6 +72,7 @@ impl Shown {
     fn of(recipient: &Recipient) -> Self {
         Self {
             fingerprint: recipient.fingerprint().to_string(),
+            r#type: Some(recipient.key_type().tag()),
             recipient: Some(recipient.to_string()),
         }
     }
@@ -82,6 +96,7 @@ pub(super) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let shown = match args.command {
         Command::New {
             out,
+            key_type,
             locked,
             password,
         } => {
@@ -90,7 +105,7 @@ pub(super) fn run(args: Args, output: &Output) -> Result<(), Failure> {
                     "a password was given without --locked; nothing was written",
                 ));
             }
-            make(&out, locked.then_some(&password))?
+            make(&out, key_type, locked.then_some(&password))?
         }
         Command::Show { file, password } => {
             let key = match KeyFile::read(&file)? {
@@ -106,6 +121,7 @@ pub(super) fn run(args: Args, output: &Output) -> Result<(), Failure> {
             };
             Shown {
                 fingerprint: fingerprint.to_string(),
+                r#type: None,
                 recipient: None,
             }
         }
@@ -114,11 +130,15 @@ pub(super) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn make(out: &std::path::Path, lock: Option<&PasswordArgs>) -> Result<Shown, Failure> {
+fn make(
+    out: &std::path::Path,
+    key_type: KeyType,
+    lock: Option<&PasswordArgs>,
+) -> Result<Shown, Failure> {
     let file = Unpublished::create(out, false)?;
     // If the system has no random numbers there is no way on, and nothing to undo.
     let mut rng = UnwrapErr(SysRng);
-    let key = SecretKey::generate(&mut rng);
+    let key = SecretKey::generate_of(key_type, &mut rng);
     let recipient = key.recipient().map_err(crypto)?;
     let content = match lock {
         None => KeyFile::Secret(key),
