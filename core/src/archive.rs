@@ -18,7 +18,7 @@ mod record;
 mod write;
 
 pub use account::account;
-pub use checked::CheckedReader;
+pub use checked::{CheckedReader, ExpectedDigest};
 pub use deflate::{Packed, pack};
 pub use entry::{EntryReader, Step};
 pub use error::{ArchiveError, DirectoryFault, EndFault, Fault, Field, Finding, Limits, Special};

@@ -1,11 +1,12 @@
 //! Checking every byte of an archive: nothing added, nothing missing, nothing changed.
 
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
+use core::ops::RangeInclusive;
 
 use crate::{
     archive::{
-        self, ArchiveError, CheckedReader, Directory, Entry, EntryReader, Fault, Finding, Limits,
-        Step,
+        self, ArchiveError, CheckedReader, Directory, Entry, EntryReader, ExpectedDigest, Fault,
+        Finding, Limits, Step,
     },
     manifest::{EntryDigest, FILES_INDEX_PATH, FileEntry, Manifest, PartData},
     rows::{RowCheck, RowError, RowSet},
@@ -71,8 +72,24 @@ pub struct Verifier<'a> {
     files: BTreeMap<&'a str, EntryDigest>,
     sets: Vec<RowSet>,
     reading: Option<Reading<'a>>,
+    /// Sizes of the entries that are hashed elsewhere.
+    elsewhere: Option<RangeInclusive<u64>>,
+    /// What the entry that is being read should have, if it is one of them.
+    expected: Option<ExpectedDigest>,
+    /// It was read to its end.
+    whole: bool,
+    /// Content: of the last step, or all so far of an entry that is hashed elsewhere.
     content: Vec<u8>,
     done: Verified,
+}
+
+/// A whole entry whose SHA-256 is still to be compared.
+#[derive(Debug)]
+pub struct Unhashed<'a> {
+    /// The content.
+    pub content: &'a [u8],
+    /// What its digest has to be.
+    pub expected: ExpectedDigest,
 }
 
 impl core::fmt::Debug for Verifier<'_> {
@@ -128,8 +145,31 @@ impl<'a> Verifier<'a> {
             files: files.chain(index).collect(),
             sets: alloc::vec![RowSet::new(); manifest.tables.len()],
             reading: None,
+            elsewhere: None,
+            expected: None,
+            whole: false,
             content: Vec::new(),
             done: Verified::default(),
+        })
+    }
+
+    /// Leaves the SHA-256 of entries of these sizes to the caller, who asks [`Verifier::unhashed`] after every step,
+    /// whatever came of it. Each of them is held as a whole. A digest that differs comes before whatever is found later.
+    #[must_use]
+    pub fn hash_elsewhere(mut self, sizes: RangeInclusive<u64>) -> Self {
+        self.elsewhere = Some(sizes);
+        self
+    }
+
+    /// The entry that the last step has completed, if its SHA-256 is left to the caller.
+    pub fn unhashed(&mut self) -> Option<Unhashed<'_>> {
+        if !core::mem::take(&mut self.whole) {
+            return None;
+        }
+        let expected = self.expected.take()?;
+        Some(Unhashed {
+            content: &self.content,
+            expected,
         })
     }
 
@@ -157,6 +197,9 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn step(&mut self) -> Result<Step, VerifyError> {
+        if self.whole {
+            return Err(ArchiveError::Misuse("an entry's digest was not compared").into());
+        }
         loop {
             let Some(reading) = &mut self.reading else {
                 let next = usize::try_from(self.done.entries).unwrap_or(usize::MAX);
@@ -167,7 +210,10 @@ impl<'a> Verifier<'a> {
                 self.reading = Some(self.start(entry)?);
                 continue;
             };
-            self.content.clear();
+            if self.expected.is_none() {
+                self.content.clear();
+            }
+            let before = self.content.len();
             let step = match reading {
                 Reading::Manifest(reader) => reader.step(&mut self.content)?,
                 Reading::Content(reader) => reader.step(&mut self.content)?,
@@ -179,38 +225,67 @@ impl<'a> Verifier<'a> {
                 } => {
                     let step = reader.step(&mut self.content)?;
                     check
-                        .push(&self.content)
+                        .push(self.content.get(before..).unwrap_or_default())
                         .map_err(|error| part.error(error))?;
                     step
                 }
             };
-            self.done.bytes += self.content.len() as u64;
+            self.done.bytes += (self.content.len() - before) as u64;
             if step != Step::Done {
                 return Ok(step);
             }
             self.done.entries += 1;
+            self.whole = self.expected.is_some();
             if let Some(Reading::Rows {
                 check, part, entry, ..
             }) = self.reading.take()
             {
                 self.end_part(*check, part, entry)?;
             }
+            if self.whole {
+                return Ok(Step::Output);
+            }
         }
     }
 
-    fn start(&self, entry: &'a Entry) -> Result<Reading<'a>, ArchiveError> {
-        if let Some(part) = self.parts.get(&entry.name) {
+    /// A reader that hashes the entry's content, or leaves that to the caller.
+    fn checked(
+        &mut self,
+        entry: &Entry,
+        expected: &EntryDigest,
+    ) -> Result<CheckedReader, ArchiveError> {
+        let reader = CheckedReader::new(entry, expected, self.limits)?;
+        if !self
+            .elsewhere
+            .as_ref()
+            .is_some_and(|sizes| sizes.contains(&entry.size))
+        {
+            return Ok(reader);
+        }
+        let (reader, expected) = reader.hash_elsewhere();
+        self.expected = Some(expected);
+        self.content.clear();
+        // The size was compared with the manifest's, and is at most the largest that the caller wants to hold.
+        let size = usize::try_from(entry.size).unwrap_or(0);
+        self.content.reserve_exact(size);
+        Ok(reader)
+    }
+
+    fn start(&mut self, entry: &'a Entry) -> Result<Reading<'a>, ArchiveError> {
+        // An entry that was left half-read by a failure is not to be taken for this one.
+        self.expected = None;
+        if let Some(part) = self.parts.get(&entry.name).copied() {
             let columns = part.shape.stored_columns();
             return Ok(Reading::Rows {
-                reader: CheckedReader::new(entry, &part.data.digest(), self.limits)?,
+                reader: self.checked(entry, &part.data.digest())?,
                 check: Box::new(RowCheck::new(columns.map(|column| column.name.as_str()))),
-                part: *part,
+                part,
                 entry,
             });
         }
         // Every entry but the manifest was found in the manifest or the index before anything was read.
-        Ok(match self.files.get(entry.name.as_str()) {
-            Some(expected) => Reading::Content(CheckedReader::new(entry, expected, self.limits)?),
+        Ok(match self.files.get(entry.name.as_str()).copied() {
+            Some(expected) => Reading::Content(self.checked(entry, &expected)?),
             None => Reading::Manifest(EntryReader::new(entry, self.limits)),
         })
     }
@@ -273,7 +348,10 @@ impl Part<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{Fixture, changed, fixture};
+    use crate::{
+        digest::Digest,
+        fixture::{Fixture, changed, fixture},
+    };
     use alloc::string::ToString;
 
     fn verify(archive: &Fixture, step: usize) -> Result<Verified, VerifyError> {
@@ -298,6 +376,85 @@ mod tests {
                 Step::Done => return Ok(verifier.so_far()),
             }
         }
+    }
+
+    /// The same with digests made elsewhere, and compared only at the end.
+    fn verify_late(archive: &Fixture) -> Result<Verified, VerifyError> {
+        let Fixture {
+            directory,
+            manifest,
+            files,
+            ..
+        } = archive;
+        let mut verifier = Verifier::new(directory, manifest, files, Limits::default())?
+            .hash_elsewhere(1..=30_000);
+        let mut late = Vec::new();
+        let result = loop {
+            let step = verifier.step();
+            if let Some(Unhashed { content, expected }) = verifier.unhashed() {
+                late.push((expected, Digest::of(content)));
+            }
+            match step {
+                Ok(Step::Want(wanted)) => verifier.feed(archive.range(wanted))?,
+                Ok(Step::Output) => {}
+                Ok(Step::Done) => break Ok(verifier.so_far()),
+                Err(error) => break Err(error),
+            }
+        };
+        assert!(!late.is_empty() || result.is_err());
+        for (expected, found) in late {
+            expected.compare(found)?;
+        }
+        result
+    }
+
+    #[test]
+    fn digests_made_elsewhere_find_the_same() {
+        let mut archive = fixture();
+        let sizes = || archive.directory.entries().iter().map(|entry| entry.size);
+        assert!(sizes().any(|size| size > 30_000) && sizes().any(|size| size <= 30_000));
+        assert_eq!(verify_late(&archive), verify(&archive, usize::MAX));
+        for at in (0..archive.file.len()).step_by(997) {
+            archive.file[at] ^= 4;
+            assert_eq!(verify_late(&archive), verify(&archive, usize::MAX), "{at}");
+            archive.file[at] ^= 4;
+        }
+        let archive = changed(|entries, manifest| {
+            // Two things wrong with one part, and one with a later file.
+            let at = entries[0].1.len() - 2;
+            entries[0].1[at] ^= 1;
+            manifest.tables[1].parts[0].rows -= 1;
+            manifest.tables[1].parts[1].rows += 1;
+            entries[3].1[0] ^= 1;
+        });
+        let first = "tables/public.notes/000001.tsv".to_string();
+        assert_eq!(entry(&archive), (first, Fault::Digest));
+        assert_eq!(verify_late(&archive), verify(&archive, usize::MAX));
+    }
+
+    #[test]
+    fn a_digest_that_nobody_compares_is_no_success() {
+        let Fixture {
+            directory,
+            manifest,
+            files,
+            ..
+        } = &fixture();
+        let mut verifier = Verifier::new(directory, manifest, files, Limits::default())
+            .unwrap()
+            .hash_elsewhere(0..=u64::MAX);
+        let error = loop {
+            match verifier.step() {
+                Ok(Step::Want(wanted)) => verifier.feed(fixture().range(wanted)).unwrap(),
+                Ok(Step::Output) => {}
+                Ok(Step::Done) => panic!("nothing was compared"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(
+            error,
+            VerifyError::Archive(ArchiveError::Misuse(_))
+        ));
     }
 
     fn entry(archive: &Fixture) -> (String, Fault) {

@@ -1,6 +1,6 @@
 //! Reading one entry whose content the manifest or the files index names by size and SHA-256.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use super::{ArchiveError, Entry, EntryReader, Fault, Finding, Limits, Step};
@@ -12,9 +12,32 @@ use crate::{
 /// An [`EntryReader`] that at the end also compares SHA-256.
 pub struct CheckedReader {
     reader: EntryReader,
-    hasher: Hasher,
-    expected: Digest,
-    name: alloc::string::String,
+    /// `None` if the content is hashed elsewhere.
+    hasher: Option<Hasher>,
+    expected: ExpectedDigest,
+}
+
+/// The digest that an entry's content should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedDigest {
+    entry: String,
+    digest: Digest,
+}
+
+impl ExpectedDigest {
+    /// Compares it with the one found.
+    ///
+    /// # Errors
+    /// [`Fault::Digest`].
+    pub fn compare(&self, found: Digest) -> Result<(), ArchiveError> {
+        if found == self.digest {
+            return Ok(());
+        }
+        Err(ArchiveError::Entry(Finding {
+            entry: self.entry.clone(),
+            fault: Fault::Digest,
+        }))
+    }
 }
 
 impl fmt::Debug for CheckedReader {
@@ -44,10 +67,20 @@ impl CheckedReader {
         }
         Ok(Self {
             reader: EntryReader::new(entry, limits),
-            hasher: Hasher::new(),
-            expected: expected.sha256,
-            name: entry.name.clone(),
+            hasher: Some(Hasher::new()),
+            expected: ExpectedDigest {
+                entry: entry.name.clone(),
+                digest: expected.sha256,
+            },
         })
+    }
+
+    /// Leaves the content's SHA-256 to the caller, who is given what to compare it with.
+    #[must_use]
+    pub fn hash_elsewhere(mut self) -> (Self, ExpectedDigest) {
+        self.hasher = None;
+        let expected = self.expected.clone();
+        (self, expected)
     }
 
     /// As [`EntryReader::keep_raw`].
@@ -77,12 +110,13 @@ impl CheckedReader {
     pub fn step(&mut self, out: &mut Vec<u8>) -> Result<Step, ArchiveError> {
         let start = out.len();
         let step = self.reader.step(out)?;
-        self.hasher.update(out.get(start..).unwrap_or_default());
-        if step == Step::Done && self.hasher.clone().finish() != self.expected {
-            return Err(ArchiveError::Entry(Finding {
-                entry: self.name.clone(),
-                fault: Fault::Digest,
-            }));
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(out.get(start..).unwrap_or_default());
+        }
+        if step == Step::Done
+            && let Some(hasher) = self.hasher.take()
+        {
+            self.expected.compare(hasher.finish())?;
         }
         Ok(step)
     }
