@@ -32,6 +32,7 @@ pub mod plan;
 pub mod policy;
 pub mod preview;
 pub mod range;
+pub mod redact;
 pub mod rows;
 pub mod schema;
 pub mod seal;

@@ -52,6 +52,9 @@ pub struct CredentialRule {
     pub placeholder: Option<String>,
 }
 
+/// Bytes that a placeholder has at most.
+pub const MAX_PLACEHOLDER_BYTES: usize = 4096;
+
 /// Why a preset doesn't fit a database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
@@ -88,6 +91,19 @@ pub enum PolicyError {
         table: String,
         /// The column.
         column: String,
+    },
+    /// A placeholder that could make an archive many times larger.
+    #[error(
+        "the placeholder for {table}.{column} has {bytes} bytes where {MAX_PLACEHOLDER_BYTES} are allowed; shorten it in \
+         the preset"
+    )]
+    PlaceholderTooLong {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Bytes of the placeholder.
+        bytes: usize,
     },
     /// Every row of a table would get the same value in a unique key, so that the archive could not be restored.
     #[error(
@@ -359,6 +375,15 @@ fn check_rules(schema: &Schema, preset: &Preset) -> Result<(), PolicyError> {
                 table: rule.table.clone(),
                 column: rule.column.clone(),
             })?;
+        if let Some(text) = &rule.placeholder
+            && text.len() > MAX_PLACEHOLDER_BYTES
+        {
+            return Err(PolicyError::PlaceholderTooLong {
+                table: rule.table.clone(),
+                column: rule.column.clone(),
+                bytes: text.len(),
+            });
+        }
         if rule.placeholder.is_none() && !column.nullable {
             return Err(PolicyError::PlaceholderNeeded {
                 app: preset.app.clone(),
@@ -570,6 +595,12 @@ mod tests {
         assert!(matches!(
             decide(&schema(), Some(&wrong), false, &[]),
             Err(PolicyError::UnknownColumn { .. })
+        ));
+        let mut wrong = preset();
+        wrong.credentials[0].placeholder = Some("x".repeat(MAX_PLACEHOLDER_BYTES + 1));
+        assert!(matches!(
+            decide(&schema(), Some(&wrong), false, &[]),
+            Err(PolicyError::PlaceholderTooLong { bytes: 4097, .. })
         ));
         let mut wrong = preset();
         wrong.leave_out[0].table = "sesions".into();

@@ -9,6 +9,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 mod check;
 mod cutter;
 mod header;
+mod replace;
 mod row_set;
 pub mod shown;
 pub mod sqlite;
@@ -16,6 +17,7 @@ mod window;
 
 pub use check::RowCheck;
 pub use cutter::{Part, PartCutter, TARGET_PART_BYTES};
+pub use replace::RowReplacer;
 pub use row_set::RowSet;
 pub use window::RowWindow;
 

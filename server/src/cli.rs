@@ -15,6 +15,7 @@ mod key;
 mod key_file;
 mod output;
 mod publish;
+mod redact;
 mod restore;
 mod seal;
 mod secret;
@@ -55,6 +56,8 @@ enum Command {
     Verify(verify::Args),
     /// Take one table or one file out of an archive, reading no more of it than that.
     Extract(extract::Args),
+    /// Make a standard archive, to share, of one that holds credentials.
+    Redact(redact::Args),
     /// Seal a plain archive with a password, or to public keys.
     Seal(seal::Args),
     /// Turn a sealed archive into a plain one.
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
             Command::Inspect(args) => inspect::run(args, &output).await,
             Command::Verify(args) => verify::run(args, &output).await,
             Command::Extract(args) => extract::run(args, &output).await,
+            Command::Redact(args) => redact::run(args, &output).await,
             Command::Seal(args) => seal::run(args, &output).await,
             Command::Unseal(args) => unseal::run(args, &output).await,
             Command::Key(args) => key::run(args, &output),

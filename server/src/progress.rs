@@ -20,6 +20,8 @@ pub enum Phase {
     Rows,
     /// Archiving or staging files.
     Files,
+    /// Taking credentials out.
+    Redacting,
     /// Writing the last bytes.
     Finishing,
     /// Checking stored bytes.

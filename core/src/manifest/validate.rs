@@ -7,7 +7,7 @@ use alloc::{
 };
 
 use super::{Contents, FORMAT_VERSION, LeftOut, Manifest, TableData};
-use crate::{archive::name, rows::RowSet};
+use crate::{archive::name, policy::MAX_PLACEHOLDER_BYTES, rows::RowSet};
 
 /// Why a manifest is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +145,9 @@ fn check_credentials(manifest: &Manifest) -> Result<(), ManifestError> {
     let mut seen = BTreeSet::new();
     for rule in manifest.credentials.iter().flatten() {
         let column = format!("the credential {}.{}", rule.table, rule.column);
-        let applies = manifest.table(&rule.table).is_some()
+        let fits = |text: &String| text.len() <= MAX_PLACEHOLDER_BYTES;
+        let applies = rule.placeholder.as_ref().is_none_or(fits)
+            && manifest.table(&rule.table).is_some()
             && manifest.schema.table(&rule.table).is_some_and(|table| {
                 table.stored_columns().any(|stored| {
                     stored.name == rule.column && (stored.nullable || rule.placeholder.is_some())
@@ -451,6 +453,13 @@ mod tests {
             ),
             (
                 |m| credentials(m, &[("a", "id", None)]),
+                ManifestError::Schema("the credential public.a.id".into()),
+            ),
+            (
+                |m| {
+                    let long = "x".repeat(MAX_PLACEHOLDER_BYTES + 1);
+                    credentials(m, &[("a", "id", Some(&long))])
+                },
                 ManifestError::Schema("the credential public.a.id".into()),
             ),
             (

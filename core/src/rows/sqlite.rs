@@ -67,6 +67,26 @@ pub enum Value<'a> {
     Blob(Cow<'a, [u8]>),
 }
 
+/// Whole numbers up to here are exact as reals, so SQLite makes integers of them where a column prefers those.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// What a column holds after this text was stored in it: where SQLite would make a number of it, that number.
+#[must_use]
+pub fn placeholder(class: Class, text: &str) -> Value<'static> {
+    let own_text = || Value::Text(Cow::Owned(text.as_bytes().to_vec()));
+    let real = text.parse::<f64>().ok().filter(|real| real.is_finite());
+    match (class, text.parse::<i64>(), real) {
+        (Class::Integer, Ok(number), _) => Value::Integer(number),
+        (Class::Integer, _, Some(real)) if is_whole(real) => Value::Integer(real as i64),
+        (Class::Integer | Class::Real, _, Some(real)) => Value::Real(real),
+        _ => own_text(),
+    }
+}
+
+fn is_whole(real: f64) -> bool {
+    (-EXACT..=EXACT).contains(&real) && (real as i64) as f64 == real
+}
+
 /// Appends a value of a column of class `class` as one field. Returns whether it needed a tag.
 pub fn push_value(class: Class, value: &Value<'_>, out: &mut Vec<u8>) -> bool {
     let tagged = match value {
@@ -224,6 +244,22 @@ mod tests {
             ("DECIMAL(10,5)", Class::Integer),
         ] {
             assert_eq!(Class::of_declared_type(declared), class, "{declared}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_what_the_column_would_hold() {
+        let text = |text: &'static [u8]| Value::Text(Cow::Borrowed(text));
+        for (class, given, held) in [
+            (Class::Integer, "0", Value::Integer(0)),
+            (Class::Integer, "0.5", Value::Real(0.5)),
+            (Class::Integer, "1e3", Value::Integer(1000)),
+            (Class::Integer, "1e300", Value::Real(1e300)),
+            (Class::Real, "1", Value::Real(1.0)),
+            (Class::Text, "0", text(b"0")),
+            (Class::Integer, "none", text(b"none")),
+        ] {
+            assert_eq!(placeholder(class, given), held, "{given}");
         }
     }
 

@@ -1,10 +1,10 @@
 //! Why a command failed, as an exit code, a name for programs and a sentence for people.
 
-use coffer_core::seal::SealError;
+use coffer_core::{redact, seal::SealError};
 
 use crate::{
     backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
-    read::ReadError, restore::RestoreError,
+    read::ReadError, redact::RedactError, restore::RestoreError,
 };
 
 /// A failed command.
@@ -92,6 +92,32 @@ impl From<ConvertError> for Failure {
         match error {
             ConvertError::Read(error) => error.into(),
             ConvertError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<redact::RedactError> for Failure {
+    fn from(error: redact::RedactError) -> Self {
+        use redact::RedactError as Error;
+        let exit = match &error {
+            Error::Archive(_) | Error::Rows { .. } => DAMAGED,
+            Error::Manifest(_) => FAILED,
+            Error::Standard
+            | Error::NoRules
+            | Error::OtherApp { .. }
+            | Error::Policy(_)
+            | Error::Placeholder { .. } => REFUSED,
+        };
+        Self::new(exit, error.code(), &error)
+    }
+}
+
+impl From<RedactError> for Failure {
+    fn from(error: RedactError) -> Self {
+        match error {
+            RedactError::Redact(error) => error.into(),
+            RedactError::Read(error) => error.into(),
+            RedactError::Write(error) => error.into(),
         }
     }
 }

@@ -130,6 +130,7 @@ const fn phase_name(phase: Phase) -> &'static str {
         Phase::Reading => "reading the database's shape",
         Phase::Rows => "archiving rows",
         Phase::Files => "files",
+        Phase::Redacting => "taking credentials out",
         Phase::Finishing => "finishing",
         Phase::Verifying => "checking the archive",
         Phase::Planning => "planning",

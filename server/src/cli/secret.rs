@@ -140,6 +140,49 @@ impl SealArgs {
     }
 }
 
+/// As [`SealArgs`], for commands that also open an archive: the password of the new one has names of its own.
+#[derive(Debug, Args)]
+pub(super) struct NewSealArgs {
+    /// Read the password of the new archive from the first line of this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "new_password_env")]
+    new_password_file: Option<PathBuf>,
+
+    /// Read the password of the new archive from this environment variable.
+    #[arg(long, value_name = "NAME")]
+    new_password_env: Option<String>,
+
+    /// Seal the new archive to this public key, coffer1…; may be repeated.
+    #[arg(long = "recipient", value_name = "KEY", value_parser = recipient)]
+    recipients: Vec<Recipient>,
+
+    /// Seal the new archive to the public keys in this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    recipients_file: Option<PathBuf>,
+}
+
+impl NewSealArgs {
+    fn plain(&self) -> SealArgs {
+        SealArgs {
+            password: PasswordArgs {
+                password_file: self.new_password_file.clone(),
+                password_env: self.new_password_env.clone(),
+            },
+            recipients: self.recipients.clone(),
+            recipients_file: self.recipients_file.clone(),
+        }
+    }
+
+    /// As [`SealArgs::given`].
+    pub(super) fn given(&self) -> bool {
+        self.plain().given()
+    }
+
+    /// As [`SealArgs::seal_to`].
+    pub(super) fn seal_to(&self) -> Result<SealTo, Failure> {
+        self.plain().seal_to()
+    }
+}
+
 /// What opens an archive: a password, or a key file.
 #[derive(Debug, Args)]
 pub(super) struct OpenArgs {

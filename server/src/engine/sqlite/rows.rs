@@ -84,23 +84,6 @@ pub(super) fn class(column: &Column) -> Class {
     Class::of_declared_type(&column.type_name)
 }
 
-/// Whole numbers up to here are exact as reals, so SQLite makes integers of them where a column prefers those.
-const EXACT: f64 = 9_007_199_254_740_992.0;
-
-/// What a column holds after this text was stored in it: where SQLite would make a number of it, that number.
-pub(super) fn placeholder(class: Class, text: &str) -> Value<'static> {
-    let own_text = || Value::Text(Cow::Owned(text.as_bytes().to_vec()));
-    let real = text.parse::<f64>().ok().filter(|real| real.is_finite());
-    match (class, text.parse::<i64>(), real) {
-        (Class::Integer, Ok(number), _) => Value::Integer(number),
-        (Class::Integer, _, Some(real)) if real.fract() == 0.0 && real.abs() <= EXACT => {
-            Value::Integer(real as i64)
-        }
-        (Class::Integer | Class::Real, _, Some(real)) => Value::Real(real),
-        _ => own_text(),
-    }
-}
-
 /// Cuts row text that comes in pieces of any size into lines.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -199,21 +182,5 @@ mod tests {
         let mut lines = Lines::default();
         lines.push(b"a\nbc", |_| Ok::<(), ()>(())).unwrap();
         assert_eq!(lines.finish(), Err(RowError::Unfinished { length: 2 }));
-    }
-
-    #[test]
-    fn a_placeholder_is_what_the_column_would_hold() {
-        assert_eq!(placeholder(Class::Integer, "0"), Value::Integer(0));
-        assert_eq!(placeholder(Class::Integer, "0.5"), Value::Real(0.5));
-        assert_eq!(placeholder(Class::Integer, "1e3"), Value::Integer(1000));
-        assert_eq!(placeholder(Class::Real, "1"), Value::Real(1.0));
-        assert_eq!(
-            placeholder(Class::Text, "0"),
-            Value::Text(Cow::Borrowed(b"0"))
-        );
-        assert_eq!(
-            placeholder(Class::Integer, "none"),
-            Value::Text(Cow::Borrowed(b"none"))
-        );
     }
 }

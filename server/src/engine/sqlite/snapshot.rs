@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use coffer_core::{
     policy::{ColumnPolicy, TablePolicy},
-    rows::{Part, PartCutter, sqlite::Value},
+    rows::{
+        Part, PartCutter,
+        sqlite::{Value, placeholder},
+    },
     schema::{Column, TableName},
 };
 use rusqlite::{OptionalExtension, types::ValueRef};
@@ -158,7 +161,7 @@ fn export(
                 ColumnPolicy::Keep => Source::Stored,
                 ColumnPolicy::Replace(None) => Source::Instead(Value::Null),
                 ColumnPolicy::Replace(Some(text)) => {
-                    Source::Instead(rows::placeholder(rows::class(column), text))
+                    Source::Instead(placeholder(rows::class(column), text))
                 }
             };
             (column, source)
