@@ -12,17 +12,16 @@ use alloc::vec::Vec;
 
 use super::{
     FOOTER_BYTES, FileKey, Footer, HEADER_UNIT, Header, Locks, PREFIX_BYTES, SEALED_CHUNK_BYTES,
-    SealError,
+    SENDER_BYTES, SealError, Sender,
     header::block_len,
     open::layout,
     payload::ChunkCipher,
     scrub::{BlockHasher, block_range, table_len},
+    sender,
 };
 use crate::{digest::Digest, range::ByteRange};
 
 const FOOTER_LEN: usize = 72;
-/// The longest sender block.
-const MAX_SENDER_BYTES: u64 = 96;
 
 /// Turns the bytes of a sealed archive, in order and in any pieces, into its content.
 ///
@@ -70,8 +69,11 @@ pub struct StreamEnd {
     pub file_len: u64,
     /// Bytes of content.
     pub plain_len: u64,
+    /// Who sealed it; all of the payload was compared with the table that the signature covers. `None` if nobody
+    /// signed it.
+    pub sender: Option<Sender>,
     /// Parts of the file that authenticate, but differ from the scrub table: whoever had the file key changed one of
-    /// the two. Empty in an archive as [`super::Sealer`] writes it.
+    /// the two. Empty in an archive as [`super::Sealer`] writes it, and in every one that has a sender.
     pub unlike_table: Vec<ByteRange>,
 }
 
@@ -261,6 +263,7 @@ const FIXED_BYTES: usize = 16;
 struct Payload {
     cipher: ChunkCipher,
     header_len: u64,
+    prefix: [u8; PREFIX_BYTES],
     /// Bytes from the start of the next chunk on that were not opened.
     held: Vec<u8>,
     next_chunk: u64,
@@ -271,10 +274,11 @@ struct Payload {
 }
 
 impl Payload {
-    fn new(cipher: ChunkCipher, header_len: u64, prefix: &[u8]) -> Self {
+    fn new(cipher: ChunkCipher, header_len: u64, prefix: &[u8; PREFIX_BYTES]) -> Self {
         let mut payload = Self {
             cipher,
             header_len,
+            prefix: *prefix,
             held: Vec::new(),
             next_chunk: 0,
             last_reached: false,
@@ -294,7 +298,7 @@ impl Payload {
     fn most_held(&self) -> u64 {
         let chunk = SEALED_CHUNK_BYTES as u64;
         let table = table_len(self.position().saturating_add(chunk)).unwrap_or(u64::MAX);
-        [table, MAX_SENDER_BYTES, FOOTER_BYTES]
+        [table, u64::from(SENDER_BYTES), FOOTER_BYTES]
             .into_iter()
             .fold(chunk, u64::saturating_add)
     }
@@ -386,26 +390,42 @@ impl Payload {
         }
         let content = (out.len() - start) as u64;
         self.account(chunk);
-        let stored = tail
-            .get(..cut(footer.scrub_len).min(tail.len()))
-            .unwrap_or_default();
+        let (stored, tail) = tail.split_at(cut(footer.scrub_len).min(tail.len()));
         if Digest::of(stored) != footer.scrub_root {
             return Err(SealError::ScrubTableDamaged);
         }
+        let sender = if footer.sender_len == 0 {
+            None
+        } else {
+            let block = tail.get(..cut(footer.sender_len.into()).min(tail.len()));
+            Some(sender::check(
+                block.unwrap_or_default(),
+                &self.prefix,
+                &footer,
+            )?)
+        };
         if let Some(digest) = self.blocks.finish() {
             self.table.extend_from_slice(&digest.0);
         }
-        let unlike_table = (0..)
+        let payload = ByteRange::new(self.header_len, footer.payload_len);
+        let mut unlike_table = (0_u64..)
             .zip(stored.chunks(32).zip(self.table.chunks(32)))
             .filter(|(_, (stored, found))| stored != found)
-            .map(|(block, _)| {
-                block_range(ByteRange::new(self.header_len, footer.payload_len), block)
-            })
-            .collect();
+            .map(|(block, _)| (block, block_range(payload, block)));
+        if sender.is_some()
+            && let Some((block, range)) = unlike_table.next()
+        {
+            return Err(SealError::NotWhatWasSigned {
+                block,
+                offset: range.offset,
+            });
+        }
+        let unlike_table = unlike_table.map(|(_, range)| range).collect();
         Ok(StreamEnd {
             footer,
             file_len,
             plain_len: last_chunk * super::CHUNK_BYTES as u64 + content,
+            sender,
             unlike_table,
         })
     }

@@ -6,7 +6,7 @@ use crate::{
     range::ByteRange,
     seal::{
         Access, CHUNK_BYTES, FOOTER_BYTES, FileKey, Opening, Password, PayloadBlocks,
-        SCRUB_BLOCK_BYTES, SEALED_CHUNK_BYTES, Sealed, Sealer,
+        SCRUB_BLOCK_BYTES, SEALED_CHUNK_BYTES, Sealed, SealedStream, Sealer, StreamEnd,
         payload::ChunkCipher,
         seal_header,
         testing::{CHEAP, TestRng},
@@ -508,4 +508,62 @@ fn a_locked_key_opens_with_its_password() {
         LockedSender::parse(&renamed).unwrap().unlock(&password),
         Err(SealError::KeyMalformed { .. })
     ));
+}
+
+/// Reads from start to end.
+fn stream(file: &[u8], piece: usize) -> Result<StreamEnd, SealError> {
+    let mut out = Vec::new();
+    let mut stream = SealedStream::new();
+    for mut piece in file.chunks(piece) {
+        while !piece.is_empty() {
+            let taken = stream.push(piece, &mut out)?;
+            piece = &piece[taken..];
+            if stream.locks().is_some() {
+                stream.unlock(&FileKey::new(KEY))?;
+            }
+        }
+    }
+    stream.finish(&mut out)
+}
+
+#[test]
+fn a_stream_names_the_sender_at_its_end() {
+    let plain = content(50_000);
+    let file = signed(&plain);
+    for piece in [1, 95, 16_400, file.len()] {
+        let end = stream(&file, piece).unwrap();
+        assert_eq!(end.sender, Some(sender(1).sender()));
+        assert_eq!(end.plain_len, 50_000);
+    }
+    let unsigned = stream(&seal(&plain, &header(&[]), None), 4096).unwrap();
+    assert_eq!(unsigned.sender, None);
+    // The same names as with random access.
+    let block = open(&file).unwrap().sender_range().unwrap();
+    for at in block.offset as usize..block.end() as usize {
+        let mut changed = file.clone();
+        changed[at] ^= 0x04;
+        assert_eq!(
+            stream(&changed, 1 << 16).unwrap_err(),
+            signer(&changed).unwrap_err(),
+            "byte {at}"
+        );
+    }
+}
+
+#[test]
+fn a_stream_compares_all_of_a_signed_payload() {
+    let plain = content(2_500_000);
+    let mut file = signed(&plain);
+    rewrite_first_chunk(&mut file);
+    let payload = open(&file).unwrap().payload_range();
+    assert_eq!(
+        stream(&file, 1 << 16).unwrap_err(),
+        SealError::NotWhatWasSigned {
+            block: 0,
+            offset: payload.offset
+        }
+    );
+    let mut unsigned = seal(&plain, &header(&[]), None);
+    rewrite_first_chunk(&mut unsigned);
+    assert_eq!(stream(&unsigned, 1 << 16).unwrap().unlike_table.len(), 1);
 }
