@@ -22,6 +22,7 @@ pub mod http;
 pub mod jobs;
 pub mod progress;
 pub mod read;
+pub mod read_at;
 pub mod recover;
 pub mod read_at;
 pub mod redact;

@@ -1,6 +1,6 @@
 //! Opening an archive, sealed or not, from anything that can be read at a position: drives core's sans-I/O readers.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
+use std::{io, sync::Arc};
 
 use coffer_core::{
     ByteRange, Digest,
@@ -13,52 +13,8 @@ use coffer_core::{
     verify::VerifyError,
 };
 
-/// Bytes that can be read at any position. Reads block, so use it on threads that may.
-pub trait ReadAt: Send + Sync {
-    /// Bytes in all.
-    fn size(&self) -> u64;
-
-    /// Fills `buffer` from `offset` on.
-    ///
-    /// # Errors
-    /// What the system says; [`io::ErrorKind::UnexpectedEof`] behind the end.
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
-}
-
-/// A file on disk.
-#[derive(Debug)]
-pub struct FileSource {
-    file: File,
-    size: u64,
-}
-
-impl FileSource {
-    /// Opens a file for reading.
-    ///
-    /// # Errors
-    /// What the system says; [`io::ErrorKind::IsADirectory`] for a folder.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
-        Ok(Self {
-            size: metadata.len(),
-            file,
-        })
-    }
-}
-
-impl ReadAt for FileSource {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        FileExt::read_exact_at(&self.file, buffer, offset)
-    }
-}
+pub use crate::read_at::{FileSource, ReadAt};
+use crate::read_at::SourceError;
 
 /// What opens a sealed archive.
 #[derive(Clone, Debug)]
@@ -118,7 +74,7 @@ impl ReadError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Io(_) => "read_failed",
+            Self::Io(error) => SourceError::inside(error).map_or("read_failed", SourceError::code),
             Self::Seal(error) => error.code(),
             Self::Archive(error) => error.code(),
             Self::Manifest(_) => "manifest_invalid",

@@ -15,8 +15,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The archive.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE|URL", value_parser = source::location())]
+    file: source::Location,
 
     /// The table to take out, as PostgreSQL's COPY text, or with --csv or --json.
     #[arg(

@@ -1,6 +1,6 @@
 //! `coffer inspect`
 
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
 use coffer_core::{
     manifest::{Contents, LeftOut, Manifest},
@@ -20,8 +20,8 @@ use crate::read::{Look, OpenArchive, look};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The archive.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE|URL", value_parser = source::location())]
+    file: source::Location,
 
     #[command(flatten)]
     key: OpenArgs,

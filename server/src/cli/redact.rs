@@ -25,8 +25,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The archive: a sensitive one, or with --preset one that was taken without a preset.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE|URL", value_parser = source::location())]
+    file: source::Location,
 
     /// The standard archive to write.
     #[arg(long, value_name = "FILE")]

@@ -15,8 +15,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The plain archive.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE|URL", value_parser = source::location())]
+    file: source::Location,
 
     /// The sealed archive to write.
     #[arg(long, value_name = "FILE")]

@@ -6,13 +6,17 @@ use std::{
     sync::Arc,
 };
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use coffer_core::{policy::Preset, schema::TableName};
 
 use super::Failure;
 use crate::{
     engine::DatabaseUrl,
-    read::{FileSource, OpenArchive, ReadAt},
+    read::OpenArchive,
+    read_at::{ReadAt, SourceError},
 };
+
+pub(super) use crate::read_at::Location;
 
 /// A database URL. Its errors never repeat a password.
 pub(super) fn url(text: &str) -> Result<DatabaseUrl, Failure> {
@@ -55,11 +59,19 @@ pub(super) fn preset(path: &Path) -> Result<Preset, Failure> {
         .map_err(|error| Failure::usage(format!("the preset {} is wrong: {error}", path.display())))
 }
 
-/// Opens an archive's file.
-pub(super) fn archive(path: &Path) -> Result<Arc<dyn ReadAt>, Failure> {
-    FileSource::open(path)
-        .map(|source| Arc::new(source) as Arc<dyn ReadAt>)
-        .map_err(|error| Failure::file("open", path, &error))
+/// Opens an archive, wherever it is.
+pub(super) fn archive(location: &Location) -> Result<Arc<dyn ReadAt>, Failure> {
+    location
+        .open()
+        .map_err(|error| match SourceError::inside(&error) {
+            Some(error) => Failure::failed(error.code(), error),
+            None => Failure::failed("file", format!("cannot open {location}: {error}")),
+        })
+}
+
+/// An argument that says where an archive is.
+pub(super) fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().map(Location::from)
 }
 
 /// The table of an archive that a name means, given with or without its schema.

@@ -15,8 +15,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The sealed archive.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE|URL", value_parser = source::location())]
+    file: source::Location,
 
     /// The plain archive to write.
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,6 @@
 //! `coffer verify`
 
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -19,8 +19,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The archive.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE|URL", value_parser = source::location())]
+    file: source::Location,
 
     #[command(flatten)]
     key: OpenArgs,

@@ -1,0 +1,40 @@
+//! A file on disk.
+
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+
+use super::ReadAt;
+
+/// A file on disk.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    size: u64,
+}
+
+impl FileSource {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::IsADirectory`] for a folder.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        Ok(Self {
+            size: metadata.len(),
+            file,
+        })
+    }
+}
+
+impl ReadAt for FileSource {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        FileExt::read_exact_at(&self.file, buffer, offset)
+    }
+}
