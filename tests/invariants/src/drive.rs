@@ -1,0 +1,201 @@
+//! Drivers for readers: the whole file is in memory, and is fed in pieces of any size.
+
+use coffer_core::{
+    ByteRange, Digest,
+    archive::{self, ArchiveError, Directory, Entry, EntryReader, Limits, Step},
+    manifest::Manifest,
+    seal::{self, FileKey, ScrubChecker, SealError, Sealed},
+    verify::{Verified, Verifier, VerifyError},
+};
+
+/// Sizes of the pieces that a reader is fed, over and over. Never empty, and no size is 0.
+#[derive(Clone, Debug)]
+pub struct Pieces(Vec<usize>);
+
+impl Pieces {
+    /// Everything that a reader asks for, at once.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self(vec![usize::MAX])
+    }
+
+    /// These sizes; what is 0 counts as 1.
+    #[must_use]
+    pub fn of(sizes: impl IntoIterator<Item = usize>) -> Self {
+        let sizes: Vec<usize> = sizes.into_iter().map(|size| size.max(1)).collect();
+        if sizes.is_empty() {
+            Self::whole()
+        } else {
+            Self(sizes)
+        }
+    }
+
+    /// The sizes, without end.
+    pub fn sizes(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().copied().cycle()
+    }
+
+    /// `bytes` cut into these pieces.
+    #[must_use]
+    pub fn cut<'b>(&self, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
+        let mut sizes = self.sizes();
+        let mut pieces = Vec::new();
+        while !bytes.is_empty() {
+            let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+            let (piece, rest) = bytes.split_at(size);
+            pieces.push(piece);
+            bytes = rest;
+        }
+        pieces
+    }
+}
+
+/// The bytes of a range that a reader asks for, which must lie inside of the file and not be empty.
+///
+/// # Panics
+/// If it doesn't, or is.
+#[must_use]
+pub fn slice(file: &[u8], range: ByteRange) -> &[u8] {
+    assert!(range.len > 0, "a reader asked for nothing");
+    let at = |position| usize::try_from(position).unwrap();
+    file.get(at(range.offset)..at(range.end()))
+        .unwrap_or_else(|| panic!("a reader asked for {range:?} of {} bytes", file.len()))
+}
+
+/// Opens a sealed archive.
+///
+/// # Errors
+/// What the reader says.
+pub fn open_sealed(file: &[u8], pieces: &Pieces) -> Result<Sealed, SealError> {
+    let mut opening = seal::Opening::new(file.len() as u64)?;
+    let mut sizes = pieces.sizes();
+    while let Some(wanted) = opening.wants() {
+        let bytes = slice(file, wanted);
+        let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+        opening.feed(&bytes[..size])?;
+    }
+    opening.finish()
+}
+
+/// Reads a range of a sealed archive's content.
+///
+/// # Errors
+/// What the reader says.
+pub fn unseal(
+    file: &[u8],
+    sealed: &Sealed,
+    key: &FileKey,
+    plain: ByteRange,
+) -> Result<Vec<u8>, SealError> {
+    let unsealer = sealed.unsealer(key, slice(file, sealed.prefix_range()))?;
+    let located = unsealer.locate(plain)?;
+    unsealer.open(located, slice(file, located.sealed).to_vec())
+}
+
+/// Compares the payload with the scrub table; gives the damaged blocks.
+///
+/// # Errors
+/// If the table itself is damaged.
+pub fn scrub(file: &[u8], sealed: &Sealed, pieces: &Pieces) -> Result<Vec<u64>, SealError> {
+    let table = slice(file, sealed.scrub_range());
+    let mut checker = ScrubChecker::new(table, sealed.footer().scrub_root)?;
+    for piece in pieces.cut(slice(file, sealed.payload_range())) {
+        checker.update(piece);
+    }
+    Ok(checker.finish())
+}
+
+/// Reads the directory of an archive.
+///
+/// # Errors
+/// What the reader says.
+pub fn open_archive(
+    file: &[u8],
+    limits: Limits,
+    pieces: &Pieces,
+) -> Result<Directory, ArchiveError> {
+    let mut opening = archive::Opening::new(file.len() as u64, limits)?;
+    let mut sizes = pieces.sizes();
+    while let Some(wanted) = opening.wants() {
+        let bytes = slice(file, wanted);
+        let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+        opening.feed(&bytes[..size])?;
+    }
+    opening.finish()
+}
+
+/// Reads one entry.
+///
+/// # Errors
+/// What the reader says.
+pub fn read_entry(
+    file: &[u8],
+    entry: &Entry,
+    limits: Limits,
+    pieces: &Pieces,
+) -> Result<Vec<u8>, ArchiveError> {
+    let mut reader = EntryReader::new(entry, limits);
+    let mut sizes = pieces.sizes();
+    let mut out = Vec::new();
+    loop {
+        let before = out.len();
+        let step = reader.step(&mut out)?;
+        assert!(
+            out.len() - before <= 1 << 20,
+            "a step gave more than 1 MiB of content"
+        );
+        match step {
+            Step::Want(wanted) => {
+                let bytes = slice(file, wanted);
+                let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+                reader.feed(&bytes[..size])?;
+            }
+            Step::Output => assert!(out.len() > before, "no content, and none asked for"),
+            Step::Done => return Ok(out),
+        }
+    }
+}
+
+/// Checks a whole archive the way `coffer verify` does: directory, manifest, files index, every entry.
+///
+/// # Errors
+/// A sentence: manifests and files indexes have errors of their own.
+pub fn verify_archive(file: &[u8], pieces: &Pieces) -> Result<Verified, String> {
+    fn text(error: impl core::fmt::Display) -> String {
+        error.to_string()
+    }
+    let limits = Limits::default();
+    let directory = open_archive(file, limits, pieces).map_err(text)?;
+    let content = |name: &str| {
+        let entry = directory.entry(name).map_err(text)?;
+        read_entry(file, entry, limits, pieces).map_err(text)
+    };
+    let manifest =
+        Manifest::parse(&content(coffer_core::manifest::MANIFEST_PATH)?).map_err(text)?;
+    let files = match &manifest.files_index {
+        None => Vec::new(),
+        Some(expected) => {
+            let index = content(coffer_core::manifest::FILES_INDEX_PATH)?;
+            if Digest::of(&index) != expected.sha256 {
+                return Err("the files index has another digest".to_owned());
+            }
+            coffer_core::manifest::files::parse(&index).map_err(text)?
+        }
+    };
+    let verify = || -> Result<Verified, VerifyError> {
+        let mut verifier = Verifier::new(&directory, &manifest, &files, limits)?;
+        let mut sizes = pieces.sizes();
+        loop {
+            match verifier.step()? {
+                Step::Want(wanted) => {
+                    let bytes = slice(file, wanted);
+                    let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+                    verifier.feed(&bytes[..size])?;
+                }
+                Step::Output => {}
+                Step::Done => return Ok(verifier.so_far()),
+            }
+        }
+    };
+    verify().map_err(text)
+}
