@@ -16,6 +16,7 @@ mod key_file;
 mod output;
 mod publish;
 mod redact;
+mod rekey;
 mod restore;
 mod seal;
 mod secret;
@@ -62,6 +63,8 @@ enum Command {
     Seal(seal::Args),
     /// Turn a sealed archive into a plain one.
     Unseal(unseal::Args),
+    /// Change who can open a sealed archive: passwords and public keys.
+    Rekey(rekey::Args),
     /// Make and show keys to seal archives to.
     Key(key::Args),
     /// Restore an archive into a database, all or nothing.
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
             Command::Redact(args) => redact::run(args, &output).await,
             Command::Seal(args) => seal::run(args, &output).await,
             Command::Unseal(args) => unseal::run(args, &output).await,
+            Command::Rekey(args) => rekey::run(args, &output).await,
             Command::Key(args) => key::run(args, &output),
             Command::Restore(args) => restore::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,

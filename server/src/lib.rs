@@ -26,6 +26,7 @@ pub mod read_at;
 pub mod recover;
 pub mod read_at;
 pub mod redact;
+pub mod rekey;
 pub mod restore;
 pub mod source;
 pub mod store;

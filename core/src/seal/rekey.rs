@@ -35,7 +35,7 @@ impl fmt::Display for Removal {
         match self {
             Self::Key(fingerprint) => write!(f, "key {fingerprint}"),
             Self::Passwords => f.write_str("password"),
-            Self::Stanza(index) => write!(f, "way in number {}", index.saturating_add(1)),
+            Self::Stanza(index) => write!(f, "way in #{}", index.saturating_add(1)),
             Self::Everything => f.write_str("way in"),
         }
     }
@@ -68,7 +68,7 @@ pub struct Rekeyed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RekeyError {
     /// No change was asked for.
-    #[error("nothing to change was named; nothing was changed, name what to add or to remove")]
+    #[error("no change was named, so nothing was changed; name what to add or to remove")]
     NothingToDo,
     /// What is to be removed isn't there.
     #[error(
@@ -83,8 +83,8 @@ pub enum RekeyError {
     },
     /// Nobody, as far as can be known, could open the archive.
     #[error(
-        "nobody could be sure to open the archive any more, with only {} left; nothing was changed, add a password or a \
-         recipient in the same go",
+        "nobody could be sure to open the archive any more, for what would be left is {}; nothing was changed, add a \
+         password or a recipient in the same go",
         List(left)
     )]
     NoWayIn {
@@ -132,7 +132,7 @@ impl fmt::Display for List<'_> {
         }
         for (index, lock) in self.0.iter().enumerate() {
             let between = if index == 0 { "" } else { ", " };
-            write!(f, "{between}({}) {lock}", index + 1)?;
+            write!(f, "{between}#{} {lock}", index + 1)?;
         }
         Ok(())
     }
@@ -612,7 +612,7 @@ mod tests {
                     there: vec![Lock::Password]
                 }
             );
-            assert!(error.to_string().contains("(1) a password"));
+            assert!(error.to_string().contains("#1 a password"));
         }
         assert_eq!(
             rekey(&locks, &unlocked, &Change::default()).err(),

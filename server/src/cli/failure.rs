@@ -46,6 +46,11 @@ impl Failure {
         Self::new(REFUSED, code, message)
     }
 
+    /// Somebody asked to stop.
+    pub(super) fn cancelled(message: impl ToString) -> Self {
+        Self::new(CANCELLED, "cancelled", message)
+    }
+
     /// The archive is damaged.
     pub(super) fn damaged(code: &str, message: impl ToString) -> Self {
         Self::new(DAMAGED, code, message)

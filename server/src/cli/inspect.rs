@@ -230,9 +230,10 @@ impl fmt::Display for Locked {
         if self.locks.is_empty() {
             writeln!(f, "  a one-time key: this is a restore bundle")?;
         }
-        self.locks
-            .iter()
-            .try_for_each(|lock| writeln!(f, "  {}", safe(lock)))
+        // By these numbers `coffer rekey` removes them.
+        (1..)
+            .zip(&self.locks)
+            .try_for_each(|(number, lock)| writeln!(f, "  #{number} {}", safe(lock)))
     }
 }
 

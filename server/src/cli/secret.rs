@@ -32,6 +32,14 @@ pub(super) struct PasswordArgs {
 }
 
 impl PasswordArgs {
+    /// For a command that takes a second password, under other names.
+    pub(super) const fn named_by(file: Option<PathBuf>, env: Option<String>) -> Self {
+        Self {
+            password_file: file,
+            password_env: env,
+        }
+    }
+
     /// Whether a source other than the prompt was named.
     pub(super) const fn given(&self) -> bool {
         self.password_file.is_some() || self.password_env.is_some()
