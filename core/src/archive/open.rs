@@ -190,7 +190,8 @@ impl Directory {
         mut findings: Vec<Finding>,
     ) -> Result<Self, ArchiveError> {
         let mut entries = Vec::new();
-        let (mut at, mut found) = (0_u64, 0_u64);
+        // Where the next record must start; unknown behind one that has no end.
+        let (mut at, mut found) = (Some(0_u64), 0_u64);
         // To the end of its bytes, whatever number of entries it is said to have: that number may be a lie.
         while let Some(raw) = Central::parse(bytes) {
             bytes = bytes.get(raw.bytes.len()..).unwrap_or_default();
@@ -199,8 +200,9 @@ impl Directory {
                 return Err(too_many(found, limits));
             }
             let entry = check_entry(&raw, at, &mut findings);
+            // A name that is not UTF-8 is shown with other bytes than it has.
             let record_end = entry
-                .record_len()
+                .record_len_named(raw.name.len())
                 .and_then(|len| entry.offset.checked_add(len))
                 .unwrap_or(u64::MAX);
             if record_end > end.offset {
@@ -211,8 +213,11 @@ impl Directory {
                         next: end.offset,
                     },
                 });
+                at = None;
             } else {
-                at = record_end;
+                // Without its ZIP64 field it isn't known how long the local header is.
+                let known = raw.zip64_len >= entry.zip64_len();
+                at = known.then_some(record_end.max(at.unwrap_or(0)));
             }
             entries.push(entry);
         }
@@ -227,13 +232,13 @@ impl Directory {
                 found,
             })));
         }
-        let in_place = |finding: &Finding| {
-            !matches!(finding.fault, Fault::Offset { .. } | Fault::Overlap { .. })
-        };
-        if !damaged && at != end.offset && findings.iter().all(in_place) {
-            findings.push(whole(Fault::Directory(DirectoryFault::Gap {
-                bytes: end.offset - at,
-            })));
+        let out_of_place = |finding: &Finding| matches!(finding.fault, Fault::Offset { .. });
+        if let Some(gap) = at.and_then(|at| end.offset.checked_sub(at))
+            && gap > 0
+            && !damaged
+            && !findings.iter().any(out_of_place)
+        {
+            findings.push(whole(Fault::Directory(DirectoryFault::Gap { bytes: gap })));
         }
         check_names(&entries, &mut findings);
         let is_manifest = |entry: &Entry| entry.name == MANIFEST_PATH;
@@ -302,7 +307,7 @@ const fn too_many(found: u64, limits: &Limits) -> ArchiveError {
 }
 
 /// The entry that a central header describes, with everything about it that the profile doesn't have as findings.
-fn check_entry(raw: &Central<'_>, expected_at: u64, findings: &mut Vec<Finding>) -> Entry {
+fn check_entry(raw: &Central<'_>, expected_at: Option<u64>, findings: &mut Vec<Finding>) -> Entry {
     let name = String::from_utf8_lossy(raw.name).into_owned();
     let before = findings.len();
     let mut find = |fault| {
@@ -348,9 +353,11 @@ fn check_entry(raw: &Central<'_>, expected_at: u64, findings: &mut Vec<Finding>)
     if let Some(special) = special {
         find(Fault::Special(special));
     }
-    if raw.offset != expected_at {
+    if let Some(expected) = expected_at
+        && raw.offset != expected
+    {
         find(Fault::Offset {
-            expected: expected_at,
+            expected,
             found: raw.offset,
         });
     }

@@ -193,9 +193,14 @@ impl Entry {
     }
 
     /// Bytes of local header, data and descriptor; `None` if that is more than 64 bits hold.
-    pub(super) fn record_len(&self) -> Option<u64> {
-        let header =
-            (LOCAL_FIXED + self.name.len() + if self.wide_sizes() { 20 } else { 0 }) as u64;
+    #[must_use]
+    pub fn record_len(&self) -> Option<u64> {
+        self.record_len_named(self.name.len())
+    }
+
+    /// The same with a name of another length in its local header.
+    pub(super) fn record_len_named(&self, name_len: usize) -> Option<u64> {
+        let header = (LOCAL_FIXED + name_len + if self.wide_sizes() { 20 } else { 0 }) as u64;
         let descriptor = if self.streamed { DESCRIPTOR_LEN } else { 0 };
         header.checked_add(self.compressed)?.checked_add(descriptor)
     }

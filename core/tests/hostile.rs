@@ -1,0 +1,65 @@
+//! Every ZIP that is wrong on purpose is refused with exactly the error that its case names.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+
+use coffer_core::archive::{ArchiveWriter, Limits, pack};
+use coffer_hostile::{
+    Zip, cases,
+    judge::{self, Wrong},
+};
+
+#[test]
+fn the_builder_is_right_unless_it_is_told_to_be_wrong() {
+    assert_eq!(
+        judge::verify(&Zip::archive().bytes(), Limits::default()).map(|done| done.entries),
+        Ok(4)
+    );
+    let mut written = Vec::new();
+    let mut writer = ArchiveWriter::new();
+    writer
+        .add("a", &pack(b"stored".to_vec()), &mut written)
+        .unwrap();
+    writer
+        .add("manifest.json", &pack(b"{}".to_vec()), &mut written)
+        .unwrap();
+    writer.finish(&mut written).unwrap();
+    let built = Zip::of(vec![
+        coffer_hostile::Member::stored("a", b"stored"),
+        coffer_hostile::Member::stored("manifest.json", b"{}"),
+    ]);
+    assert_eq!(built.bytes(), written);
+}
+
+#[test]
+fn every_fault_has_its_exact_answer() {
+    let cases = cases();
+    let mut names = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        assert!(
+            names.insert(case.name),
+            "two cases are called {:?}",
+            case.name
+        );
+        let found = judge::verify(&(case.file)(), case.limits);
+        if found != Err(Wrong::Archive(case.strict.clone())) {
+            wrong.push(format!(
+                "{}\n  found    {found:?}\n  expected {:?}",
+                case.name, case.strict
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
+    assert!(
+        cases.len() >= 150,
+        "cases were lost: {} are left",
+        cases.len()
+    );
+}
