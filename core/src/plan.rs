@@ -3,7 +3,11 @@
 //! A plan says exactly what a restore will do. Its digest binds the archive, the selection, the mode and the
 //! target's state; a restore is given the digest and refuses when any of them has changed since.
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +16,7 @@ use crate::{
     digest::Digest,
     manifest::{Contents, Manifest, ManifestError, Migration, Notice, Selection},
     schema::{self, Drift, Engine, Schema, TableName},
+    seal::Fingerprint,
 };
 
 /// How archive and target are brought together.
@@ -46,6 +51,17 @@ pub struct TargetFacts {
     pub migration: Option<Migration>,
     /// For file sets, files that the target's folders hold now, by set name; `None` where no folder is known.
     pub files: Vec<(String, Option<u64>)>,
+}
+
+/// What is known of who made an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was sealed by the holder of this sender key, and what is restored is compared with what they signed.
+    Signed(Fingerprint),
+    /// It was opened by a key and nobody signed it. The public half is enough to seal, so anybody may have made it.
+    Anybody,
+    /// Whoever made it had the password or the one-time key, or it isn't sealed and says nothing.
+    Unsaid,
 }
 
 /// What the user allows, knowingly.
@@ -118,6 +134,13 @@ pub enum Finding {
         /// The file set.
         set: String,
     },
+    /// Who sealed the archive; its content was compared with what they signed.
+    SignedBy {
+        /// The sender key's fingerprint.
+        sender: String,
+    },
+    /// The archive was opened by a key and nobody signed it, so anybody who knows the public key may have made it.
+    Unsigned,
     /// A notice of the archive.
     Notice {
         /// The notice.
@@ -137,6 +160,8 @@ impl Finding {
             | Self::ReferencedFromOutside { .. }
             | Self::ReferencesOutside { .. }
             | Self::Placeholders { .. }
+            | Self::SignedBy { .. }
+            | Self::Unsigned
             | Self::Notice { .. } => false,
         }
     }
@@ -207,6 +232,10 @@ impl fmt::Display for Finding {
                 "credentials were left out of the archive: {columns} columns will hold placeholders"
             ),
             Self::NoFolder { set } => write!(f, "the target has no folder for the file set {set}"),
+            Self::SignedBy { sender } => write!(f, "the archive was sealed and signed by {sender}"),
+            Self::Unsigned => f.write_str(
+                "nobody signed the archive, and it is sealed to a public key: whoever knows that key may have made it; go on only if you know where it comes from",
+            ),
             Self::Notice { notice } => notice.fmt(f),
         }
     }
@@ -288,13 +317,15 @@ impl Plan {
 
 /// Plans the restore of what `selection` picks from an archive into a target.
 ///
-/// `manifest_digest` is the SHA-256 of the manifest's bytes as they stand in the archive.
+/// `manifest_digest` is the SHA-256 of the manifest's bytes as they stand in the archive, `origin` what was found out
+/// about who made it.
 ///
 /// # Errors
 /// [`ManifestError::NotInArchive`] if the selection names what the archive doesn't hold.
 pub fn plan(
     manifest: &Manifest,
     manifest_digest: Digest,
+    origin: Origin,
     target: &TargetFacts,
     selection: &Selection,
     mode: Mode,
@@ -318,6 +349,13 @@ pub fn plan(
         })
         .collect();
     let mut findings = Vec::new();
+    match origin {
+        Origin::Signed(sender) => findings.push(Finding::SignedBy {
+            sender: sender.to_string(),
+        }),
+        Origin::Anybody => findings.push(Finding::Unsigned),
+        Origin::Unsaid => {}
+    }
     let mut file_sets = Vec::new();
     for set in &selected.file_sets {
         let folder = target

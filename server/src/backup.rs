@@ -12,7 +12,7 @@ use coffer_core::{
     policy::{self, PolicyError},
     rows::Part,
     schema::TableName,
-    seal::{Cost, FileKey, LockedKey, Password, Recipient, SealError},
+    seal::{Cost, FileKey, LockedKey, Password, Recipient, SealError, SenderKey},
 };
 use tokio::sync::mpsc;
 
@@ -55,6 +55,8 @@ pub struct SealTo {
     /// Secret keys, locked by passwords, that the archive carries along for recipients.
     pub locked: Vec<LockedKey>,
 }
+    /// Who signs it; `None` for an archive that doesn't say who sealed it.
+    pub sender: Option<SenderKey>,
 
 /// What a backup gave.
 #[derive(Debug)]

@@ -21,7 +21,10 @@ mod restore;
 mod seal;
 mod secret;
 mod serve;
+mod sender;
+mod sender_file;
 mod source;
+mod signing;
 mod unseal;
 mod verify;
 
@@ -68,6 +71,8 @@ enum Command {
     /// Make and show keys to seal archives to.
     Key(key::Args),
     /// Restore an archive into a database, all or nothing.
+    /// Make and show keys to sign archives with.
+    Sender(sender::Args),
     Restore(restore::Args),
     /// Run the server: sources, backups and restores in the browser.
     Serve(serve::Args),
@@ -101,6 +106,7 @@ pub fn main() -> ExitCode {
             Command::Restore(args) => restore::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,
         }
+            Command::Sender(args) => sender::run(args, &output),
     });
     // A read that is stuck (a dead network folder, say) must not keep the process from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -27,6 +27,7 @@ pub mod recover;
 pub mod read_at;
 pub mod redact;
 pub mod rekey;
+pub mod signed;
 pub mod restore;
 pub mod source;
 pub mod store;

@@ -8,13 +8,18 @@ use coffer_core::{
     manifest::{
         self, FILES_INDEX_PATH, FileEntry, FilesIndexError, MANIFEST_PATH, Manifest, ManifestError,
     },
+    plan::Origin,
     rows::RowError,
-    seal::{self, FileKey, Password, SealError, Sealed, SecretKey, Unsealer},
+    seal::{self, FileKey, Password, SealError, Sealed, SecretKey, Sender, Unsealer},
     verify::VerifyError,
 };
 
 pub use crate::read_at::{FileSource, ReadAt};
-use crate::read_at::SourceError;
+use crate::{
+    progress::Progress,
+    read_at::SourceError,
+    signed::{SenderError, SignedPayload},
+};
 
 /// What opens a sealed archive.
 #[derive(Clone, Debug)]
@@ -61,6 +66,9 @@ pub enum ReadError {
     /// Sealed, and nothing was given to open it.
     #[error("the archive is sealed; a password or key is needed to open it")]
     Locked,
+    /// Not by somebody who is trusted.
+    #[error("{0}")]
+    Sender(#[from] SenderError),
     /// Neither sealed nor a ZIP.
     #[error("this is not a Coffer archive: it is neither sealed nor a ZIP file")]
     Unknown,
@@ -82,13 +90,14 @@ impl ReadError {
             Self::Content(VerifyError::Archive(error)) => error.code(),
             Self::Rows { .. } | Self::Content(VerifyError::Rows { .. }) => "rows_invalid",
             Self::Locked => "locked",
+            Self::Sender(error) => error.code(),
             Self::Unknown => "not_an_archive",
             Self::Cancelled => "cancelled",
         }
     }
 }
 
-fn read_range(source: &dyn ReadAt, range: ByteRange) -> io::Result<Vec<u8>> {
+pub(crate) fn read_range(source: &dyn ReadAt, range: ByteRange) -> io::Result<Vec<u8>> {
     let len =
         usize::try_from(range.len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     let mut buffer = vec![0; len];
@@ -134,31 +143,66 @@ pub fn look(source: &dyn ReadAt) -> Result<Look, ReadError> {
 pub struct Plain {
     source: Arc<dyn ReadAt>,
     unsealer: Option<Unsealer>,
+    /// Of a signed archive; then nothing is used that was not compared with what was signed.
+    signed: Option<SignedPayload>,
+    origin: Origin,
 }
 
 impl Plain {
     /// Unlocks a file.
     ///
     /// # Errors
-    /// As [`look`], [`ReadError::Locked`], and what the key is answered with.
+    /// As [`look`], [`ReadError::Locked`], what the key is answered with, and what is wrong with the sender's
+    /// signature, if there is one.
     pub fn open(source: Arc<dyn ReadAt>, unlock: &Unlock) -> Result<Self, ReadError> {
-        let unsealer = match look(&*source)? {
-            Look::Zip => None,
-            Look::Sealed(sealed) => {
-                let file_key = match unlock {
-                    Unlock::None => return Err(ReadError::Locked),
-                    Unlock::Password(password) => sealed.unlock(password)?,
-                    Unlock::Key(key) => sealed.unlock_with_key(key)?,
-                    Unlock::FileKey(key) => {
-                        sealed.unlock_with_file_key(key)?;
-                        key.clone()
-                    }
-                };
-                let prefix = read_range(&*source, sealed.prefix_range())?;
-                Some(sealed.unsealer(&file_key, &prefix)?)
-            }
+        let Look::Sealed(sealed) = look(&*source)? else {
+            return Ok(Self {
+                source,
+                unsealer: None,
+                signed: None,
+                origin: Origin::Unsaid,
+            });
         };
-        Ok(Self { source, unsealer })
+        let (file_key, by_key) = file_key(&sealed, unlock)?;
+        let signed = SignedPayload::open(&source, &sealed)?;
+        let prefix = match &signed {
+            Some(signed) => signed.read(sealed.prefix_range())?,
+            None => read_range(&*source, sealed.prefix_range())?,
+        };
+        let origin = match &signed {
+            Some(signed) => Origin::Signed(signed.sender().fingerprint()),
+            None if by_key => Origin::Anybody,
+            None => Origin::Unsaid,
+        };
+        Ok(Self {
+            unsealer: Some(sealed.unsealer(&file_key, &prefix)?),
+            source,
+            signed,
+            origin,
+        })
+    }
+
+    /// Who sealed the file, if somebody signed it.
+    #[must_use]
+    pub fn sender(&self) -> Option<Sender> {
+        self.signed.as_ref().map(SignedPayload::sender)
+    }
+
+    /// What is known of who made it.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Compares what was signed and nobody has read yet, so that all of it was compared. Nothing to do for a file that
+    /// nobody signed.
+    ///
+    /// # Errors
+    /// [`ReadError::Seal`] if it differs; [`ReadError::Io`] or [`ReadError::Cancelled`].
+    pub fn compare_rest(&self, progress: &Progress) -> Result<(), ReadError> {
+        self.signed
+            .as_ref()
+            .map_or(Ok(()), |signed| signed.compare_rest(progress))
     }
 
     /// Whether the file is sealed.
@@ -184,11 +228,31 @@ impl Plain {
             None => Ok(read_range(&*self.source, range)?),
             Some(unsealer) => {
                 let located = unsealer.locate(range)?;
-                let sealed = read_range(&*self.source, located.sealed)?;
+                let sealed = match &self.signed {
+                    Some(signed) => signed.read(located.sealed)?,
+                    None => read_range(&*self.source, located.sealed)?,
+                };
                 Ok(unsealer.open(located, sealed)?)
             }
         }
     }
+}
+
+/// The file key, and whether a key opened the archive that anybody can seal to.
+fn file_key(sealed: &Sealed, unlock: &Unlock) -> Result<(FileKey, bool), ReadError> {
+    let locks = sealed.header_locks();
+    let unlocked = match unlock {
+        Unlock::None => return Err(ReadError::Locked),
+        Unlock::Password(password) => locks.open(password)?,
+        Unlock::Key(key) => locks.open_with_key(key)?,
+        Unlock::FileKey(key) => {
+            locks.unlock_with_file_key(key)?;
+            return Ok((key.clone(), false));
+        }
+    };
+    // Whoever wraps the file key under a password has to know the password. A key needs its public half only, also if
+    // a password unlocks it.
+    Ok((unlocked.file_key, unlocked.secret.is_some()))
 }
 
 /// An open archive: its directory and manifest are read and checked.

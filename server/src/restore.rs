@@ -14,6 +14,7 @@ use crate::{
     files::FilesError,
     progress::Progress,
     read::{OpenArchive, ReadAt, ReadError, Unlock},
+    signed::TrustedSenders,
     source::SourceConfig,
     verify,
 };
@@ -35,6 +36,8 @@ pub struct RestoreRequest {
     pub unlock: Unlock,
     /// What of it is restored.
     pub selection: Selection,
+    /// By whom it must be signed.
+    pub senders: TrustedSenders,
     /// How archive and target are brought together.
     pub mode: Mode,
     /// What the user allowed.
@@ -224,9 +227,10 @@ fn accept(request: &RestoreRequest, plan: Plan) -> Result<Plan, RestoreError> {
 
 async fn open(request: &RestoreRequest) -> Result<Arc<OpenArchive>, RestoreError> {
     let (source, unlock) = (request.archive.clone(), request.unlock.clone());
-    Ok(Arc::new(
-        blocking(move || Ok(OpenArchive::open(source, &unlock)?)).await?,
-    ))
+    let archive = blocking(move || Ok(OpenArchive::open(source, &unlock)?)).await?;
+    let sender = archive.plain().sender();
+    request.senders.accept(sender).map_err(ReadError::from)?;
+    Ok(Arc::new(archive))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use coffer_core::{
     ByteRange,
     archive::{ArchiveError, Limits, Step},
-    seal::{ScrubChecker, Sealed},
+    seal::{ScrubChecker, Sealed, Sender},
     verify::{Verified, Verifier},
 };
 
 use crate::{
     progress::{Phase, Progress},
     read::{Look, OpenArchive, ReadAt, ReadError, Unlock, look},
+    signed,
 };
 
 const SLAB_BYTES: u64 = 4 << 20;
 
 /// What was checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct VerifyReport {
     /// Tables.
     pub tables: u64,
@@ -27,6 +28,10 @@ pub struct VerifyReport {
     pub files: u64,
     /// Bytes of all entries.
     pub bytes: u64,
+    /// Who sealed the archive: the signature is right, and every stored byte was compared with what was signed. `None`
+    /// if nobody signed it.
+    #[serde(serialize_with = "signed::as_name")]
+    pub sender: Option<Sender>,
 }
 
 /// Compares a sealed archive's stored bytes with its scrub table, without any key. Returns the damaged ranges.
@@ -119,7 +124,9 @@ pub fn verify_open(archive: &OpenArchive, progress: &Progress) -> Result<VerifyR
             Step::Done => break,
         }
     }
+    archive.plain().compare_rest(progress)?;
     Ok(VerifyReport {
+        sender: archive.plain().sender(),
         tables: manifest.tables.len() as u64,
         rows: before.rows,
         files: files.len() as u64,

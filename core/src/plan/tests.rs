@@ -36,6 +36,7 @@ fn planned(manifest: &Manifest, target: &TargetFacts, consent: Consent) -> Plan 
     plan(
         manifest,
         Digest::of(b"manifest"),
+        Origin::Unsaid,
         target,
         &Selection::ALL,
         Mode::Replace,
@@ -136,7 +137,16 @@ fn plan_of(
     target: &TargetFacts,
     selection: &Selection,
 ) -> Plan {
-    plan(manifest, digest, target, selection, Mode::Replace, ALLOWED).unwrap()
+    plan(
+        manifest,
+        digest,
+        Origin::Unsaid,
+        target,
+        selection,
+        Mode::Replace,
+        ALLOWED,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -239,5 +249,40 @@ fn the_digest_binds_archive_selection_consent_and_target() {
         planned(&manifest, &target, Consent::default()),
     ] {
         assert_ne!(other.digest(), base);
+    }
+}
+
+#[test]
+fn who_sealed_the_archive_is_told_and_part_of_the_plan() {
+    let manifest = fixture().manifest;
+    let target = target_like(&manifest);
+    let of = |origin| {
+        plan(
+            &manifest,
+            Digest::of(b"manifest"),
+            origin,
+            &target,
+            &Selection::ALL,
+            Mode::Replace,
+            ALLOWED,
+        )
+        .unwrap()
+    };
+    let name = |text| Fingerprint::parse(text).unwrap();
+    let one = name("00112233445566778899aabbccddeeff");
+    let unsaid = of(Origin::Unsaid);
+    let unsigned = of(Origin::Anybody);
+    let signed = of(Origin::Signed(one));
+    assert!(unsigned.findings.contains(&Finding::Unsigned));
+    assert!(signed.findings.contains(&Finding::SignedBy {
+        sender: one.to_string()
+    }));
+    // Nothing of this forbids a restore, but a plan that was confirmed for one sender is not carried out for another.
+    let other = of(Origin::Signed(name("ffeeddccbbaa99887766554433221100")));
+    let plans = [unsaid, unsigned, signed, other];
+    for (index, plan) in plans.iter().enumerate() {
+        assert!(!plan.blocked);
+        let same = plans.iter().filter(|other| other.digest() == plan.digest());
+        assert_eq!(same.count(), 1, "{index}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use coffer_core::seal::{Access, FileKey, Sealer, seal_header};
+use coffer_core::seal::{Access, FileKey, Sealer, SenderKey, seal_header};
 use getrandom::SysRng;
 use rand_core::{TryRng, UnwrapErr};
 
@@ -12,6 +12,7 @@ use super::{BackupError, SealTo};
 pub(crate) struct Sink<W> {
     out: W,
     sealer: Option<Sealer>,
+    sender: Option<SenderKey>,
     buffer: Vec<u8>,
     written: u64,
 }
@@ -22,6 +23,7 @@ impl<W: Write> Sink<W> {
         Self {
             out,
             sealer: None,
+            sender: None,
             buffer: Vec::new(),
             written: 0,
         }
@@ -54,6 +56,7 @@ impl<W: Write> Sink<W> {
         let mut sink = Self {
             out,
             sealer: Some(sealer),
+            sender: to.sender.clone(),
             buffer,
             written: 0,
         };
@@ -96,7 +99,10 @@ impl<W: Write> Sink<W> {
     /// Ends the archive. Returns where it went and the bytes written.
     pub(crate) fn finish(mut self) -> Result<(W, u64), BackupError> {
         if let Some(sealer) = self.sealer.take() {
-            sealer.finish(&mut self.buffer)?;
+            match &self.sender {
+                None => sealer.finish(&mut self.buffer)?,
+                Some(sender) => sealer.finish_signed(sender, &mut self.buffer)?,
+            }
             self.flush_buffer()?;
         }
         self.out.flush().map_err(BackupError::Write)?;

@@ -72,6 +72,7 @@ impl From<ReadError> for Failure {
             ReadError::Io(_) => FAILED,
             ReadError::Cancelled => CANCELLED,
             ReadError::Locked
+            ReadError::Sender(_) => REFUSED,
             | ReadError::Seal(
                 SealError::WrongPassword | SealError::NotARecipient | SealError::CostTooHigh { .. },
             ) => KEY,

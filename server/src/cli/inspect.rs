@@ -4,7 +4,7 @@ use std::fmt;
 
 use coffer_core::{
     manifest::{Contents, LeftOut, Manifest},
-    seal::Lock,
+    seal::{Lock, Sender},
 };
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -13,9 +13,13 @@ use super::{
     Failure, Output,
     output::{bytes, count, safe},
     secret::OpenArgs,
+    signing::TrustArgs,
     source,
 };
-use crate::read::{Look, OpenArchive, look};
+use crate::{
+    read::{Look, OpenArchive, ReadError, look},
+    signed::{self, SenderName},
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,6 +29,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     key: OpenArgs,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 
     /// Show only what shows without a password: who can open the archive.
     #[arg(long)]
@@ -210,16 +217,68 @@ impl fmt::Display for Overview {
     }
 }
 
+/// Who sealed an archive, as far as that was looked at.
+#[derive(Serialize)]
+struct Seal {
+    sealed: bool,
+    /// Its signature fits the scrub table.
+    sender: Option<SenderName>,
+    /// Whether all of the content was compared with what was signed, which only `verify` does.
+    content_compared: bool,
+}
+
+impl Seal {
+    fn of(sealed: bool, sender: Option<Sender>) -> Self {
+        Self {
+            sealed,
+            sender: sender.map(Into::into),
+            content_compared: false,
+        }
+    }
+}
+
+impl fmt::Display for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.sender {
+            Some(sender) => writeln!(
+                f,
+                "claimed: sealed by {}; the signature is valid, the content as a whole was not compared with it, which verify does",
+                sender.fingerprint
+            ),
+            None if self.sealed => {
+                writeln!(f, "nobody signed it, so it does not say who sealed it")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Inspected {
+    #[serde(flatten)]
+    archive: Overview,
+    #[serde(flatten)]
+    seal: Seal,
+}
+
+impl fmt::Display for Inspected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.archive.fmt(f)?;
+        self.seal.fmt(f)
+    }
+}
+
 #[derive(Serialize)]
 struct Locked {
-    sealed: bool,
+    #[serde(flatten)]
+    seal: Seal,
     locks: Vec<String>,
     content_bytes: u64,
 }
 
 impl fmt::Display for Locked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.sealed {
+        if !self.seal.sealed {
             return writeln!(f, "not sealed");
         }
         writeln!(
@@ -233,22 +292,24 @@ impl fmt::Display for Locked {
         // By these numbers `coffer rekey` removes them.
         (1..)
             .zip(&self.locks)
-            .try_for_each(|(number, lock)| writeln!(f, "  #{number} {}", safe(lock)))
+            .try_for_each(|(number, lock)| writeln!(f, "  #{number} {}", safe(lock)))?;
+        self.seal.fmt(f)
     }
 }
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let source = source::archive(&args.file)?;
     let look = look(&*source)?;
+    let senders = args.trust.senders_of(&*source, &look)?;
     if args.locked {
         let locked = match &look {
             Look::Zip => Locked {
-                sealed: false,
+                seal: Seal::of(false, None),
                 locks: Vec::new(),
                 content_bytes: source.size(),
             },
             Look::Sealed(sealed) => Locked {
-                sealed: true,
+                seal: Seal::of(true, signed::sender(&*source, sealed)?),
                 locks: sealed.locks().iter().map(Lock::to_string).collect(),
                 content_bytes: sealed.payload_range().len,
             },
@@ -258,7 +319,12 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let unlock = args.key.unlock(matches!(look, Look::Sealed(_)))?;
     let archive = OpenArchive::open(source, &unlock)?;
-    let overview = Overview::of(&archive.manifest);
-    output.result(&overview, &overview);
+    let sender = archive.plain().sender();
+    senders.accept(sender).map_err(ReadError::from)?;
+    let inspected = Inspected {
+        archive: Overview::of(&archive.manifest),
+        seal: Seal::of(archive.is_sealed(), sender),
+    };
+    output.result(&inspected, &inspected);
     Ok(())
 }

@@ -84,13 +84,15 @@ pub(super) fn recipients(path: &Path) -> Result<Vec<Recipient>, Failure> {
     Ok(found)
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+/// Lines that are neither blank nor a remark.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
+/// A file of keys, which is small.
+pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let failed = |error| Failure::file("read", path, &error);
     let size = fs::metadata(path).map_err(failed)?.len();
     if size > LIMIT {

@@ -18,6 +18,7 @@ use super::{
     Failure, Output,
     output::{bytes, count, safe},
     secret::OpenArgs,
+    signing::TrustArgs,
     source::{self, distinct, file_set, url},
 };
 use crate::{
@@ -76,6 +77,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     key: OpenArgs,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -167,9 +171,9 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         app: None,
     };
     let archive = source::archive(&args.file)?;
-    let unlock = args
-        .key
-        .unlock(matches!(look(&*archive)?, Look::Sealed(_)))?;
+    let looked = look(&*archive)?;
+    let senders = args.trust.senders_of(&*archive, &looked)?;
+    let unlock = args.key.unlock(matches!(looked, Look::Sealed(_)))?;
     let selection = {
         let archive = OpenArchive::open(archive.clone(), &unlock)?;
         Selection {
@@ -184,6 +188,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         target,
         archive,
         unlock,
+        senders,
         selection,
         mode: match args.mode {
             ModeArg::Replace => Mode::Replace,

@@ -7,12 +7,15 @@ use std::{
 };
 
 use clap::Args;
-use coffer_core::seal::{Cost, LockedKey, Password, Recipient, SealError, SecretKey};
+use coffer_core::seal::{
+    Cost, LockedKey, LockedSender, Password, Recipient, SealError, SecretKey, SenderKey,
+};
 use zeroize::Zeroizing;
 
 use super::{
     Failure,
     key_file::{self, KeyFile},
+    signing::SignArgs,
 };
 use crate::{
     backup::SealTo,
@@ -102,9 +105,16 @@ impl PasswordArgs {
             .and_then(|key| key.ok_or(SealError::WrongPassword))
             .map_err(|error| ReadError::Seal(error).into())
     }
+
+    /// The key of a locked sender's key file.
+    pub(super) fn unlock_sender(&self, key: &LockedSender) -> Result<SenderKey, Failure> {
+        key.unlock(&self.of("sender's key file")?)
+            .and_then(|key| key.ok_or(SealError::WrongPassword))
+            .map_err(|error| ReadError::Seal(error).into())
+    }
 }
 
-/// Who can open a new archive: a password, recipients, or both.
+/// Who can open a new archive: a password, recipients, or both; and who signs it.
 #[derive(Debug, Args)]
 pub(super) struct SealArgs {
     #[command(flatten)]
@@ -117,6 +127,9 @@ pub(super) struct SealArgs {
     /// Seal to the public keys in this file, one a line.
     #[arg(long, value_name = "FILE")]
     recipients_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    sign: SignArgs,
 }
 
 fn recipient(text: &str) -> Result<Recipient, String> {
@@ -124,9 +137,12 @@ fn recipient(text: &str) -> Result<Recipient, String> {
 }
 
 impl SealArgs {
-    /// Whether a password other than the prompt's, or a recipient, was named.
+    /// Whether a password other than the prompt's, a recipient, or a sender was named.
     pub(super) const fn given(&self) -> bool {
-        self.password.given() || !self.recipients.is_empty() || self.recipients_file.is_some()
+        self.password.given()
+            || !self.recipients.is_empty()
+            || self.recipients_file.is_some()
+            || self.sign.given()
     }
 
     /// Whom to seal to. Without a recipient a password is needed, and asked for if none was named.
@@ -144,6 +160,7 @@ impl SealArgs {
             password,
             recipients,
             locked: Vec::new(),
+            sender: self.sign.key()?,
         })
     }
 }
@@ -166,6 +183,9 @@ pub(super) struct NewSealArgs {
     /// Seal the new archive to the public keys in this file, one a line.
     #[arg(long, value_name = "FILE")]
     recipients_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    sign: SignArgs,
 }
 
 impl NewSealArgs {
@@ -177,6 +197,7 @@ impl NewSealArgs {
             },
             recipients: self.recipients.clone(),
             recipients_file: self.recipients_file.clone(),
+            sign: self.sign.clone(),
         }
     }
 
@@ -221,7 +242,7 @@ impl OpenArgs {
 fn prompt(text: &str) -> Result<Zeroizing<String>, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(
-            "a password is needed, and there is no terminal to ask on; use --password-file or --password-env",
+            "a password is needed, and there is no terminal to ask on; name a file or an environment variable that holds it, as with --password-file or --password-env",
         ));
     }
     rpassword::prompt_password(text)

@@ -8,11 +8,12 @@ use super::{
     Failure, Output,
     output::{bytes, count},
     secret::OpenArgs,
+    signing::TrustArgs,
     source,
 };
 use crate::{
     progress::Progress,
-    read::{Look, look},
+    read::{Look, ReadError, look},
     verify::{VerifyReport, scrub, verify},
 };
 
@@ -25,6 +26,9 @@ pub(super) struct Args {
     #[command(flatten)]
     key: OpenArgs,
 
+    #[command(flatten)]
+    trust: TrustArgs,
+
     /// Compare the stored bytes with the scrub table only. Needs no password, and finds accidents, not forgery.
     #[arg(long, conflicts_with_all = ["password_file", "password_env", "identity"])]
     scrub: bool,
@@ -33,6 +37,7 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Verified {
     verified: bool,
+    sealed: bool,
     #[serde(flatten)]
     report: VerifyReport,
 }
@@ -44,6 +49,7 @@ impl fmt::Display for Verified {
             rows,
             files,
             bytes: size,
+            sender,
         } = self.report;
         writeln!(
             f,
@@ -52,7 +58,18 @@ impl fmt::Display for Verified {
             count(rows, "row"),
             count(files, "file"),
             bytes(size)
-        )
+        )?;
+        match sender {
+            Some(sender) => writeln!(
+                f,
+                "sealed by {}, who signed every byte of it",
+                sender.fingerprint()
+            ),
+            None if self.sealed => {
+                writeln!(f, "nobody signed it, so it does not say who sealed it")
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -77,6 +94,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let look = look(&*source)?;
     let progress = Progress::default();
     let stopped = |_| Failure::failed("defect", "checking the archive stopped");
+    let senders = args.trust.senders_of(&*source, &look)?;
     if args.scrub {
         let Look::Sealed(sealed) = look else {
             return Err(Failure::usage(
@@ -111,14 +129,17 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         output.result(&scrubbed, &scrubbed);
         return Ok(());
     }
-    let unlock = args.key.unlock(matches!(look, Look::Sealed(_)))?;
+    let sealed = matches!(look, Look::Sealed(_));
+    let unlock = args.key.unlock(sealed)?;
     let job = {
         let progress = progress.clone();
         tokio::task::spawn_blocking(move || verify(&source, &unlock, &progress))
     };
     let report = output.watch(&progress, job).await.map_err(stopped)??;
+    senders.accept(report.sender).map_err(ReadError::from)?;
     let verified = Verified {
         verified: true,
+        sealed,
         report,
     };
     output.result(&verified, &verified);

@@ -47,6 +47,7 @@ impl BackupJob {
             password: None,
             recipients: vec![Recipient::parse(&profile.recipient).map_err(key)?],
             locked: vec![LockedKey::parse(&profile.locked).map_err(key)?],
+            sender: None,
         };
         let config = source_config(source)?;
         let id = Id::random().map_err(|error| JobFailure::new("no_randomness", error))?;

@@ -13,6 +13,7 @@ use crate::{
     progress::Progress,
     read::Unlock,
     restore::{self, RestoreRequest},
+    signed::TrustedSenders,
     source::SourceConfig,
     store::ClaimedUpload,
 };
@@ -46,6 +47,8 @@ impl RestoreJob {
             target: self.target,
             archive: self.upload.read_at()?,
             unlock: Unlock::FileKey(self.key),
+            // The one-time key says that it is the bundle of the page that asked for the plan.
+            senders: TrustedSenders::default(),
             // The bundle holds what was selected and nothing else.
             selection: Selection::ALL,
             mode: self.mode,

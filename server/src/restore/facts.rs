@@ -3,7 +3,7 @@
 use coffer_core::{
     Digest,
     manifest::{Manifest, Selection},
-    plan::{self, Consent, Mode, Plan, TargetFacts},
+    plan::{self, Consent, Mode, Origin, Plan, TargetFacts},
     schema::TableName,
 };
 
@@ -62,6 +62,8 @@ pub async fn plan_manifest(
     Ok(plan::plan(
         &manifest,
         Digest::of(manifest_json),
+        // A bundle is sealed under a one-time key by the page that opened the archive, which says who sealed that.
+        Origin::Unsaid,
         &facts,
         selection,
         mode,
@@ -87,6 +89,7 @@ pub(super) fn plan_with(
     Ok(plan::plan(
         &archive.manifest,
         archive.manifest_digest,
+        archive.plain().origin(),
         facts,
         &request.selection,
         request.mode,
