@@ -62,7 +62,7 @@ impl PartCutter {
             self.complete = self.text.len() + last + 1;
         }
         self.text.extend_from_slice(bytes);
-        (self.complete >= self.target).then(|| self.cut())
+        (self.rows > 0 && self.complete >= self.target).then(|| self.cut())
     }
 
     fn cut(&mut self) -> Part {
@@ -119,6 +119,18 @@ mod tests {
             }
             assert_eq!(all, text);
         }
+    }
+
+    #[test]
+    fn a_part_has_rows_however_small_it_is_to_be() {
+        let mut cutter = PartCutter::with_target(["id"], 0);
+        assert_eq!(cutter.push(b"1"), None);
+        let part = Part {
+            text: b"id\n1\n".to_vec(),
+            rows: 1,
+        };
+        assert_eq!(cutter.push(b"\n"), Some(part));
+        assert_eq!(cutter.finish(), Ok(None));
     }
 
     #[test]

@@ -246,7 +246,8 @@ impl Unsealer {
         let last_chunk = if end == self.layout.plain_len {
             self.layout.chunks - 1
         } else {
-            end.saturating_sub(1) / chunk_bytes
+            // No range is empty, not even one for nothing that lies between two chunks.
+            (end.saturating_sub(1) / chunk_bytes).max(first_chunk)
         };
         let start = PREFIX_BYTES as u64 + first_chunk * SEALED_CHUNK_BYTES as u64;
         let stop = (PREFIX_BYTES as u64 + (last_chunk + 1) * SEALED_CHUNK_BYTES as u64)
