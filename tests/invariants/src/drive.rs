@@ -3,8 +3,9 @@
 use coffer_core::{
     ByteRange, Digest,
     archive::{self, ArchiveError, Directory, Entry, EntryReader, Limits, Step},
-    manifest::Manifest,
-    seal::{self, FileKey, ScrubChecker, SealError, Sealed},
+    manifest::{FILES_INDEX_PATH, FilesIndexError, MANIFEST_PATH, Manifest, ManifestError, files},
+    rows::RowError,
+    seal::{self, FileKey, ScrubChecker, SealError, Sealed, SealedStream, StreamEnd},
     verify::{Verified, Verifier, VerifyError},
 };
 
@@ -92,6 +93,35 @@ pub fn unseal(
     unsealer.open(located, slice(file, located.sealed).to_vec())
 }
 
+/// Reads a sealed archive from start to end: what was given out, and how it ended.
+///
+/// # Panics
+/// If the reader stops taking bytes for no reason.
+pub fn unseal_in_sequence(
+    file: &[u8],
+    key: &FileKey,
+    pieces: &Pieces,
+) -> (Vec<u8>, Result<StreamEnd, SealError>) {
+    let mut stream = SealedStream::new();
+    let mut out = Vec::new();
+    let run = |stream: &mut SealedStream, out: &mut Vec<u8>| -> Result<(), SealError> {
+        for mut piece in pieces.cut(file) {
+            while !piece.is_empty() {
+                let taken = stream.push(piece, out)?;
+                piece = &piece[taken..];
+                if stream.locks().is_some() {
+                    stream.unlock(key)?;
+                } else {
+                    assert!(piece.is_empty(), "it stops though it is not locked");
+                }
+            }
+        }
+        Ok(())
+    };
+    let end = run(&mut stream, &mut out).and_then(|()| stream.finish(&mut out));
+    (out, end)
+}
+
 /// Compares the payload with the scrub table; gives the damaged blocks.
 ///
 /// # Errors
@@ -156,46 +186,66 @@ pub fn read_entry(
     }
 }
 
+/// Why an archive is not whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotWhole {
+    /// Its structure, or an entry.
+    Archive(ArchiveError),
+    /// Its manifest.
+    Manifest(ManifestError),
+    /// Its files index.
+    FilesIndex(FilesIndexError),
+    /// Its files index is not the one that the manifest names.
+    OtherFilesIndex,
+    /// Rows of a table.
+    Rows(RowError),
+}
+
+impl From<ArchiveError> for NotWhole {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(error)
+    }
+}
+
+impl From<VerifyError> for NotWhole {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Archive(error) => Self::Archive(error),
+            VerifyError::Rows { error, .. } => Self::Rows(error),
+        }
+    }
+}
+
 /// Checks a whole archive the way `coffer verify` does: directory, manifest, files index, every entry.
 ///
 /// # Errors
-/// A sentence: manifests and files indexes have errors of their own.
-pub fn verify_archive(file: &[u8], pieces: &Pieces) -> Result<Verified, String> {
-    fn text(error: impl core::fmt::Display) -> String {
-        error.to_string()
-    }
+/// [`NotWhole`].
+pub fn verify_archive(file: &[u8], pieces: &Pieces) -> Result<Verified, NotWhole> {
     let limits = Limits::default();
-    let directory = open_archive(file, limits, pieces).map_err(text)?;
-    let content = |name: &str| {
-        let entry = directory.entry(name).map_err(text)?;
-        read_entry(file, entry, limits, pieces).map_err(text)
-    };
-    let manifest =
-        Manifest::parse(&content(coffer_core::manifest::MANIFEST_PATH)?).map_err(text)?;
+    let directory = open_archive(file, limits, pieces)?;
+    let content = |name: &str| read_entry(file, directory.entry(name)?, limits, pieces);
+    let manifest = Manifest::parse(&content(MANIFEST_PATH)?).map_err(NotWhole::Manifest)?;
     let files = match &manifest.files_index {
         None => Vec::new(),
         Some(expected) => {
-            let index = content(coffer_core::manifest::FILES_INDEX_PATH)?;
+            let index = content(FILES_INDEX_PATH)?;
             if Digest::of(&index) != expected.sha256 {
-                return Err("the files index has another digest".to_owned());
+                return Err(NotWhole::OtherFilesIndex);
             }
-            coffer_core::manifest::files::parse(&index).map_err(text)?
+            files::parse(&index).map_err(NotWhole::FilesIndex)?
         }
     };
-    let verify = || -> Result<Verified, VerifyError> {
-        let mut verifier = Verifier::new(&directory, &manifest, &files, limits)?;
-        let mut sizes = pieces.sizes();
-        loop {
-            match verifier.step()? {
-                Step::Want(wanted) => {
-                    let bytes = slice(file, wanted);
-                    let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
-                    verifier.feed(&bytes[..size])?;
-                }
-                Step::Output => {}
-                Step::Done => return Ok(verifier.so_far()),
+    let mut verifier = Verifier::new(&directory, &manifest, &files, limits)?;
+    let mut sizes = pieces.sizes();
+    loop {
+        match verifier.step()? {
+            Step::Want(wanted) => {
+                let bytes = slice(file, wanted);
+                let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+                verifier.feed(&bytes[..size])?;
             }
+            Step::Output => {}
+            Step::Done => return Ok(verifier.so_far()),
         }
-    };
-    verify().map_err(text)
+    }
 }

@@ -2,13 +2,13 @@
 
 use coffer_core::{
     ByteRange,
-    seal::{FOOTER_BYTES, FileKey, SealError, Sealed, SealedStream, StreamEnd},
+    seal::{FOOTER_BYTES, FileKey, SealError, Sealed, StreamEnd},
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     choices::Choices,
-    drive::{Pieces, open_sealed, scrub, slice, unseal},
+    drive::{Pieces, open_sealed, scrub, slice, unseal, unseal_in_sequence},
     edit::edit,
     oracle,
     samples::{self, SealedSample},
@@ -190,24 +190,7 @@ fn scrubbed(file: &[u8], sealed: &Sealed, pieces: &Pieces) {
 }
 
 fn in_sequence(file: &[u8], pieces: &Pieces) -> (Vec<u8>, Result<StreamEnd, SealError>) {
-    let mut stream = SealedStream::new();
-    let mut out = Vec::new();
-    let run = |stream: &mut SealedStream, out: &mut Vec<u8>| -> Result<(), SealError> {
-        for mut piece in pieces.cut(file) {
-            while !piece.is_empty() {
-                let taken = stream.push(piece, out)?;
-                piece = &piece[taken..];
-                if stream.locks().is_some() {
-                    stream.unlock(&key())?;
-                } else {
-                    assert!(piece.is_empty(), "it stops though it is not locked");
-                }
-            }
-        }
-        Ok(())
-    };
-    let end = run(&mut stream, &mut out).and_then(|()| stream.finish(&mut out));
-    (out, end)
+    unseal_in_sequence(file, &key(), pieces)
 }
 
 /// What the sequential reader gives out is the start of what was sealed, and it ends well exactly if random access
