@@ -391,9 +391,7 @@ impl Payload {
         let content = (out.len() - start) as u64;
         self.account(chunk);
         let (stored, tail) = tail.split_at(cut(footer.scrub_len).min(tail.len()));
-        if Digest::of(stored) != footer.scrub_root {
-            return Err(SealError::ScrubTableDamaged);
-        }
+        // The signature covers the table's digest, so it is looked at first, as with random access.
         let sender = if footer.sender_len == 0 {
             None
         } else {
@@ -404,6 +402,9 @@ impl Payload {
                 &footer,
             )?)
         };
+        if Digest::of(stored) != footer.scrub_root {
+            return Err(SealError::ScrubTableDamaged);
+        }
         if let Some(digest) = self.blocks.finish() {
             self.table.extend_from_slice(&digest.0);
         }
