@@ -28,6 +28,7 @@ mod rekey;
 mod scrub;
 mod secret;
 mod sender;
+mod slice;
 mod stream;
 #[cfg(test)]
 mod testing;
@@ -50,5 +51,6 @@ pub use rekey::{Change, Rekeyed, RekeyError, Removal};
 pub use scrub::{BlockCut, SCRUB_BLOCK_BYTES, ScrubChecker};
 pub use secret::FileKey;
 pub use sender::{LockedSender, SENDER_BYTES, Sender, SenderKey};
+pub use slice::{Slice, merge_ranges};
 pub use stream::{SealedStream, StreamEnd};
 pub use write::{SealedPayload, Sealer, sealed_len};

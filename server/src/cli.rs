@@ -18,6 +18,7 @@ mod publish;
 mod redact;
 mod rekey;
 mod restore;
+mod scrub;
 mod seal;
 mod secret;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Check every byte of an archive.
     Verify(verify::Args),
+    /// Compare a sealed archive's stored bytes with its scrub table, without any key.
+    Scrub(scrub::Args),
     /// Take one table or one file out of an archive, reading no more of it than that.
     Extract(extract::Args),
     /// Make a standard archive, to share, of one that holds credentials.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
             Command::Backup(args) => backup::run(args, &output).await,
             Command::Inspect(args) => inspect::run(args, &output).await,
             Command::Verify(args) => verify::run(args, &output).await,
+            Command::Scrub(args) => scrub::run(args, &output).await,
             Command::Extract(args) => extract::run(args, &output).await,
             Command::Redact(args) => redact::run(args, &output).await,
             Command::Seal(args) => seal::run(args, &output).await,

@@ -29,6 +29,7 @@ pub mod redact;
 pub mod rekey;
 pub mod signed;
 pub mod restore;
+pub mod scrub;
 pub mod source;
 pub mod store;
 pub mod switch;

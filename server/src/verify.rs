@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use coffer_core::{
-    ByteRange,
     archive::{ArchiveError, Limits, Step},
-    seal::{ScrubChecker, Sealed, Sender},
+    seal::{ScrubChecker, Sender},
     verify::{Verified, Verifier},
 };
 
@@ -14,8 +13,6 @@ use crate::{
     read::{Look, OpenArchive, ReadAt, ReadError, Unlock, look},
     signed,
 };
-
-const SLAB_BYTES: u64 = 4 << 20;
 
 /// What was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -32,44 +29,6 @@ pub struct VerifyReport {
     /// if nobody signed it.
     #[serde(serialize_with = "signed::as_name")]
     pub sender: Option<Sender>,
-}
-
-/// Compares a sealed archive's stored bytes with its scrub table, without any key. Returns the damaged ranges.
-///
-/// # Errors
-/// [`ReadError`].
-pub fn scrub(
-    source: &dyn ReadAt,
-    sealed: &Sealed,
-    progress: &Progress,
-) -> Result<Vec<ByteRange>, ReadError> {
-    let read = |range: ByteRange| -> Result<Vec<u8>, ReadError> {
-        let mut buffer = vec![0; usize::try_from(range.len).unwrap_or(0)];
-        source.read_exact_at(range.offset, &mut buffer)?;
-        Ok(buffer)
-    };
-    let mut checker = ScrubChecker::new(&read(sealed.scrub_range())?, sealed.footer().scrub_root)?;
-    let payload = sealed.payload_range();
-    progress.begin(Phase::Verifying, payload.len);
-    let mut at = payload.offset;
-    while at < payload.end() {
-        if progress.cancelled() {
-            return Err(ReadError::Cancelled);
-        }
-        let len = SLAB_BYTES.min(payload.end() - at);
-        checker.update(&read(ByteRange::new(at, len))?);
-        progress.add_bytes(len);
-        at += len;
-    }
-    let block = coffer_core::seal::SCRUB_BLOCK_BYTES;
-    Ok(checker
-        .finish()
-        .into_iter()
-        .map(|number| {
-            let start = payload.offset + number * block;
-            ByteRange::new(start, block.min(payload.end().saturating_sub(start)))
-        })
-        .collect())
 }
 
 /// Checks every byte of an archive.

@@ -7,4 +7,5 @@ pub mod demo;
 pub mod engine;
 pub mod keys;
 pub mod postgres;
+pub mod range_server;
 pub mod site;

@@ -13,6 +13,8 @@ pub(super) struct Failure {
     pub(super) exit: u8,
     pub(super) code: String,
     pub(super) message: String,
+    /// What a program may want to know besides, by its name.
+    pub(super) details: serde_json::Map<String, serde_json::Value>,
 }
 
 const FAILED: u8 = 1;
@@ -28,7 +30,16 @@ impl Failure {
             exit,
             code: code.to_owned(),
             message: message.to_string(),
+            details: serde_json::Map::new(),
         }
+    }
+
+    /// This failure with something that a program may want to know besides.
+    pub(super) fn with_details(mut self, name: &str, value: &impl serde::Serialize) -> Self {
+        // What commands give serialises; if it did not, the failure still must come out.
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.details.insert(name.to_owned(), value);
+        self
     }
 
     /// Something went wrong on the way.

@@ -51,9 +51,12 @@ impl Output {
     /// A failed command's last words and exit code.
     pub(super) fn fail(self, failure: &Failure) -> ExitCode {
         if self.json {
-            let error = serde_json::json!({
+            let mut error = serde_json::json!({
                 "error": { "code": failure.code, "message": failure.message }
             });
+            if let Some(error) = error.get_mut("error").and_then(|error| error.as_object_mut()) {
+                error.extend(failure.details.clone());
+            }
             let _ = writeln!(io::stdout().lock(), "{error:#}");
         } else {
             let _ = writeln!(io::stderr().lock(), "coffer: {}", failure.message);

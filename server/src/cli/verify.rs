@@ -8,13 +8,14 @@ use super::{
     Failure, Output,
     output::{bytes, count},
     secret::OpenArgs,
+    scrub,
     signing::TrustArgs,
     source,
 };
 use crate::{
     progress::Progress,
     read::{Look, ReadError, look},
-    verify::{VerifyReport, scrub, verify},
+    verify::{VerifyReport, verify},
 };
 
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,8 @@ pub(super) struct Args {
     #[command(flatten)]
     trust: TrustArgs,
 
-    /// Compare the stored bytes with the scrub table only. Needs no password, and finds accidents, not forgery.
+    /// As `coffer scrub`: compare the stored bytes with the scrub table only. Needs no password, and finds accidents, not
+    /// forgery.
     #[arg(long, conflicts_with_all = ["password_file", "password_env", "identity"])]
     scrub: bool,
 }
@@ -73,22 +75,6 @@ impl fmt::Display for Verified {
     }
 }
 
-#[derive(Serialize)]
-struct Scrubbed {
-    scrubbed: bool,
-    bytes: u64,
-}
-
-impl fmt::Display for Scrubbed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "no accidental damage in {} of sealed content",
-            bytes(self.bytes)
-        )
-    }
-}
-
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let source = source::archive(&args.file)?;
     let look = look(&*source)?;
@@ -96,38 +82,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let stopped = |_| Failure::failed("defect", "checking the archive stopped");
     let senders = args.trust.senders_of(&*source, &look)?;
     if args.scrub {
-        let Look::Sealed(sealed) = look else {
-            return Err(Failure::usage(
-                "only a sealed archive has a scrub table; verify it without --scrub",
-            ));
-        };
-        let size = sealed.payload_range().len;
-        let job = {
-            let progress = progress.clone();
-            tokio::task::spawn_blocking(move || scrub(&*source, &sealed, &progress))
-        };
-        let damaged = output.watch(&progress, job).await.map_err(stopped)??;
-        if let Some(first) = damaged.first() {
-            let ranges: Vec<String> = damaged
-                .iter()
-                .map(|range| format!("{}-{}", range.offset, range.end().saturating_sub(1)))
-                .collect();
-            return Err(Failure::damaged(
-                "scrub_damaged",
-                format!(
-                    "{} of the stored megabytes are damaged, the first at byte {}; damaged bytes: {}",
-                    damaged.len(),
-                    first.offset,
-                    ranges.join(", ")
-                ),
-            ));
-        }
-        let scrubbed = Scrubbed {
-            scrubbed: true,
-            bytes: size,
-        };
-        output.result(&scrubbed, &scrubbed);
-        return Ok(());
+        return scrub::run(scrub::Args::whole(args.file), output).await;
     }
     let sealed = matches!(look, Look::Sealed(_));
     let unlock = args.key.unlock(sealed)?;

@@ -207,11 +207,12 @@ fn prove(
     let Look::Sealed(sealed) = look(&**stored)? else {
         return Err(ReadError::Unknown.into());
     };
-    let rotten = verify::scrub(&**stored, &sealed, progress)?;
-    if let Some(first) = rotten.first() {
+    let whole = coffer_core::seal::Slice::WHOLE;
+    let scrubbed = crate::scrub::scrub(&**stored, &sealed, whole, progress)?;
+    if let Some(first) = scrubbed.damaged.first() {
         return Err(damaged(format!(
-            "{} stored blocks are not what was written, the first at byte {}",
-            rotten.len(),
+            "{} stored ranges are not what was written, the first at byte {}",
+            scrubbed.damaged.len(),
             first.offset
         )));
     }
