@@ -21,6 +21,7 @@ use crate::{
     files::FilesError,
     progress::{Phase, Progress},
     source::SourceConfig,
+    switch::{self, JournalError},
 };
 
 mod pack;
@@ -54,9 +55,9 @@ pub struct SealTo {
     pub recipients: Vec<Recipient>,
     /// Secret keys, locked by passwords, that the archive carries along for recipients.
     pub locked: Vec<LockedKey>,
-}
     /// Who signs it; `None` for an archive that doesn't say who sealed it.
     pub sender: Option<SenderKey>,
+}
 
 /// What a backup gave.
 #[derive(Debug)]
@@ -83,6 +84,17 @@ pub enum BackupError {
     /// The files.
     #[error("{0}; no backup was taken")]
     Files(#[from] FilesError),
+    /// A restore of the same files is going on, or its journal can't be read.
+    #[error("{0}; no backup was taken")]
+    Journal(#[from] JournalError),
+    /// A restore of the same files was interrupted: rows and files may not belong together.
+    #[error(
+        "a restore of these files was interrupted ({journal}), so rows and files may not belong together; no backup was taken; run coffer recover first"
+    )]
+    InterruptedRestore {
+        /// Its journal.
+        journal: String,
+    },
     /// A file can't be read.
     #[error("cannot read {path} of the file set {set}: {error}; no backup was taken")]
     File {
@@ -138,6 +150,7 @@ impl BackupError {
             Self::Engine(_) => "database",
             Self::Policy(_) => "preset",
             Self::Files(_) | Self::File { .. } => "files",
+            Self::Journal(_) | Self::InterruptedRestore { .. } => "interrupted_restore",
             Self::Write(_) => "write_failed",
             Self::SensitiveNeedsSeal => "sensitive_needs_seal",
             Self::SealedToNobody => "sealed_to_nobody",
@@ -171,6 +184,11 @@ pub async fn run(
 ) -> Result<BackupReport, BackupError> {
     if request.sensitive && request.seal.is_none() {
         return Err(BackupError::SensitiveNeedsSeal);
+    }
+    if let Some(found) = switch::find(&request.source.file_sets)?.first() {
+        return Err(BackupError::InterruptedRestore {
+            journal: found.path.display().to_string(),
+        });
     }
     progress.begin(Phase::Reading, 0);
     let database = engine::open(&request.source.url);

@@ -11,6 +11,7 @@ use coffer_core::{
     rows::{Part, RowSet},
     schema::{Engine as EngineKind, Schema, TableName},
 };
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 mod error;
@@ -42,6 +43,37 @@ pub struct Database {
     pub left_out: Vec<LeftOut>,
 }
 
+/// What tells, after an interruption, whether one transaction was committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CommitMark {
+    /// There was no transaction: what was to be done besides it may always be finished.
+    None,
+    /// PostgreSQL's id of the transaction, whose status the server remembers.
+    Transaction {
+        /// The id, of 64 bits, in decimal.
+        id: String,
+    },
+    /// A table that the transaction made: it is there if, and only if, the transaction was committed.
+    Table {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect.
+    Committed,
+    /// It had no effect.
+    RolledBack,
+    /// It is still going on.
+    Running,
+    /// The database doesn't know any more.
+    Forgotten,
+}
+
 /// One database that can be read and written.
 #[async_trait]
 pub trait Engine: Send + Sync {
@@ -54,6 +86,16 @@ pub trait Engine: Send + Sync {
         &self,
         tables: &[TableName],
     ) -> Result<Box<dyn ReplaceSession>, EngineError>;
+
+    /// A name for the database, without credentials, that is the same for all ways to it, as far as they can be told
+    /// to be the same.
+    fn target(&self) -> String;
+
+    /// What became of the transaction that a mark was made in.
+    async fn outcome(&self, mark: &CommitMark) -> Result<Outcome, EngineError>;
+
+    /// Removes what a mark left in the database, if anything.
+    async fn forget(&self, mark: &CommitMark) -> Result<(), EngineError>;
 }
 
 /// A consistent view of a database.
@@ -116,6 +158,10 @@ pub trait ReplaceSession: Send {
         table: &TableName,
         columns: &[String],
     ) -> Result<(u64, RowSet), EngineError>;
+
+    /// Makes a mark by which it can be told later whether this transaction was committed. `id` is 16 hexadecimal
+    /// digits that no other restore has.
+    async fn mark(&mut self, id: &str) -> Result<CommitMark, EngineError>;
 
     /// Makes everything visible at once.
     async fn commit(self: Box<Self>) -> Result<(), EngineError>;

@@ -10,12 +10,14 @@ use coffer_core::{
 };
 
 use crate::{
-    engine::EngineError,
+    engine::{self, CommitMark, EngineError},
     files::FilesError,
     progress::Progress,
     read::{OpenArchive, ReadAt, ReadError, Unlock},
+    recover::{self, RecoverError},
     signed::TrustedSenders,
     source::SourceConfig,
+    switch::FileSwitch,
     verify,
 };
 
@@ -34,10 +36,10 @@ pub struct RestoreRequest {
     pub archive: Arc<dyn ReadAt>,
     /// What opens it.
     pub unlock: Unlock,
-    /// What of it is restored.
-    pub selection: Selection,
     /// By whom it must be signed.
     pub senders: TrustedSenders,
+    /// What of it is restored.
+    pub selection: Selection,
     /// How archive and target are brought together.
     pub mode: Mode,
     /// What the user allowed.
@@ -114,7 +116,7 @@ pub enum RestoreError {
     },
     /// The database is restored, but a folder could not be switched.
     #[error(
-        "the database was restored, but the files of {set} were not: {error}; restore the file set again after mending this"
+        "the database was restored, but the files of {set} are not in place yet: {error}; mend this, and run coffer recover, which goes on where it stopped"
     )]
     FilesNotSwitched {
         /// The file set.
@@ -122,6 +124,19 @@ pub enum RestoreError {
         /// What happened.
         error: FilesError,
     },
+    /// The answer to the commit was lost, and the database can't be asked.
+    #[error(
+        "the connection to {target} was lost while the restore was being committed: {reason}; it took effect either completely or not at all, and the files wait; run coffer recover once the database can be reached"
+    )]
+    OutcomeUnknown {
+        /// The database.
+        target: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// An earlier restore of the same files was interrupted, and can't be ended.
+    #[error("{0}")]
+    Recover(#[from] RecoverError),
     /// The job was cancelled.
     #[error("cancelled; nothing was changed")]
     Cancelled,
@@ -152,6 +167,8 @@ impl RestoreError {
             Self::PlanChanged(_) => "plan_changed",
             Self::NotProven { .. } => "not_proven",
             Self::FilesNotSwitched { .. } => "files_not_switched",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Recover(_) => "interrupted_restore",
             Self::Cancelled => "cancelled",
             Self::Defect => "defect",
         }
@@ -166,14 +183,17 @@ pub fn findings(plan: &Plan) -> impl Iterator<Item = (&Finding, bool)> {
 }
 
 /// Applies a restore: checks the whole archive, stages its files, then replaces the rows in one transaction that is
-/// committed only when everything read back equals the archive, and switches the folders last.
+/// committed only when everything read back equals the archive, and puts the files in place last. An earlier restore of
+/// the same files that was interrupted is ended first.
 ///
 /// # Errors
-/// [`RestoreError`]; all but [`RestoreError::FilesNotSwitched`] mean that nothing was changed.
+/// [`RestoreError`]; all but [`RestoreError::FilesNotSwitched`] and [`RestoreError::OutcomeUnknown`] mean that nothing
+/// was changed, and [`crate::recover`] ends those two.
 pub async fn run(
     request: RestoreRequest,
     progress: Progress,
 ) -> Result<RestoreReport, RestoreError> {
+    recover::run(&request.target.url, &request.target.file_sets).await?;
     let archive = open(&request).await?;
     // Refuse at once what would be refused later, before gigabytes are read.
     let early = facts::plan_with(&request, &archive, &target_facts(&request.target).await?)?;
@@ -182,7 +202,7 @@ pub async fn run(
         let (archive, progress) = (archive.clone(), progress.clone());
         blocking(move || Ok(verify::verify_open(&archive, &progress)?)).await?;
     }
-    let staged = stage::stage(&request, &archive, &progress).await?;
+    let mut switch = stage::stage(&request, &archive, &progress).await?;
     let selected: Vec<manifest::TableData> = archive
         .manifest
         .tables
@@ -190,25 +210,66 @@ pub async fn run(
         .filter(|table| request.selection.has_table(&table.table))
         .cloned()
         .collect();
-
-    let tables = if selected.is_empty() {
-        Vec::new()
+    let loaded = if !selected.is_empty() {
+        load::replace(&request, &archive, &selected, &mut switch, &progress).await
+    } else if switch.is_empty() {
+        Ok(Vec::new())
     } else {
-        load::replace(&request, &archive, &selected, &progress).await?
+        let target = engine::open(&request.target.url).target();
+        switch
+            .arm(&target, CommitMark::None)
+            .map(|()| Vec::new())
+            .map_err(Into::into)
     };
-    let mut file_sets = Vec::new();
-    for (name, staging, count) in staged {
-        let set = name.clone();
-        blocking(move || Ok(staging.switch()))
-            .await?
-            .map_err(|error| RestoreError::FilesNotSwitched { set, error })?;
-        file_sets.push(RestoredFileSet { name, files: count });
-    }
+    let tables = match loaded {
+        Ok(tables) => tables,
+        Err(error) => return Err(give_up(switch, error).await),
+    };
+    let file_sets = switch_files(&request, switch).await?;
     Ok(RestoreReport {
         rows: tables.iter().map(|table| table.rows).sum(),
         tables,
         file_sets,
     })
+}
+
+/// Removes what was staged, unless nobody knows yet whether it is needed.
+async fn give_up(switch: FileSwitch, error: RestoreError) -> RestoreError {
+    if let Some(journal) = switch.into_journal()
+        && !matches!(error, RestoreError::OutcomeUnknown { .. })
+    {
+        let undone = tokio::task::spawn_blocking(|| journal.undo()).await;
+        if let Ok(Err(failed)) = undone {
+            tracing::warn!(error = %failed, "could not remove what was staged; the next restore does it");
+        }
+    }
+    error
+}
+
+/// Puts the staged files in place: the rows are committed.
+async fn switch_files(
+    request: &RestoreRequest,
+    switch: FileSwitch,
+) -> Result<Vec<RestoredFileSet>, RestoreError> {
+    let file_sets = switch
+        .counts()
+        .into_iter()
+        .map(|(name, files)| RestoredFileSet { name, files })
+        .collect();
+    let Some(journal) = switch.into_journal() else {
+        return Ok(file_sets);
+    };
+    let journal = blocking(move || match journal.put_in_place() {
+        Ok(()) => Ok(journal),
+        Err((set, error)) => Err(RestoreError::FilesNotSwitched { set, error }),
+    })
+    .await?;
+    let engine = engine::open(&request.target.url);
+    // Rows and files are the archive's. What is left behind is removed by the next restore or start.
+    if let Err(error) = recover::end(&*engine, journal).await {
+        tracing::warn!(%error, "could not remove what was replaced");
+    }
+    Ok(file_sets)
 }
 
 /// Whether the plan may be carried out: not blocked, and the one that was confirmed.

@@ -4,7 +4,8 @@ use coffer_core::{redact, seal::SealError};
 
 use crate::{
     backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
-    read::ReadError, redact::RedactError, restore::RestoreError,
+    read::ReadError, recover::RecoverError, redact::RedactError, restore::RestoreError,
+    switch::JournalError,
 };
 
 /// A failed command.
@@ -82,8 +83,8 @@ impl From<ReadError> for Failure {
         let exit = match &error {
             ReadError::Io(_) => FAILED,
             ReadError::Cancelled => CANCELLED,
-            ReadError::Locked
             ReadError::Sender(_) => REFUSED,
+            ReadError::Locked
             | ReadError::Seal(
                 SealError::WrongPassword | SealError::NotARecipient | SealError::CostTooHigh { .. },
             ) => KEY,
@@ -97,7 +98,9 @@ impl From<BackupError> for Failure {
     fn from(error: BackupError) -> Self {
         let exit = match &error {
             BackupError::Cancelled => CANCELLED,
-            BackupError::SensitiveNeedsSeal | BackupError::Policy(_) => REFUSED,
+            BackupError::SensitiveNeedsSeal
+            | BackupError::Policy(_)
+            | BackupError::InterruptedRestore { .. } => REFUSED,
             _ => FAILED,
         };
         Self::new(exit, error.code(), &error)
@@ -155,10 +158,23 @@ impl From<EngineError> for Failure {
     }
 }
 
+impl From<RecoverError> for Failure {
+    fn from(error: RecoverError) -> Self {
+        let exit = match &error {
+            RecoverError::Journal(JournalError::Files(_))
+            | RecoverError::Files(_)
+            | RecoverError::Engine(_) => FAILED,
+            _ => REFUSED,
+        };
+        Self::new(exit, "interrupted_restore", &error)
+    }
+}
+
 impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
         let exit = match error {
             RestoreError::Read(error) => return error.into(),
+            RestoreError::Recover(error) => return error.into(),
             RestoreError::Cancelled => CANCELLED,
             RestoreError::Blocked(_) | RestoreError::PlanChanged(_) => REFUSED,
             _ => FAILED,

@@ -5,7 +5,9 @@
 use async_trait::async_trait;
 use coffer_core::schema::TableName;
 
-use super::{Engine, EngineError, ReplaceSession, Snapshot, url::PostgresUrl};
+use super::{
+    CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot, url::PostgresUrl,
+};
 
 mod aside;
 mod catalog;
@@ -53,5 +55,22 @@ impl Engine for Postgres {
     ) -> Result<Box<dyn ReplaceSession>, EngineError> {
         let session = replace::PostgresReplace::begin(&self.url, &self.schemas, tables).await?;
         Ok(Box::new(session))
+    }
+
+    fn target(&self) -> String {
+        self.url.target()
+    }
+
+    async fn outcome(&self, mark: &CommitMark) -> Result<Outcome, EngineError> {
+        match mark {
+            CommitMark::None => Ok(Outcome::Committed),
+            CommitMark::Transaction { id } => replace::outcome(&self.url, id).await,
+            CommitMark::Table { .. } => Ok(Outcome::Forgotten),
+        }
+    }
+
+    async fn forget(&self, _mark: &CommitMark) -> Result<(), EngineError> {
+        // A transaction's id leaves nothing behind.
+        Ok(())
     }
 }

@@ -11,11 +11,12 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use coffer_core::schema::TableName;
 
-use super::{Engine, EngineError, ReplaceSession, Snapshot};
+use super::{CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot};
 
 mod blocking;
 mod catalog;
 mod link;
+mod mark;
 mod replace;
 mod rows;
 mod snapshot;
@@ -48,5 +49,28 @@ impl Engine for Sqlite {
     ) -> Result<Box<dyn ReplaceSession>, EngineError> {
         let session = replace::SqliteReplace::begin(self.path.clone(), tables.to_vec()).await?;
         Ok(Box::new(session))
+    }
+
+    fn target(&self) -> String {
+        // The same for every way to the file, as far as they can be told to be the same.
+        std::fs::canonicalize(&self.path)
+            .unwrap_or_else(|_| self.path.clone())
+            .display()
+            .to_string()
+    }
+
+    async fn outcome(&self, mark: &CommitMark) -> Result<Outcome, EngineError> {
+        match mark {
+            CommitMark::None => Ok(Outcome::Committed),
+            CommitMark::Table { name } => mark::outcome(self.path.clone(), name.clone()).await,
+            CommitMark::Transaction { .. } => Ok(Outcome::Forgotten),
+        }
+    }
+
+    async fn forget(&self, mark: &CommitMark) -> Result<(), EngineError> {
+        match mark {
+            CommitMark::Table { name } => mark::forget(self.path.clone(), name.clone()).await,
+            CommitMark::None | CommitMark::Transaction { .. } => Ok(()),
+        }
     }
 }

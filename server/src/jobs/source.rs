@@ -1,12 +1,10 @@
 //! From a source in the catalog to what the pipelines take.
 
-use std::fs;
-
 use coffer_core::policy::Preset;
 
 use crate::{
     catalog::SourceRecord,
-    engine::{DatabaseUrl, UrlError},
+    engine::{self, DatabaseUrl, UrlError},
     source::SourceConfig,
 };
 
@@ -55,11 +53,5 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
 
 /// A name for a database that is the same for all ways to it, as far as they can be told to be the same.
 pub(crate) fn target_name(url: &DatabaseUrl) -> String {
-    match url {
-        DatabaseUrl::Postgres(url) => url.target(),
-        DatabaseUrl::Sqlite(path) => fs::canonicalize(path)
-            .unwrap_or_else(|_| path.clone())
-            .display()
-            .to_string(),
-    }
+    engine::open(url).target()
 }

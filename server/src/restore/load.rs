@@ -16,9 +16,11 @@ use super::{
     facts::{facts, plan_with},
 };
 use crate::{
-    engine::{self, ReplaceSession},
+    engine::{self, EngineError, Outcome, ReplaceSession},
     progress::{Phase, Progress},
     read::{OpenArchive, ReadError},
+    recover,
+    switch::FileSwitch,
     verify,
 };
 
@@ -30,6 +32,7 @@ pub(super) async fn replace(
     request: &RestoreRequest,
     archive: &Arc<OpenArchive>,
     selected: &[TableData],
+    switch: &mut FileSwitch,
     progress: &Progress,
 ) -> Result<Vec<RestoredTable>, RestoreError> {
     progress.begin(Phase::Planning, 0);
@@ -77,8 +80,29 @@ pub(super) async fn replace(
         });
     }
     progress.begin(Phase::Committing, 0);
-    session.commit().await?;
-    Ok(restored)
+    if switch.is_empty() {
+        session.commit().await?;
+        return Ok(restored);
+    }
+    let mark = session.mark(switch.id()).await?;
+    switch.arm(&database.target(), mark.clone())?;
+    match session.commit().await {
+        Ok(()) => Ok(restored),
+        // The files wait for the answer that was lost.
+        Err(EngineError::CommitUnknown { target, reason }) => {
+            match recover::outcome(&*database, &mark).await {
+                Ok(Outcome::Committed) => Ok(restored),
+                Ok(Outcome::RolledBack) => Err(EngineError::ConnectionLost {
+                    target,
+                    doing: "committing".to_owned(),
+                    reason,
+                }
+                .into()),
+                _ => Err(RestoreError::OutcomeUnknown { target, reason }),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn changed_tables(manifest: &Manifest, facts: &TargetFacts) -> BTreeSet<TableName> {

@@ -1,23 +1,22 @@
 //! Writing files beside their folders, before anything is changed.
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{io, io::Write, path::PathBuf, sync::Arc};
 
 use super::{RestoreError, RestoreRequest, blocking};
 use crate::{
-    files::Staging,
+    engine,
+    files::FilesError,
     progress::{Phase, Progress},
     read::OpenArchive,
+    switch::FileSwitch,
 };
 
-/// Staged folders: the file set's name, its staging, and the number of its files.
-pub(super) type Staged = Vec<(String, Staging, u64)>;
-
-/// Writes the selected file sets beside their folders, compared with their digests.
+/// Writes the selected file sets where a rename can put them in place, compared with their digests.
 pub(super) async fn stage(
     request: &RestoreRequest,
     archive: &Arc<OpenArchive>,
     progress: &Progress,
-) -> Result<Staged, RestoreError> {
+) -> Result<FileSwitch, RestoreError> {
     let sets: Vec<(String, PathBuf)> = archive
         .manifest
         .file_sets
@@ -33,6 +32,7 @@ pub(super) async fn stage(
         })
         .collect();
     let (archive, progress) = (archive.clone(), progress.clone());
+    let request_target = engine::open(&request.target.url).target();
     blocking(move || {
         let listed = archive.files()?;
         let of_sets = |file: &&coffer_core::manifest::FileEntry| {
@@ -42,10 +42,13 @@ pub(super) async fn stage(
             Phase::Files,
             listed.iter().filter(of_sets).map(|file| file.size).sum(),
         );
-        let mut staged = Vec::new();
+        let mut switch = FileSwitch::new().map_err(|error| FilesError {
+            doing: "name the files staged for",
+            path: request_target,
+            error: io::Error::other(error),
+        })?;
         for (name, folder) in &sets {
-            let staging = Staging::new(folder)?;
-            let mut count = 0;
+            let staging = switch.stage(name, folder)?;
             for file in listed.iter().filter(|file| file.set == *name) {
                 if progress.cancelled() {
                     return Err(RestoreError::Cancelled);
@@ -57,11 +60,9 @@ pub(super) async fn stage(
                     })?;
                     Ok(())
                 })?;
-                count += 1;
             }
-            staged.push((name.clone(), staging, count));
         }
-        Ok(staged)
+        Ok(switch)
     })
     .await
 }

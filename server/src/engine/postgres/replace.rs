@@ -19,7 +19,9 @@ use super::{
     link::{self, Id, Link, Step},
     sequence,
 };
-use crate::engine::{Database, EngineError, ReplaceSession, sql, url::PostgresUrl};
+use crate::engine::{
+    CommitMark, Database, EngineError, Outcome, ReplaceSession, sql, url::PostgresUrl,
+};
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
 /// per database.
@@ -285,6 +287,17 @@ impl ReplaceSession for PostgresReplace {
         Ok((count, set))
     }
 
+    async fn mark(&mut self, _id: &str) -> Result<CommitMark, EngineError> {
+        let step = Step::new("asking for the transaction's id");
+        let row = self
+            .link
+            .row(step, "SELECT pg_current_xact_id()::text")
+            .await?;
+        Ok(CommitMark::Transaction {
+            id: self.link.get(&row, 0)?,
+        })
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
         if self.stage == Stage::Cleared {
             self.expect(
@@ -301,6 +314,25 @@ impl ReplaceSession for PostgresReplace {
             other => other,
         }
     }
+}
+
+/// What became of the transaction with this id.
+pub(super) async fn outcome(url: &PostgresUrl, id: &str) -> Result<Outcome, EngineError> {
+    // It goes into a statement's text, and comes from a file.
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Outcome::Forgotten);
+    }
+    let mut link = Link::open(url).await?;
+    let step = Step::new("asking what became of a restore");
+    let row = link
+        .row(step, &format!("SELECT pg_xact_status('{id}'::xid8)"))
+        .await?;
+    Ok(match link.get::<Option<String>>(&row, 0)?.as_deref() {
+        Some("committed") => Outcome::Committed,
+        Some("aborted") => Outcome::RolledBack,
+        Some(_) => Outcome::Running,
+        None => Outcome::Forgotten,
+    })
 }
 
 /// The error for a row that a constraint or type refuses, if it is one.

@@ -8,7 +8,7 @@ use coffer_core::{
 };
 use rusqlite::{OptionalExtension, Params, Row};
 
-use super::{link::Link, virtual_table};
+use super::{link::Link, mark, virtual_table};
 use crate::engine::{Database, EngineError, ledger, sql};
 
 /// The schema of everything in the file itself.
@@ -90,7 +90,8 @@ pub(super) fn read(link: &Link) -> Result<Catalog, EngineError> {
     let mut schema = Schema::default();
     let mut left_out = Vec::new();
     let mut virtual_tables = Vec::new();
-    for object in &objects {
+    // A restore that was interrupted may have left its mark.
+    for object in objects.iter().filter(|object| !mark::is_mark(&object.name)) {
         match object.kind.as_str() {
             "table" => {
                 let table = read_table(link, object)?;

@@ -16,11 +16,12 @@ use super::{
     blocking::Blocking,
     catalog::{self, Catalog},
     link::{Link, describe},
+    mark,
     rows::{self, Lines, Source},
     snapshot::count_rows,
     virtual_table::Kind,
 };
-use crate::engine::{Database, EngineError, ReplaceSession, sql};
+use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, sql};
 
 /// How far the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +147,13 @@ impl ReplaceSession for SqliteReplace {
         let (table, columns) = (table.clone(), columns.to_vec());
         self.step(move |open| open.read_back(&table, &columns))
             .await
+    }
+
+    async fn mark(&mut self, id: &str) -> Result<CommitMark, EngineError> {
+        let name = mark::name(id);
+        let made = name.clone();
+        self.step(move |open| mark::make(&open.link, &made)).await?;
+        Ok(CommitMark::Table { name })
     }
 
     async fn commit(self: Box<Self>) -> Result<(), EngineError> {
