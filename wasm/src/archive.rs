@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use coffer_core::{
-    archive::{self, ArchiveError, CheckedReader, Directory, EntryReader, Limits, Step},
+    archive::{self, ArchiveError, CheckedReader, Directory, Entry, EntryReader, Limits, Step},
     bundle::Bundler,
     manifest::{FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest, Selection, files},
     preview::Preview,
@@ -11,7 +11,7 @@ use coffer_core::{
     seal::{self, Password, Sealed},
     verify::Verifier,
 };
-use js_sys::{Date, Function, Promise};
+use js_sys::{Function, Promise};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -19,20 +19,22 @@ use zeroize::Zeroizing;
 
 use crate::{
     bundle::Bundle,
+    check::check,
     convert,
+    cursor::Cursor,
     failure::Failure,
+    lanes::Lanes,
     pieces::{Pieces, read_all},
-    plain::{Cursor, Plain},
+    plain::Plain,
     random,
     source::Source,
     stream::FileStream,
+    unsealing::Unsealing,
     window::Reading,
 };
 
 /// Bytes read at first, to see what kind of file it is: as many as the shortest header of a sealed archive has.
 const START_BYTES: u64 = seal::HEADER_UNIT;
-/// Milliseconds between two reports of progress.
-const REPORT_EVERY: f64 = 100.0;
 
 /// An archive.
 ///
@@ -44,6 +46,8 @@ pub struct Archive(Rc<Opened>);
 #[derive(Debug)]
 struct Opened {
     source: Rc<Source>,
+    /// The browser's cryptography; `None` if the module does all.
+    lanes: Option<Lanes>,
     size: u64,
     sealed: Option<Sealed>,
     /// `None` until a sealed archive is unlocked.
@@ -72,8 +76,9 @@ impl Archive {
     /// # Errors
     /// `not_sealed` for what is neither, `not_an_archive` for an ordinary ZIP, `empty`, `cut_short`, and what else
     /// can be wrong with header, footer, directory or manifest.
-    pub async fn open(source: Source) -> Result<Self, JsValue> {
-        Ok(Self(Rc::new(Opened::recognise(Rc::new(source)).await?)))
+    pub async fn open(source: Source, lanes: Option<Lanes>) -> Result<Self, JsValue> {
+        let opened = Opened::recognise(Rc::new(source), lanes).await?;
+        Ok(Self(Rc::new(opened)))
     }
 
     /// Whether it must be unlocked first.
@@ -175,6 +180,14 @@ impl Archive {
         self.promise(async move |archive| archive.check(&progress).await)
     }
 
+    /// Everything that is sealed, decrypted: the plain archive.
+    ///
+    /// # Errors
+    /// `locked`.
+    pub fn unseal(&self) -> Result<Unsealing, JsValue> {
+        Ok(Unsealing::new(self.0.plain()?))
+    }
+
     /// What is selected (`{tables: [{schema, name}] | null, file_sets: [name] | null}`, `null` for all) as a restore
     /// bundle.
     ///
@@ -205,10 +218,11 @@ impl Archive {
 
 impl Opened {
     /// Decides by content what kind of file it is.
-    async fn recognise(source: Rc<Source>) -> Result<Self, Failure> {
+    async fn recognise(source: Rc<Source>, lanes: Option<Lanes>) -> Result<Self, Failure> {
         let (size, start) = source.start(START_BYTES).await?;
         let mut archive = Self {
             source: source.clone(),
+            lanes,
             size,
             sealed: None,
             plain: RefCell::new(None),
@@ -235,7 +249,8 @@ impl Opened {
             return Ok(());
         };
         let file_key = sealed.unlock(password)?;
-        let plain = Plain::unseal(self.source.clone(), sealed, &file_key).await?;
+        let plain =
+            Plain::unseal(self.source.clone(), sealed, &file_key, self.lanes.as_ref()).await?;
         self.plain.replace(Some(Rc::new(plain)));
         Ok(())
     }
@@ -289,7 +304,7 @@ impl Opened {
             }
             let entry = contents.directory.entry(FILES_INDEX_PATH)?;
             let reader = CheckedReader::new(entry, expected, limits)?;
-            let mut cursor = self.cursor(Reading::Streaming)?;
+            let mut cursor = self.cursor(straight(entry))?;
             list = files::parse(&read_all(reader, &mut cursor).await?)?;
         }
         let list = Rc::new(list);
@@ -328,7 +343,7 @@ impl Opened {
             })?;
         let entry = contents.directory.entry(&file.entry)?;
         let reader = CheckedReader::new(entry, &file.digest(), Limits::default())?;
-        let cursor = self.cursor(Reading::Streaming)?;
+        let cursor = self.cursor(straight(entry))?;
         Ok(FileStream::new(file.size, Pieces::new(reader, cursor)))
     }
 
@@ -340,37 +355,25 @@ impl Opened {
         report(0)?;
         let contents = self.contents().await?;
         let files = self.index().await?;
-        let mut cursor = match &self.sealed {
-            Some(sealed) => Cursor::scrubbing(self.plain()?, sealed).await?,
-            None => self.cursor(Reading::Streaming)?,
+        let plain = self.plain()?;
+        let cursor = match &self.sealed {
+            Some(sealed) => Cursor::scrubbing(plain, sealed).await?,
+            None => {
+                let until = plain.len();
+                Cursor::new(plain, Reading::Straight { until })
+            }
         };
-        let mut verifier = Verifier::new(
+        let verifier = Verifier::new(
             &contents.directory,
             &contents.manifest,
             &files,
             Limits::default(),
         )
         .map_err(Failure::from)?;
-        let mut reported = Date::now();
-        let mut offset = 0;
-        loop {
-            match verifier.step().map_err(Failure::from)? {
-                Step::Want(range) => {
-                    let bytes = cursor.read(range).await?;
-                    offset = range.offset + bytes.len() as u64;
-                    verifier.feed(bytes).map_err(Failure::from)?;
-                }
-                Step::Output => {}
-                Step::Done => break,
-            }
-            let now = Date::now();
-            if now - reported >= REPORT_EVERY {
-                reported = now;
-                report(cursor.stored())?;
-            }
-        }
-        let done = verifier.so_far();
-        cursor.finish(offset).await?;
+        let done = check(verifier, cursor, self.lanes.as_ref(), |done| {
+            report(done).map(|_| ())
+        })
+        .await?;
         report(self.size)?;
         Ok(convert::to_js(&Verified {
             entries: done.entries,
@@ -392,5 +395,13 @@ impl Opened {
             &mut random::generator()?,
         )?;
         Ok(Bundle::new(bundler, &key, self.cursor(Reading::Streaming)?))
+    }
+}
+
+/// All of an entry will be read.
+fn straight(entry: &Entry) -> Reading {
+    let len = entry.record_len().unwrap_or(0);
+    Reading::Straight {
+        until: entry.offset.saturating_add(len),
     }
 }

@@ -6,7 +6,7 @@ use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
-use crate::{convert, pieces::Pieces, plain::Cursor};
+use crate::{convert, cursor::Cursor, pieces::Pieces};
 
 /// What was selected, checked and sealed again under a key of its own, in pieces of a few MiB.
 #[wasm_bindgen]

@@ -70,6 +70,16 @@ impl Failure {
         )
     }
 
+    /// What only a defect of this program or of the browser can cause. The worker is not to be trusted afterwards.
+    pub(crate) fn crashed(why: &str) -> Self {
+        Self::new(
+            "worker_crashed",
+            format!(
+                "The part of the page that reads archives stopped unexpectedly: {why}. The file was only read and is unchanged."
+            ),
+        )
+    }
+
     /// Whether the same call may succeed when it is made again.
     pub(crate) fn is_temporary(&self) -> bool {
         self.code == "read_failed"
@@ -158,6 +168,9 @@ impl From<ArchiveError> for Failure {
             }
             ArchiveError::Profile(findings) => {
                 Self::new(&structural(&error), message).number("findings", findings.len() as u64)
+            }
+            ArchiveError::Unsafe(findings) => {
+                Self::new(error.code(), message).number("findings", findings.len() as u64)
             }
             ArchiveError::Limit { found, allowed, .. } => Self::new(&structural(&error), message)
                 .number("found", *found)

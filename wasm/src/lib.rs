@@ -6,18 +6,28 @@
 
 mod archive;
 mod bundle;
+mod check;
 mod convert;
+mod cursor;
 mod failure;
 mod key;
+mod lanes;
 mod pieces;
 mod plain;
 mod random;
+mod scrub;
+mod sealing;
 mod source;
 mod stream;
+mod task;
+mod unsealing;
 mod window;
 
 pub use archive::Archive;
 pub use bundle::Bundle;
 pub use key::make_key;
+pub use lanes::Lanes;
+pub use sealing::Sealing;
 pub use source::Source;
 pub use stream::FileStream;
+pub use unsealing::Unsealing;

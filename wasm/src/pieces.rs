@@ -10,7 +10,7 @@ use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
 
-use crate::{failure::Failure, plain::Cursor};
+use crate::{cursor::Cursor, failure::Failure};
 
 /// Bytes that a piece has at least, unless it is the last.
 const PIECE_BYTES: usize = 4 << 20;

@@ -4,13 +4,16 @@ use std::rc::Rc;
 
 use coffer_core::{
     ByteRange,
-    seal::{FileKey, ScrubChecker, SealError, Sealed, Unsealer},
+    seal::{FileKey, Located, ScrubChecker, SealError, Sealed, Unsealer},
 };
+use js_sys::Uint8Array;
 
 use crate::{
     failure::Failure,
+    lanes::{LaneKey, Lanes, Worked},
+    scrub::Blocks,
     source::Source,
-    window::{Reading, Window},
+    task::Task,
 };
 
 /// Plaintext that can be read anywhere.
@@ -18,7 +21,64 @@ use crate::{
 pub(crate) struct Plain {
     source: Rc<Source>,
     len: u64,
-    unsealer: Option<Unsealer>,
+    seal: Option<Seal>,
+}
+
+#[derive(Debug)]
+struct Seal {
+    unsealer: Unsealer,
+    /// `None` if the module decrypts.
+    key: Option<LaneKey>,
+}
+
+/// A range of plaintext that is on its way.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    pub(crate) range: ByteRange,
+    /// Bytes of the file that it is made from.
+    pub(crate) stored: u64,
+    task: Task<Raw>,
+}
+
+impl Coming {
+    /// Waits until nothing is read for it any more.
+    pub(crate) async fn give_up(self) {
+        // Whatever came of it is of no use.
+        let _ = self.task.end().await;
+    }
+}
+
+#[derive(Debug)]
+enum Raw {
+    /// The file's bytes.
+    Stored(Uint8Array, Option<Located>),
+    /// What a lane made of them.
+    Worked(Worked, Located),
+}
+
+/// Plaintext, wherever it lies.
+#[derive(Debug)]
+pub(crate) enum Bytes {
+    /// In the module's memory.
+    Inside(Vec<u8>),
+    /// Outside of it.
+    Outside(Uint8Array),
+}
+
+impl Bytes {
+    pub(crate) fn inside(self) -> Vec<u8> {
+        match self {
+            Self::Inside(bytes) => bytes,
+            Self::Outside(bytes) => bytes.to_vec(),
+        }
+    }
+
+    pub(crate) fn outside(self) -> Uint8Array {
+        match self {
+            Self::Inside(bytes) => Uint8Array::from(bytes.as_slice()),
+            Self::Outside(bytes) => bytes,
+        }
+    }
 }
 
 impl Plain {
@@ -27,22 +87,27 @@ impl Plain {
         Self {
             source,
             len,
-            unsealer: None,
+            seal: None,
         }
     }
 
-    /// The content of a sealed file.
+    /// The content of a sealed file, decrypted by the browser where there are lanes.
     pub(crate) async fn unseal(
         source: Rc<Source>,
         sealed: &Sealed,
         key: &FileKey,
+        lanes: Option<&Lanes>,
     ) -> Result<Self, Failure> {
         let prefix = source.read(sealed.prefix_range()).await?;
         let unsealer = sealed.unsealer(key, &prefix)?;
+        let key = match lanes {
+            Some(lanes) => Some(LaneKey::new(lanes, &unsealer.payload_key()).await?),
+            None => None,
+        };
         Ok(Self {
             source,
             len: unsealer.plain_len(),
-            unsealer: Some(unsealer),
+            seal: Some(Seal { unsealer, key }),
         })
     }
 
@@ -51,84 +116,116 @@ impl Plain {
         self.len
     }
 
-    /// All bytes of a range. `stored` sees the file's bytes that it is made from.
-    async fn read(&self, range: ByteRange, stored: impl FnOnce(&[u8])) -> Result<Vec<u8>, Failure> {
-        let Some(unsealer) = &self.unsealer else {
-            let bytes = self.source.read(range).await?;
-            stored(&bytes);
-            return Ok(bytes);
+    /// Begins to read a range.
+    pub(crate) fn begin(self: &Rc<Self>, range: ByteRange) -> Result<Coming, Failure> {
+        let located = match &self.seal {
+            Some(seal) => Some(seal.unsealer.locate(range)?),
+            None => None,
         };
-        let located = unsealer.locate(range)?;
-        let bytes = self.source.read(located.sealed).await?;
-        stored(&bytes);
-        Ok(unsealer.open(located, bytes)?)
-    }
-}
-
-/// Reads plaintext in the steps that somebody asks for, through a window of its own.
-#[derive(Debug)]
-pub(crate) struct Cursor {
-    plain: Rc<Plain>,
-    window: Window,
-    scrub: Option<ScrubChecker>,
-    stored: u64,
-}
-
-impl Cursor {
-    pub(crate) fn new(plain: Rc<Plain>, reading: Reading) -> Self {
-        let window = Window::new(plain.len(), reading);
-        Self {
-            plain,
-            window,
-            scrub: None,
-            stored: 0,
-        }
-    }
-
-    /// A cursor that compares a sealed file with its scrub table on the way. What is read through it must go from the
-    /// first byte to the last without a gap.
-    pub(crate) async fn scrubbing(plain: Rc<Plain>, sealed: &Sealed) -> Result<Self, Failure> {
-        let table = plain.source.read(sealed.scrub_range()).await?;
-        let mut scrub = ScrubChecker::new(&table, sealed.footer().scrub_root)?;
-        scrub.update(&plain.source.read(sealed.prefix_range()).await?);
-        Ok(Self {
-            scrub: Some(scrub),
-            ..Self::new(plain, Reading::Streaming)
+        let stored = located.map_or(range, |located| located.sealed);
+        let plain = self.clone();
+        let task = Task::begin(async move {
+            let bytes = plain.source.read_outside(stored).await?;
+            match (&plain.seal, located) {
+                (
+                    Some(Seal {
+                        unsealer,
+                        key: Some(key),
+                    }),
+                    Some(located),
+                ) => {
+                    let worked = key.open(&unsealer.batch(&located)?, &bytes).await?;
+                    Ok(Raw::Worked(worked, located))
+                }
+                (_, located) => Ok(Raw::Stored(bytes, located)),
+            }
+        });
+        Ok(Coming {
+            range,
+            stored: stored.len,
+            task,
         })
     }
 
-    /// Bytes of the file that were read for it.
-    pub(crate) const fn stored(&self) -> u64 {
-        self.stored
+    /// Waits for a range. What `scrub` is given must come in the order of the file.
+    pub(crate) async fn arrive(
+        &self,
+        coming: Coming,
+        scrub: Option<&mut Scrub>,
+    ) -> Result<Bytes, Failure> {
+        match coming.task.end().await? {
+            Raw::Stored(bytes, located) => {
+                let (Some(seal), Some(located)) = (&self.seal, located) else {
+                    return Ok(Bytes::Outside(bytes));
+                };
+                let bytes = bytes.to_vec();
+                if let Some(scrub) = scrub {
+                    scrub.checker.update(&bytes);
+                }
+                Ok(Bytes::Inside(seal.unsealer.open(located, bytes)?))
+            }
+            Raw::Worked(worked, located) => {
+                let Some(seal) = &self.seal else {
+                    return Err(Failure::crashed("a lane has opened what was not sealed"));
+                };
+                let wanted = seal.unsealer.settle(&located, worked.opened())?;
+                if let Some(scrub) = scrub {
+                    scrub.take(&worked).await?;
+                }
+                let bytes = worked.bytes();
+                // Addresses have 32 bits here.
+                Ok(Bytes::Outside(
+                    bytes.subarray(wanted.start as u32, wanted.end as u32),
+                ))
+            }
+        }
     }
 
-    /// Some of the wanted bytes, from their start; none only if none are wanted.
-    pub(crate) async fn read(&mut self, wanted: ByteRange) -> Result<&[u8], Failure> {
-        if wanted.len > 0 && self.window.held(wanted).is_empty() {
-            let range = self.window.next(wanted);
-            let Self { scrub, stored, .. } = self;
-            let bytes = self
-                .plain
-                .read(range, |bytes| {
-                    *stored += bytes.len() as u64;
-                    if let Some(scrub) = scrub {
-                        scrub.update(bytes);
-                    }
-                })
-                .await?;
-            self.window.fill(range.offset, bytes);
+    /// A comparison with the scrub table, of everything from the first byte of the payload to the last.
+    pub(crate) async fn scrub(&self, sealed: &Sealed) -> Result<Scrub, Failure> {
+        let table = self.source.read(sealed.scrub_range()).await?;
+        let prefix = self.source.read(sealed.prefix_range()).await?;
+        let mut checker = ScrubChecker::new(&table, sealed.footer().scrub_root)?;
+        let key = self.seal.as_ref().and_then(|seal| seal.key.as_ref());
+        let mut blocks = key.map(|key| Blocks::new(&key.lanes));
+        match &mut blocks {
+            Some(blocks) => blocks
+                .after_bytes(&prefix)
+                .await?
+                .into_iter()
+                .for_each(|digest| checker.accept(digest)),
+            None => checker.update(&prefix),
         }
-        Ok(self.window.held(wanted))
+        Ok(Scrub { checker, blocks })
+    }
+}
+
+/// Compares the sealed bytes with the scrub table on the way.
+#[derive(Debug)]
+pub(crate) struct Scrub {
+    checker: ScrubChecker,
+    /// `None` if the module hashes.
+    blocks: Option<Blocks>,
+}
+
+impl Scrub {
+    async fn take(&mut self, worked: &Worked) -> Result<(), Failure> {
+        if let Some(blocks) = &mut self.blocks {
+            for digest in blocks.after(worked).await? {
+                self.checker.accept(digest);
+            }
+        }
+        Ok(())
     }
 
-    /// Reads from `offset` to the end, and says whether what was read agrees with the scrub table.
-    pub(crate) async fn finish(mut self, mut offset: u64) -> Result<(), Failure> {
-        let end = self.plain.len();
-        while offset < end {
-            offset += self.read(ByteRange::new(offset, end - offset)).await?.len() as u64;
+    /// What was compared agrees with the table.
+    pub(crate) async fn finish(mut self) -> Result<(), Failure> {
+        if let Some(blocks) = &mut self.blocks
+            && let Some(digest) = blocks.end().await?
+        {
+            self.checker.accept(digest);
         }
-        let damaged = self.scrub.map(ScrubChecker::finish).unwrap_or_default();
-        if damaged.is_empty() {
+        if self.checker.finish().is_empty() {
             Ok(())
         } else {
             // Every chunk was authentic, so it is the table that is wrong.

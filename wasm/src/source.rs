@@ -73,14 +73,22 @@ impl Source {
                 let size = blob.size() as u64;
                 Ok((size, self.read(ByteRange::new(0, len.min(size))).await?))
             }
-            Place::Url { .. } => self.fetch(ByteRange::new(0, len), true).await,
+            Place::Url { .. } => {
+                let (size, bytes) = self.fetch(ByteRange::new(0, len), true).await?;
+                Ok((size, bytes.to_vec()))
+            }
         }
     }
 
     /// All bytes of a range, which must lie inside of the file.
     pub(crate) async fn read(&self, range: ByteRange) -> Result<Vec<u8>, Failure> {
+        Ok(self.read_outside(range).await?.to_vec())
+    }
+
+    /// The same, without taking them into the module's memory.
+    pub(crate) async fn read_outside(&self, range: ByteRange) -> Result<Uint8Array, Failure> {
         if range.len == 0 {
-            return Ok(Vec::new());
+            return Ok(Uint8Array::new_with_length(0));
         }
         match &self.place {
             Place::Blob(blob) => {
@@ -92,9 +100,9 @@ impl Source {
         }
     }
 
-    fn count(&self, bytes: &[u8]) {
+    fn count(&self, bytes: &Uint8Array) {
         self.bytes_read
-            .set(self.bytes_read.get() + bytes.len() as u64);
+            .set(self.bytes_read.get() + u64::from(bytes.length()));
     }
 
     /// The size of the whole, and a range of it, or, with `may_be_shorter`, as much of that as there is.
@@ -102,7 +110,7 @@ impl Source {
         &self,
         range: ByteRange,
         may_be_shorter: bool,
-    ) -> Result<(u64, Vec<u8>), Failure> {
+    ) -> Result<(u64, Uint8Array), Failure> {
         let Place::Url { url, first } = &self.place else {
             return Err(Failure::read("it is no address"));
         };
@@ -135,8 +143,9 @@ impl Source {
                     return Err(Failure::read("the file on the server changed meanwhile"));
                 }
                 let body = response.array_buffer().map_err(|_| interrupted())?;
-                let bytes = bytes_of(JsFuture::from(body).await.map_err(|_| interrupted())?);
-                if bytes.len() as u64 != expected {
+                let bytes =
+                    Uint8Array::new(&JsFuture::from(body).await.map_err(|_| interrupted())?);
+                if u64::from(bytes.length()) != expected {
                     return Err(interrupted());
                 }
                 self.count(&bytes);
@@ -148,7 +157,7 @@ impl Source {
                     sent: None,
                     total: 0,
                 }),
-            ) if may_be_shorter => Ok((0, Vec::new())),
+            ) if may_be_shorter => Ok((0, Uint8Array::new_with_length(0))),
             (status, _) => {
                 discard(&response);
                 Err(Failure::read(reason(status)).number("status", u64::from(status)))
@@ -157,7 +166,7 @@ impl Source {
     }
 }
 
-async fn slice(blob: &Blob, range: ByteRange) -> Result<Vec<u8>, Failure> {
+async fn slice(blob: &Blob, range: ByteRange) -> Result<Uint8Array, Failure> {
     let changed = || {
         Failure::read(
             "the file was changed, moved or deleted since it was picked, so pick it again",
@@ -170,12 +179,11 @@ async fn slice(blob: &Blob, range: ByteRange) -> Result<Vec<u8>, Failure> {
     let part = blob
         .slice_with_f64_and_f64(start, end)
         .map_err(|_| changed())?;
-    let bytes = bytes_of(
-        JsFuture::from(part.array_buffer())
-            .await
-            .map_err(|_| changed())?,
-    );
-    if bytes.len() as u64 == range.len {
+    let buffer = JsFuture::from(part.array_buffer())
+        .await
+        .map_err(|_| changed())?;
+    let bytes = Uint8Array::new(&buffer);
+    if u64::from(bytes.length()) == range.len {
         Ok(bytes)
     } else {
         Err(changed())
@@ -201,10 +209,6 @@ async fn request(url: &str, range: ByteRange) -> Result<Response, Failure> {
     response
         .dyn_into()
         .map_err(|_| Failure::read("the server's answer can't be used"))
-}
-
-fn bytes_of(buffer: JsValue) -> Vec<u8> {
-    Uint8Array::new(&buffer).to_vec()
 }
 
 fn interrupted() -> Failure {

@@ -5,7 +5,7 @@ use coffer_core::{ByteRange, seal::CHUNK_BYTES};
 /// Bytes read at a place where nothing was read before.
 const SMALL: u64 = 64 << 10;
 /// Bytes read at once at most.
-const LARGE: u64 = 4 << 20;
+pub(crate) const SLAB_BYTES: u64 = 4 << 20;
 /// Reads start and end at the bounds of sealed chunks, so that none is decrypted twice.
 const ALIGNMENT: u64 = CHUNK_BYTES as u64;
 
@@ -16,6 +16,11 @@ pub(crate) enum Reading {
     Looking,
     /// All that is wanted will be used.
     Streaming,
+    /// All up to here will be used, in order.
+    Straight {
+        /// The first byte that may not be.
+        until: u64,
+    },
 }
 
 /// The bytes that were read last.
@@ -61,13 +66,13 @@ impl Window {
     pub(crate) fn next(&mut self, wanted: ByteRange) -> ByteRange {
         let goes_on = !self.bytes.is_empty() && wanted.offset == self.end();
         self.step = if goes_on {
-            (self.step * 2).min(LARGE)
+            (self.step * 2).min(SLAB_BYTES)
         } else {
             SMALL
         };
         let start = wanted.offset / ALIGNMENT * ALIGNMENT;
-        let all = wanted.end().saturating_sub(start).min(LARGE);
-        let whole = self.reading == Reading::Streaming || wanted.len <= SMALL;
+        let all = wanted.end().saturating_sub(start).min(SLAB_BYTES);
+        let whole = self.reading != Reading::Looking || wanted.len <= SMALL;
         let len = if whole { self.step.max(all) } else { self.step };
         let end = start
             .saturating_add(len)
@@ -129,7 +134,7 @@ mod tests {
             assert_eq!(end, content.len() as u64);
             assert_eq!(fetched[0].len, SMALL);
             assert!(fetched.len() < 14, "{}", fetched.len());
-            assert!(fetched.iter().all(|range| range.len <= LARGE));
+            assert!(fetched.iter().all(|range| range.len <= SLAB_BYTES));
         }
     }
 
@@ -140,7 +145,7 @@ mod tests {
         assert_eq!(window.next(wanted), ByteRange::new(1 << 39, SMALL));
         let mut window = Window::new(1 << 40, Reading::Streaming);
         let read = window.next(wanted);
-        assert!(read.len >= LARGE && read.len <= LARGE + ALIGNMENT);
+        assert!(read.len >= SLAB_BYTES && read.len <= SLAB_BYTES + ALIGNMENT);
     }
 
     #[test]

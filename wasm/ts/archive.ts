@@ -3,20 +3,20 @@ import { proxy } from "comlink";
 import { Connection } from "./connection.js";
 import { ArchiveFailure, cancelled } from "./failure.js";
 import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
-import { ArchiveFile, Pieces, RestoreBundle } from "./pieces.js";
-import type { ArchiveFacts, KeyPair, Lock, OnProgress, RowsPage, Verified } from "./service.js";
+import { ArchiveFile, Pieces, PlainArchive, RestoreBundle } from "./pieces.js";
+import type { ArchiveFacts, CryptoChoice, KeyPair, Lock, OnProgress, RowsPage, Verified } from "./service.js";
 
 /**
  * Opens an archive, sealed or plain, and reads just what tells which.
  *
  * @param source a file that the user picked, or an address that answers range requests
  */
-export async function openArchive(source: Blob | URL | string): Promise<ArchiveHandle> {
+export async function openArchive(source: Blob | URL | string, { crypto }: { crypto?: CryptoChoice } = {}): Promise<ArchiveHandle> {
   const connection = new Connection();
   try {
     // The worker has another base address than the page.
     const from = source instanceof Blob ? source : new URL(source, globalThis.document?.baseURI).href;
-    const facts = await connection.call((service) => service.open(from));
+    const facts = await connection.call((service) => service.open(from, crypto));
     return new ArchiveHandle(connection, facts, typeof from === "string");
   } catch (failure) {
     connection.close();
@@ -104,6 +104,15 @@ export class ArchiveHandle {
     } finally {
       signal?.removeEventListener("abort", stop);
     }
+  }
+
+  /**
+   * The plain archive, a ZIP that any tool opens: decrypted, not checked any further. An archive that is not sealed
+   * comes as it is.
+   */
+  async unseal(options: { onProgress?: OnProgress; signal?: AbortSignal } = {}): Promise<PlainArchive> {
+    const { id, size } = await this.#connection.call((service) => service.openPlain());
+    return new PlainArchive(size, new Pieces(this.#connection, id, this.#remote), options);
   }
 
   /** Seals what is selected again, under a fresh one-time key, for a server that is to restore it. */

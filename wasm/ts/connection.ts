@@ -1,6 +1,6 @@
 /** The page's end of a worker: calls that always end, also when the worker does not answer any more. */
 import { type Remote, wrap } from "comlink";
-import { ArchiveFailure, type CofferError, closed, toCofferError } from "./failure.js";
+import { ArchiveFailure, type CofferError, cancelled, closed, toCofferError } from "./failure.js";
 import type { ArchiveService } from "./service.js";
 
 export class Connection {
@@ -9,8 +9,15 @@ export class Connection {
   /** How to reject each call that is under way. */
   readonly #pending = new Set<(failure: ArchiveFailure) => void>();
   #ended: CofferError | undefined;
+  #fail: (failure: ArchiveFailure) => void = () => undefined;
+  /** Rejects when the worker ends, for whatever reason. */
+  readonly failed = new Promise<never>((_, reject) => {
+    this.#fail = reject;
+  });
 
   constructor() {
+    // Whoever doesn't wait for it has other ways to hear of it.
+    this.failed.catch(() => undefined);
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "coffer" });
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -48,10 +55,16 @@ export class Connection {
     this.#end(closed);
   }
 
+  /** Ends the worker in the middle of its work; what is under way is rejected with `cancelled`. */
+  cancel(): void {
+    this.#end(cancelled);
+  }
+
   #end(reason: CofferError): void {
     if (this.#ended) return;
     this.#ended = reason;
     this.#worker.terminate();
+    this.#fail(new ArchiveFailure(reason));
     for (const reject of this.#pending) reject(new ArchiveFailure(reason));
     this.#pending.clear();
   }

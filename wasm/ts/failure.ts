@@ -21,6 +21,7 @@ export type KnownCode =
   | "cost_too_high"
   | "header_damaged"
   | "commitment_mismatch"
+  | "no_way_in"
   // Contents
   | "chunk_damaged"
   | "digest_mismatch"
@@ -28,6 +29,7 @@ export type KnownCode =
   | "out_of_range"
   // The way here
   | "no_randomness"
+  | "no_webcrypto"
   | "read_failed"
   | "cancelled"
   | "closed"
@@ -98,3 +100,10 @@ export const cancelled: CofferError = { code: "cancelled", message: "Cancelled. 
 
 /** Work on an archive that was closed. */
 export const closed: CofferError = { code: "closed", message: "This archive was closed. Open it again." };
+
+/** What was asked to be done by WebCrypto where there is none. */
+export const noWebCrypto: CofferError = {
+  code: "no_webcrypto",
+  message:
+    "This page has no WebCrypto, which browsers offer to pages from https:// or localhost only. Nothing was read; let the module do it.",
+};

@@ -1,5 +1,7 @@
 export { ArchiveHandle, makeKey, openArchive } from "./archive.js";
+export type { ByteStream } from "./byte-stream.js";
 export { ArchiveFailure, type Code, type CofferError, type KnownCode } from "./failure.js";
 export type * from "./manifest.js";
-export { ArchiveFile, RestoreBundle } from "./pieces.js";
-export type { KeyPair, Lock, OnProgress, RowsPage, Verified } from "./service.js";
+export { ArchiveFile, PlainArchive, RestoreBundle } from "./pieces.js";
+export { type SealOptions, seal } from "./seal.js";
+export type { CryptoChoice, KeyPair, Lock, OnProgress, RowsPage, Verified } from "./service.js";

@@ -1,6 +1,8 @@
-/** Bytes that come out of the worker piece by piece: one file, or a restore bundle. */
+/** Bytes that come out of the worker piece by piece: one file, a restore bundle, a plain archive. */
+import { ByteStream } from "./byte-stream.js";
 import type { Connection } from "./connection.js";
-import { ArchiveFailure } from "./failure.js";
+import { ArchiveFailure, cancelled } from "./failure.js";
+import type { OnProgress } from "./service.js";
 
 /** Waits between tries to read on after the connection to an address broke, in milliseconds. */
 const waits = [500, 1000, 2000, 4000, 8000, 15_000];
@@ -55,7 +57,7 @@ export class Pieces implements AsyncIterable<Uint8Array<ArrayBuffer>> {
 }
 
 /** One file out of an archive. Its size and SHA-256 are checked at its end: until then its bytes are not to be trusted. */
-export class ArchiveFile {
+export class ArchiveFile extends ByteStream {
   readonly #pieces: Pieces;
 
   constructor(
@@ -63,37 +65,53 @@ export class ArchiveFile {
     readonly size: number,
     pieces: Pieces,
   ) {
+    super(pieces);
     this.#pieces = pieces;
-  }
-
-  /** The bytes as they are read. Errors at the end if the file is not the one that was archived. Can be taken once. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const iterator = this.#pieces[Symbol.asyncIterator]();
-    return new ReadableStream(
-      {
-        async pull(controller) {
-          const { done, value } = await iterator.next();
-          if (done) controller.close();
-          else controller.enqueue(value);
-        },
-        async cancel() {
-          await iterator.return();
-        },
-      },
-      { highWaterMark: 0 },
-    );
-  }
-
-  /** All bytes, checked. */
-  async blob(type = "application/octet-stream"): Promise<Blob> {
-    const parts: Uint8Array<ArrayBuffer>[] = [];
-    for await (const piece of this.#pieces) parts.push(piece);
-    return new Blob(parts, { type });
   }
 
   /** Gives it up. */
   release(): void {
     this.#pieces.release();
+  }
+}
+
+/** A plain archive as it comes out of its seal. Every piece is authentic; that nothing is missing is known at the end. */
+export class PlainArchive extends ByteStream {
+  readonly #pieces: Pieces;
+
+  constructor(
+    /** Bytes. */
+    readonly size: number,
+    pieces: Pieces,
+    { onProgress, signal }: { onProgress?: OnProgress | undefined; signal?: AbortSignal | undefined },
+  ) {
+    super(watched(size, pieces, onProgress, signal));
+    this.#pieces = pieces;
+  }
+
+  /** Gives it up. */
+  release(): void {
+    this.#pieces.release();
+  }
+}
+
+async function* watched(
+  size: number,
+  pieces: Pieces,
+  onProgress: OnProgress | undefined,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  let done = 0;
+  const stopped = () => {
+    if (signal?.aborted) throw new ArchiveFailure(cancelled);
+  };
+  stopped();
+  for await (const piece of pieces) {
+    stopped();
+    yield piece;
+    done += piece.length;
+    onProgress?.(done, size);
+    stopped();
   }
 }
 

@@ -48,12 +48,25 @@ export interface KeyPair {
   readonly fingerprint: string;
 }
 
+/**
+ * Who does the bulk of the cryptography: the browser (`webcrypto`), which is several times as fast, or the module
+ * (`wasm`). Left out, it is the browser wherever it offers it. What is found is the same.
+ */
+export type CryptoChoice = "webcrypto" | "wasm";
+
+/** What can open a file that is sealed. */
+export interface WaysIn {
+  readonly passwords: readonly string[];
+  /** Public keys: `coffer1…` */
+  readonly recipients: readonly string[];
+}
+
 /** Bytes done, of how many. */
 export type OnProgress = (done: number, total: number) => void;
 
 export interface ArchiveService {
   makeKey(password: string): Promise<KeyPair>;
-  open(source: Blob | string): Promise<ArchiveFacts>;
+  open(source: Blob | string, crypto: CryptoChoice | undefined): Promise<ArchiveFacts>;
   /** Bytes read from the source so far. */
   bytesRead(): number;
   unlock(password: string): Promise<void>;
@@ -64,8 +77,15 @@ export interface ArchiveService {
   cancelVerify(): void;
   openFile(set: string, path: string): Promise<{ id: number; size: number }>;
   openBundle(selection: Selection): Promise<{ id: number; manifest: string; key: string; total: number }>;
-  /** The next bytes of a file or bundle that was opened; `undefined` at its end, which also releases it. */
+  openPlain(): { id: number; size: number };
+  /** Begins a sealed file: its first bytes. */
+  beginSeal(waysIn: WaysIn, crypto: CryptoChoice | undefined): Promise<Uint8Array>;
+  /** Seals the next slab: a whole number of chunks of 16 KiB, unless it is the last. */
+  sealSlab(slab: Blob | Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+  /** The sealed file's last bytes. */
+  endSeal(): Promise<Uint8Array>;
+  /** The next bytes of a file, bundle or plain archive that was opened; `undefined` at its end, which also releases it. */
   next(id: number): Promise<Uint8Array | undefined>;
-  /** Gives up a file or bundle before its end. */
+  /** Gives one of them up before its end. */
   release(id: number): void;
 }

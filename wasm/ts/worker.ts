@@ -1,11 +1,12 @@
 /** The worker: loads the WebAssembly module and offers it to the page. Nothing is decided here. */
 import { expose, transfer } from "comlink";
-import init, { Archive, make_key, Source } from "../generated/coffer_wasm.js";
-import { cancelled, closed, toCofferError } from "./failure.js";
+import init, { Archive, make_key, Sealing, Source } from "../generated/coffer_wasm.js";
+import { cancelled, closed, noWebCrypto, toCofferError } from "./failure.js";
+import { available, Lanes } from "./lanes.js";
 import type { Selection, TableName } from "./manifest.js";
-import type { ArchiveService, OnProgress } from "./service.js";
+import type { ArchiveService, CryptoChoice, OnProgress } from "./service.js";
 
-/** What gives its bytes piece by piece: a file, or a bundle. */
+/** What gives its bytes piece by piece: a file, a bundle, a plain archive. */
 interface Pieces {
   next(): Promise<Uint8Array | undefined>;
   free(): void;
@@ -13,6 +14,7 @@ interface Pieces {
 
 const ready = init({ module_or_path: new URL("../generated/coffer_wasm_bg.wasm", import.meta.url) });
 let archive: Archive | undefined;
+let sealing: Sealing | undefined;
 let verifyCancelled = false;
 const streams = new Map<number, Pieces>();
 let lastStream = 0;
@@ -21,6 +23,18 @@ function opened(): Archive {
   if (!archive) throw closed;
   return archive;
 }
+
+function lanes(choice: CryptoChoice | undefined): Lanes | undefined {
+  if (choice === "webcrypto" && !available()) throw noWebCrypto;
+  return choice === "wasm" || !available() ? undefined : new Lanes();
+}
+
+function begun(): Sealing {
+  if (!sealing) throw closed;
+  return sealing;
+}
+
+const sent = (bytes: Uint8Array) => transfer(bytes, [bytes.buffer]);
 
 function keep(pieces: Pieces): number {
   lastStream += 1;
@@ -38,8 +52,8 @@ const service: ArchiveService = {
     return make_key(password);
   },
 
-  async open(source) {
-    archive = await Archive.open(typeof source === "string" ? Source.url(source) : Source.blob(source));
+  async open(source, crypto) {
+    archive = await Archive.open(typeof source === "string" ? Source.url(source) : Source.blob(source), lanes(crypto));
     return { sealed: archive.sealed, size: archive.size, locks: archive.locks };
   },
 
@@ -71,13 +85,33 @@ const service: ArchiveService = {
     return { manifest: bundle.manifest, key: bundle.key, total: bundle.total, id: keep(bundle) };
   },
 
+  openPlain() {
+    const plain = opened().unseal();
+    return { size: plain.size, id: keep(plain) };
+  },
+
+  async beginSeal({ passwords, recipients }, crypto) {
+    sealing = await Sealing.begin([...passwords], [...recipients], lanes(crypto));
+    return sent(sealing.start());
+  },
+
+  async sealSlab(slab) {
+    const length = slab instanceof Blob ? slab.size : slab.length;
+    const bytes = slab instanceof Blob ? slab.arrayBuffer() : Promise.resolve(slab.buffer);
+    return sent(await begun().push(length, bytes));
+  },
+
+  async endSeal() {
+    return sent(await begun().finish());
+  },
+
   async next(id) {
     const piece = await streams.get(id)?.next();
     if (!piece) {
       release(id);
       return undefined;
     }
-    return transfer(piece, [piece.buffer]);
+    return sent(piece);
   },
 
   release,

@@ -28,7 +28,7 @@ pub enum Method {
 }
 
 impl Method {
-    pub(super) const fn number(self) -> u16 {
+    pub(crate) const fn number(self) -> u16 {
         match self {
             Self::Store => 0,
             Self::Deflate => 8,

@@ -1,0 +1,88 @@
+/** AES-256-GCM over a batch of chunks, and SHA-256 of the blocks that it fills, by WebCrypto. Nothing is decided here. */
+import type { Worked } from "../generated/coffer_wasm.js";
+
+export interface Job {
+  readonly kind: "open" | "seal";
+  readonly key: CryptoKey;
+  /** 12 bytes for each chunk. */
+  readonly nonces: Uint8Array<ArrayBuffer>;
+  /** Sealed bytes to open, or plaintext to seal. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Sealed bytes before the first block that begins in this batch. */
+  readonly head: number;
+  /** Number of whole blocks after them. */
+  readonly whole: number;
+}
+
+const nonceBytes = 12;
+const chunkBytes = 16 << 10;
+const tagBytes = 16;
+const blockBytes = 1 << 20;
+const digestBytes = 32;
+/** Calls that are made before any is waited for. More take longer: their results wait in memory that is no longer near. */
+const together = 64;
+
+/** Does a batch. */
+export async function work(job: Job): Promise<Worked> {
+  if (job.kind === "open") {
+    const blocks = digestBlocks(job.bytes, job);
+    return { ...(await open(job)), ...(await blocks) };
+  }
+  const bytes = await seal(job);
+  return { bytes, damaged: -1, ...(await digestBlocks(bytes, job)) };
+}
+
+async function open({ key, nonces, bytes: sealed }: Job): Promise<Pick<Worked, "bytes" | "damaged">> {
+  const count = nonces.length / nonceBytes;
+  const plain = new Uint8Array(sealed.length - count * tagBytes);
+  for (let first = 0; first < count; first += together) {
+    const places = range(first, Math.min(count, first + together));
+    const opening = places.map((place) => {
+      const chunk = piece(sealed, place, chunkBytes + tagBytes);
+      return crypto.subtle.decrypt(algorithm(nonces, place), key, chunk);
+    });
+    try {
+      for (const [index, chunk] of (await Promise.all(opening)).entries()) plain.set(new Uint8Array(chunk), (first + index) * chunkBytes);
+    } catch {
+      const outcomes = await Promise.allSettled(opening);
+      const failed = outcomes.findIndex(({ status }) => status === "rejected");
+      const outcome = outcomes[failed];
+      // WebCrypto's name for a tag that is not the right one; anything else is not about the bytes.
+      if (outcome?.status === "rejected" && outcome.reason?.name !== "OperationError") throw outcome.reason;
+      return { bytes: new Uint8Array(0), damaged: first + failed };
+    }
+  }
+  return { bytes: plain, damaged: -1 };
+}
+
+async function seal({ key, nonces, bytes: plain }: Job): Promise<Uint8Array<ArrayBuffer>> {
+  const count = nonces.length / nonceBytes;
+  const sealed = new Uint8Array(plain.length + count * tagBytes);
+  for (let first = 0; first < count; first += together) {
+    const places = range(first, Math.min(count, first + together));
+    const sealing = places.map((place) => crypto.subtle.encrypt(algorithm(nonces, place), key, piece(plain, place, chunkBytes)));
+    for (const [index, chunk] of (await Promise.all(sealing)).entries())
+      sealed.set(new Uint8Array(chunk), (first + index) * (chunkBytes + tagBytes));
+  }
+  return sealed;
+}
+
+async function digestBlocks(sealed: Uint8Array<ArrayBuffer>, { head, whole }: Job): Promise<Pick<Worked, "head" | "digests" | "tail">> {
+  const digests = new Uint8Array(whole * digestBytes);
+  const blocks = range(0, whole).map((block) => {
+    const start = head + block * blockBytes;
+    return crypto.subtle.digest("SHA-256", sealed.subarray(start, start + blockBytes));
+  });
+  const [before, after] = [sealed.slice(0, head), sealed.slice(head + whole * blockBytes)];
+  for (const [index, digest] of (await Promise.all(blocks)).entries()) digests.set(new Uint8Array(digest), index * digestBytes);
+  return { head: before, digests, tail: after };
+}
+
+const algorithm = (nonces: Uint8Array<ArrayBuffer>, place: number): AesGcmParams => ({
+  name: "AES-GCM",
+  iv: piece(nonces, place, nonceBytes),
+});
+
+const piece = (bytes: Uint8Array<ArrayBuffer>, place: number, size: number) => bytes.subarray(place * size, (place + 1) * size);
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
