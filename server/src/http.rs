@@ -35,6 +35,8 @@ pub use hosts::Hosts;
 pub use server::{DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server};
 pub use sources::ConnectError;
 
+use coffer_core::seal::SenderKey;
+
 use crate::{
     catalog::Catalog,
     jobs::Jobs,
@@ -55,6 +57,8 @@ struct App {
     uploads: Uploads,
     jobs: Jobs,
     sign_in: SignIn,
+    /// What backups are signed with.
+    sender: SenderKey,
     hosts: Hosts,
 }
 

@@ -28,6 +28,7 @@ pub mod read_at;
 pub mod redact;
 pub mod rekey;
 pub mod signed;
+pub mod sender_key;
 pub mod restore;
 pub mod scrub;
 pub mod source;

@@ -37,6 +37,8 @@ pub struct BackupRecord {
     pub sha256: String,
     /// The name of the key pair that it is sealed to.
     pub fingerprint: String,
+    /// The name of the sender key that signed it; empty if it was taken before the server had one.
+    pub sender: String,
     /// `standard`, `sensitive` or `unclassified`.
     pub contents: String,
     /// When it was taken, RFC 3339.
@@ -85,14 +87,15 @@ impl Catalog {
                 _ => format!("{stem}-{number}.{ending}"),
             };
             let done = sqlx::query(
-                "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, contents, created_at)
-                 VALUES (?, ?, ?, ?, 'storing', 0, '', ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at)
+                 VALUES (?, ?, ?, ?, 'storing', 0, '', ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
             )
             .bind(&backup.id)
             .bind(&backup.source)
             .bind(&backup.source_name)
             .bind(&name)
             .bind(&backup.fingerprint)
+            .bind(&backup.sender)
             .bind(&backup.contents)
             .bind(&backup.created_at)
             .execute(&self.pool)
@@ -181,6 +184,7 @@ mod tests {
             size: 0,
             sha256: String::new(),
             fingerprint: "00".repeat(16),
+            sender: "11".repeat(16),
             contents: "standard".into(),
             created_at: "2026-11-21T04:05:06Z".into(),
         }
@@ -204,6 +208,7 @@ mod tests {
             (shown[0].size, shown[0].contents.as_str()),
             (7, "sensitive")
         );
+        assert_eq!(shown[0].sender, taken.sender);
         catalog.backup_damaged(&taken.id).await.unwrap();
         let damaged = catalog.backup(&taken.id).await.unwrap().unwrap();
         assert_eq!(damaged.state, BackupState::Damaged);

@@ -30,6 +30,7 @@ pub(super) struct Backup {
     created_at: String,
     state: BackupState,
     fingerprint: String,
+    sender: Option<String>,
     contents: String,
 }
 
@@ -44,6 +45,7 @@ impl From<BackupRecord> for Backup {
             created_at: record.created_at,
             state: record.state,
             fingerprint: record.fingerprint,
+            sender: Some(record.sender).filter(|sender| !sender.is_empty()),
             contents: record.contents,
         }
     }
@@ -72,6 +74,7 @@ pub(super) async fn start(
         &app.archives,
         &source,
         &profile,
+        &app.sender,
         body.sensitive,
     )?;
     let job = app

@@ -19,6 +19,7 @@ use crate::{
     clock,
     demo::DemoError,
     jobs::{Jobs, remove_unfinished},
+    sender_key::{self, SenderKeyError},
     store::{Archives, StoreError, Uploads, make_private_folder},
 };
 
@@ -106,6 +107,9 @@ pub enum ServeError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The key that backups are signed with.
+    #[error("{0}")]
+    Sender(#[from] SenderKeyError),
     /// The demo application can't be made.
     #[error("{0}")]
     Demo(#[from] DemoError),
@@ -164,6 +168,7 @@ impl Server {
         if options.demo {
             super::demo::register(&options.data, &catalog).await?;
         }
+        let sender = sender_key::open(&options.data)?;
         let (sign_in, token) = SignIn::new()?;
         let app = Arc::new(App {
             jobs: Jobs::new(catalog.clone()),
@@ -172,6 +177,7 @@ impl Server {
             archives,
             uploads,
             sign_in,
+            sender,
         });
         Ok(Self {
             listener,

@@ -31,9 +31,13 @@ pub(super) async fn health() -> Answer<Value> {
 }
 
 pub(super) async fn show(State(app): State<Shared>, headers: HeaderMap) -> Answer<Value> {
+    let signed_in = is_signed_in(&app, &headers);
+    let sender = app.sender.sender().fingerprint().to_string();
     Answer(json!({
-        "signed_in": is_signed_in(&app, &headers),
+        "signed_in": signed_in,
         "version": env!("CARGO_PKG_VERSION"),
+        // By this name the page recognises the archives that this server has sealed.
+        "sender": signed_in.then_some(sender),
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coffer_core::seal::{LockedKey, Recipient};
+use coffer_core::seal::{LockedKey, Recipient, Sender, SenderKey};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -31,7 +31,7 @@ pub struct BackupJob {
 }
 
 impl BackupJob {
-    /// Prepares a backup of `source`, sealed for `profile`.
+    /// Prepares a backup of `source`, sealed for `profile` and signed by `sender`.
     ///
     /// # Errors
     /// What is wrong with source or profile.
@@ -40,6 +40,7 @@ impl BackupJob {
         archives: &Archives,
         source: &SourceRecord,
         profile: &ProfileRecord,
+        sender: &SenderKey,
         sensitive: bool,
     ) -> Result<Self, JobFailure> {
         let key = |error| JobFailure::new("bad_profile", error);
@@ -47,7 +48,7 @@ impl BackupJob {
             password: None,
             recipients: vec![Recipient::parse(&profile.recipient).map_err(key)?],
             locked: vec![LockedKey::parse(&profile.locked).map_err(key)?],
-            sender: None,
+            sender: Some(sender.clone()),
         };
         let config = source_config(source)?;
         let id = Id::random().map_err(|error| JobFailure::new("no_randomness", error))?;
@@ -64,6 +65,7 @@ impl BackupJob {
                 size: 0,
                 sha256: String::new(),
                 fingerprint: profile.fingerprint.clone(),
+                sender: sender.sender().fingerprint().to_string(),
                 contents: String::new(),
                 created_at: clock::text(now),
             },
@@ -159,6 +161,11 @@ async fn take(
     request: BackupRequest,
     progress: Progress,
 ) -> Result<(Written, BackupReport), JobFailure> {
+    let sender = request
+        .seal
+        .as_ref()
+        .and_then(|seal| seal.sender.as_ref())
+        .map(SenderKey::sender);
     let (sink, incoming) = archives.create(name).await?;
     let report = match backup::run(request, sink, progress.clone()).await {
         Ok(report) => report,
@@ -176,7 +183,7 @@ async fn take(
         .file_key
         .clone()
         .map_or(Unlock::None, Unlock::FileKey);
-    tokio::task::spawn_blocking(move || prove(&stored, written, &key, &progress))
+    tokio::task::spawn_blocking(move || prove(&stored, written, &key, sender, &progress))
         .await
         .map_err(|_| JobFailure::defect())??;
     Ok((written, report))
@@ -187,6 +194,7 @@ fn prove(
     stored: &Arc<dyn ReadAt>,
     written: Written,
     key: &Unlock,
+    sender: Option<Sender>,
     progress: &Progress,
 ) -> Result<(), JobFailure> {
     let damaged = |what: String| {
@@ -216,7 +224,12 @@ fn prove(
             first.offset
         )));
     }
-    verify::verify(stored, key, progress)?;
+    let report = verify::verify(stored, key, progress)?;
+    if report.sender != sender {
+        return Err(damaged(
+            "what is stored is not signed by this server".to_owned(),
+        ));
+    }
     Ok(())
 }
 
