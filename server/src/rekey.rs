@@ -276,3 +276,6 @@ impl From<SealError> for RekeyFileError {
         Self::Seal(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

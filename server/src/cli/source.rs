@@ -14,6 +14,7 @@ use crate::{
     engine::DatabaseUrl,
     read::OpenArchive,
     read_at::{ReadAt, SourceError},
+    rekey,
 };
 
 pub(super) use crate::read_at::Location;
@@ -61,12 +62,25 @@ pub(super) fn preset(path: &Path) -> Result<Preset, Failure> {
 
 /// Opens an archive, wherever it is.
 pub(super) fn archive(location: &Location) -> Result<Arc<dyn ReadAt>, Failure> {
-    location
+    let source = location
         .open()
         .map_err(|error| match SourceError::inside(&error) {
             Some(error) => Failure::failed(error.code(), error),
             None => Failure::failed("file", format!("cannot open {location}: {error}")),
-        })
+        })?;
+    // Its header would only look damaged.
+    if let Some(path) = location.path()
+        && rekey::is_half_written(path)?
+    {
+        return Err(Failure::damaged(
+            "rekey_unfinished",
+            format!(
+                "a change of the keys of {location} was interrupted while its header was being written; its content is \
+                 untouched, run `coffer rekey` on it, without more options, to finish the change, which needs no password"
+            ),
+        ));
+    }
+    Ok(source)
 }
 
 /// An argument that says where an archive is.
