@@ -20,6 +20,7 @@ mod write;
 pub use account::account;
 pub use checked::{CheckedReader, ExpectedDigest};
 pub use deflate::{Packed, pack};
+pub(crate) use entry::read_whole;
 pub use entry::{EntryReader, Step};
 pub use error::{ArchiveError, DirectoryFault, EndFault, Fault, Field, Finding, Limits, Special};
 pub use open::{Directory, Opening};

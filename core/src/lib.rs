@@ -27,6 +27,7 @@ pub mod bundle;
 pub mod digest;
 #[cfg(test)]
 mod fixture;
+pub mod foreign;
 pub mod manifest;
 pub mod plan;
 pub mod policy;

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use coffer_core::archive::{ArchiveWriter, Limits, pack};
+use coffer_core::{
+    archive::{ArchiveWriter, Limits, pack},
+    foreign::zip::Weight,
+};
 use coffer_hostile::{
-    Zip, cases,
+    Answer, Zip, cases,
     judge::{self, Wrong},
 };
 
@@ -62,4 +65,42 @@ fn every_fault_has_its_exact_answer() {
         "cases were lost: {} are left",
         cases.len()
     );
+}
+
+#[test]
+fn as_somebody_elses_zip_every_fault_has_its_weight() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let found = judge::foreign(&(case.file)(), case.limits);
+        let unread = |name: &str| match &found {
+            Ok(done) => !done.content.iter().any(|(read, _)| read == name),
+            Err(_) => true,
+        };
+        let right = match (case.foreign(), &found) {
+            (Answer::Refused(expected), Err(error)) => *error == expected,
+            (Answer::Damaged(expected), Ok(done)) => {
+                done.findings.is_empty() && done.damaged == expected
+            }
+            (Answer::Found(expected), Ok(done)) => {
+                let heavy = |finding: &&coffer_core::archive::Finding| {
+                    Weight::of(&finding.fault) > Weight::Note
+                };
+                done.damaged.is_empty()
+                    && done.findings == expected
+                    && expected
+                        .iter()
+                        .filter(heavy)
+                        .all(|finding| unread(&finding.entry))
+            }
+            _ => false,
+        };
+        if !right {
+            wrong.push(format!(
+                "{}\n  found    {found:?}\n  expected {:?}",
+                case.name,
+                case.foreign()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }

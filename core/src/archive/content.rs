@@ -53,13 +53,18 @@ impl Content {
         &self.entry
     }
 
+    /// Stored bytes that were not used yet.
+    pub(crate) const fn left(&self) -> u64 {
+        self.entry.compressed - self.consumed
+    }
+
     /// Appends at most 1 MiB of content to `out`, from `input`: the stored bytes that follow those used so far, and
     /// whatever lies behind them.
     ///
     /// # Errors
     /// [`ArchiveError::Entry`] or [`ArchiveError::Limit`].
     pub(crate) fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Taken, ArchiveError> {
-        let left = self.entry.compressed - self.consumed;
+        let left = self.left();
         let len = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
         let available = input.get(..len).unwrap_or_default();
         let start = out.len();

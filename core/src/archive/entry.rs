@@ -171,21 +171,37 @@ impl EntryReader {
         mut read: impl FnMut(ByteRange) -> Result<Vec<u8>, E>,
     ) -> Result<Vec<u8>, E> {
         let size = self.content.entry().size;
-        if size > allowed {
-            return Err(ArchiveError::Limit {
-                limit,
-                found: size,
-                allowed,
+        read_whole(size, limit, allowed, |wanted, out| {
+            if let Some(range) = wanted {
+                self.feed(&read(range)?)?;
             }
-            .into());
+            Ok(self.step(out)?)
+        })
+    }
+}
+
+/// Reads all content of an entry that says it has `size` bytes. `step` is given the range that the step before wanted.
+pub(crate) fn read_whole<E: From<ArchiveError>>(
+    size: u64,
+    limit: &'static str,
+    allowed: u64,
+    mut step: impl FnMut(Option<ByteRange>, &mut Vec<u8>) -> Result<Step, E>,
+) -> Result<Vec<u8>, E> {
+    if size > allowed {
+        return Err(ArchiveError::Limit {
+            limit,
+            found: size,
+            allowed,
         }
-        let mut out = vec![];
-        loop {
-            match self.step(&mut out)? {
-                Step::Want(range) => self.feed(&read(range)?)?,
-                Step::Output => {}
-                Step::Done => return Ok(out),
-            }
-        }
+        .into());
+    }
+    let mut out = vec![];
+    let mut wanted = None;
+    loop {
+        wanted = match step(wanted, &mut out)? {
+            Step::Want(range) => Some(range),
+            Step::Output => None,
+            Step::Done => return Ok(out),
+        };
     }
 }

@@ -58,6 +58,9 @@ pub enum ArchiveError {
     /// A ZIP without a manifest as its last entry.
     #[error("this is an ordinary ZIP file, not a Coffer archive: it has no manifest")]
     NoManifest,
+    /// Another program's ZIP that is not safe to read.
+    #[error("this ZIP file is not safe to read: {}", Findings(.0))]
+    Unsafe(Vec<Finding>),
     /// A limit was reached.
     #[error("the archive exceeds the limit for {limit}: {found} where {allowed} are allowed")]
     Limit {
@@ -101,6 +104,7 @@ impl ArchiveError {
             Self::NoEnd => "cut_short",
             Self::Profile(_) => "not_the_profile",
             Self::NoManifest => "not_an_archive",
+            Self::Unsafe(_) => "unsafe_zip",
             Self::Limit { .. } => "limit",
             Self::Entry(_) => "entry_damaged",
             Self::Misfed { .. } => "misfed",
@@ -165,6 +169,15 @@ pub enum Fault {
     /// A name that is another entry's folder.
     #[error("has a name that is inside of another entry, which is no folder")]
     FileAndFolder,
+    /// A name that only some systems take for another entry's.
+    #[error("has a name that some systems take for another entry's")]
+    SimilarName,
+    /// A name whose encoding was guessed, because the header doesn't tell it.
+    #[error("has a name of unknown encoding, which may look different elsewhere")]
+    GuessedName,
+    /// Another name in an extra field than in the header.
+    #[error("has two names: another one in an extra field than in its header")]
+    OtherName,
     /// Encrypted by the ZIP's own means (APPNOTE 4.4.4, bits 0, 6 and 13).
     #[error("is encrypted by the ZIP's own means, which this program does not read")]
     Encrypted,
@@ -188,6 +201,9 @@ pub enum Fault {
     /// Something else than a file.
     #[error("is {0}")]
     Special(Special),
+    /// A folder that has content.
+    #[error("is a folder and yet has content")]
+    FolderContent,
     /// An extra field that is not allowed.
     #[error("has the extra field {0:#06x}")]
     ExtraField(u16),
@@ -284,12 +300,16 @@ impl Fault {
             Self::Name(_) => "name",
             Self::DuplicateName => "duplicate_name",
             Self::FileAndFolder => "file_and_folder",
+            Self::SimilarName => "similar_name",
+            Self::GuessedName => "guessed_name",
+            Self::OtherName => "other_name",
             Self::Encrypted => "encrypted",
             Self::Flags(_) => "flags",
             Self::Method(_) => "method",
             Self::StoredSizes { .. } => "stored_sizes",
             Self::StoredDescriptor => "stored_descriptor",
             Self::Special(_) => "special",
+            Self::FolderContent => "folder_content",
             Self::ExtraField(_) => "extra_field",
             Self::DuplicateExtraField(_) => "duplicate_extra_field",
             Self::MalformedExtraField => "malformed_extra_field",
@@ -327,6 +347,9 @@ pub enum EndFault {
         /// Bytes behind the end record and its comment.
         bytes: u64,
     },
+    /// There is more than one place that could be the end record.
+    #[error("can be found in two places, so that programs differ in what the ZIP holds")]
+    Ambiguous,
     /// It says that the archive has parts elsewhere.
     #[error("says that the archive has several disks")]
     SeveralDisks,
@@ -391,6 +414,12 @@ pub enum DirectoryFault {
     /// Bytes between the last entry and the directory.
     #[error("begins {bytes} bytes behind the last entry")]
     Gap {
+        /// How many.
+        bytes: u64,
+    },
+    /// Bytes before the first entry.
+    #[error("leaves out the first {bytes} bytes of the file")]
+    Prefix {
         /// How many.
         bytes: u64,
     },

@@ -2,10 +2,13 @@
 
 mod content;
 mod entries;
+mod foreign;
 mod names;
 mod structure;
 
 use coffer_core::archive::{ArchiveError, Fault, Finding, Limits};
+
+pub use foreign::Answer;
 
 use crate::{Member, Zip};
 
@@ -20,6 +23,17 @@ pub struct Case {
     pub limits: Limits,
     /// What Coffer's own reader must answer.
     pub strict: ArchiveError,
+}
+
+impl Case {
+    /// What the reader of other people's ZIPs must answer.
+    ///
+    /// # Panics
+    /// If the table has no answer to this case.
+    #[must_use]
+    pub fn foreign(&self) -> Answer {
+        foreign::answer(self)
+    }
 }
 
 /// All cases.

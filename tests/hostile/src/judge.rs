@@ -2,7 +2,8 @@
 
 use coffer_core::{
     ByteRange,
-    archive::{ArchiveError, EntryReader, Limits, Opening, Step},
+    archive::{ArchiveError, EntryReader, Finding, Limits, Opening, Step},
+    foreign::zip,
     manifest::{FILES_INDEX_PATH, FilesIndexError, MANIFEST_PATH, Manifest, ManifestError, files},
     verify::{Verified, Verifier, VerifyError},
 };
@@ -72,4 +73,43 @@ pub fn verify(file: &[u8], limits: Limits) -> Result<Verified, Wrong> {
             Step::Done => return Ok(verifier.so_far()),
         }
     }
+}
+
+/// What the reader of other people's ZIPs makes of a file that it does not refuse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Foreign {
+    /// What it found in the directory.
+    pub findings: Vec<Finding>,
+    /// The entries that can't be read, besides those that the directory shows to be unreadable.
+    pub damaged: Vec<ArchiveError>,
+    /// The entries that can be read, with their content; folders have none.
+    pub content: Vec<(String, Vec<u8>)>,
+}
+
+/// Reads a file as somebody else's ZIP.
+///
+/// # Errors
+/// Why it is refused as a whole.
+pub fn foreign(file: &[u8], limits: Limits) -> Result<Foreign, ArchiveError> {
+    let mut opening = zip::Opening::new(file.len() as u64, limits)?;
+    while let Some(wanted) = opening.wants() {
+        opening.feed(bytes(file, wanted))?;
+    }
+    let zip = opening.finish()?;
+    let mut done = Foreign {
+        findings: zip.findings().to_vec(),
+        ..Foreign::default()
+    };
+    for item in zip.items().iter().filter(|item| item.unreadable.is_none()) {
+        let read = zip::Reader::new(item, limits).and_then(|reader| {
+            reader.read_all("bytes of a test", u64::MAX, |range| {
+                Ok(bytes(file, range).to_vec())
+            })
+        });
+        match read {
+            Ok(content) => done.content.push((item.entry.name.clone(), content)),
+            Err(error) => done.damaged.push(error),
+        }
+    }
+    Ok(done)
 }
