@@ -1,7 +1,9 @@
 //! Signed archives, and faults of the signature and of what it covers.
 
 use bech32::{Bech32, Hrp};
+use curve25519_dalek::Scalar;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use sha2::{Digest as _, Sha512};
 
 use super::{
     super::parts::{CHUNK, Parts, UNIT},
@@ -124,6 +126,23 @@ pub(super) const CASES: &[Case] = &[
                 }
                 assert_eq!(carry, 0);
             })
+        },
+    ),
+    Case::new(
+        "sender_signature_of_small_order",
+        "a signature whose first half is the neutral element, which the sender can make: it fits the equation and is refused",
+        |make| {
+            let (mut parts, key) = signed(make, FOUR_CHUNKS);
+            let (neutral, public) = (little_endian(1), key.verifying_key());
+            let hash = Sha512::new()
+                .chain_update(neutral)
+                .chain_update(public.as_bytes())
+                .chain_update(parts.signed())
+                .finalize();
+            let s = Scalar::from_bytes_mod_order_wide(&hash.into()) * key.to_scalar();
+            parts.sender[32..64].copy_from_slice(&neutral);
+            parts.sender[64..].copy_from_slice(s.as_bytes());
+            Draft::of(&parts).wrong_sender("sender_signature_wrong")
         },
     ),
     Case::new(
