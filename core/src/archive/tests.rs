@@ -3,6 +3,8 @@ use alloc::{string::String, vec, vec::Vec};
 use super::{name::NameError, *};
 use crate::range::ByteRange;
 
+mod edges;
+
 fn range(file: &[u8], range: ByteRange) -> &[u8] {
     &file[usize::try_from(range.offset).unwrap()..usize::try_from(range.end()).unwrap()]
 }
