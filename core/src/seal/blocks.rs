@@ -82,8 +82,16 @@ impl PayloadBlocks {
     /// # Errors
     /// [`SealError::NotWhatWasSigned`].
     pub fn check(&self, number: usize, bytes: &[u8]) -> Result<(), SealError> {
+        self.check_digest(number, Digest::of(bytes))
+    }
+
+    /// Compares the SHA-256 of block `number`, made elsewhere, with the table.
+    ///
+    /// # Errors
+    /// [`SealError::NotWhatWasSigned`].
+    pub fn check_digest(&self, number: usize, digest: Digest) -> Result<(), SealError> {
         let offset = self.range(number).map_or(0, |range| range.offset);
-        if self.table.get(number) == Some(&Digest::of(bytes)) {
+        if self.table.get(number) == Some(&digest) {
             Ok(())
         } else {
             Err(SealError::NotWhatWasSigned {
