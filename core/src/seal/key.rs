@@ -4,6 +4,7 @@
 //! what is stolen today must not open in twenty years. `x25519` (RFC 7748) makes keys short enough to read out, and
 //! promises nothing against quantum computers. Either wraps the file key by HPKE in base mode (RFC 9180).
 
+mod file;
 mod kem;
 mod locked;
 mod pair;
@@ -11,6 +12,7 @@ mod stanza;
 
 use core::fmt;
 
+pub use file::{KeyFile, MAX_KEY_FILE_BYTES};
 pub use locked::LockedKey;
 pub use pair::{Recipient, SecretKey};
 pub(super) use stanza::KeyStanza;

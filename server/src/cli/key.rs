@@ -3,12 +3,12 @@
 use std::{fmt, io::Write, path::PathBuf};
 
 use clap::Subcommand;
-use coffer_core::seal::{Cost, KeyType, LockedKey, Recipient, SecretKey};
+use coffer_core::seal::{Cost, KeyFile, KeyType, LockedKey, Recipient, SecretKey};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use serde::Serialize;
 
-use super::{Failure, Output, key_file::KeyFile, publish::Unpublished, secret::PasswordArgs};
+use super::{Failure, Output, key_file, publish::Unpublished, secret::PasswordArgs};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -108,17 +108,14 @@ pub(super) fn run(args: Args, output: &Output) -> Result<(), Failure> {
             make(&out, key_type, locked.then_some(&password))?
         }
         Command::Show { file, password } => {
-            let key = match KeyFile::read(&file)? {
+            let key = match key_file::read(&file)? {
                 KeyFile::Secret(key) => key,
                 KeyFile::Locked(key) => password.unlock_key(&key)?,
             };
             Shown::of(&key.recipient().map_err(crypto)?)
         }
         Command::Fingerprint { file } => {
-            let fingerprint = match KeyFile::read(&file)? {
-                KeyFile::Secret(key) => key.recipient().map_err(crypto)?.fingerprint(),
-                KeyFile::Locked(key) => key.fingerprint(),
-            };
+            let fingerprint = key_file::read(&file)?.fingerprint().map_err(crypto)?;
             Shown {
                 fingerprint: fingerprint.to_string(),
                 r#type: None,

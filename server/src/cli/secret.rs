@@ -8,15 +8,11 @@ use std::{
 
 use clap::Args;
 use coffer_core::seal::{
-    Cost, LockedKey, LockedSender, Password, Recipient, SealError, SecretKey, SenderKey,
+    Cost, KeyFile, LockedKey, LockedSender, Password, Recipient, SealError, SecretKey, SenderKey,
 };
 use zeroize::Zeroizing;
 
-use super::{
-    Failure,
-    key_file::{self, KeyFile},
-    signing::SignArgs,
-};
+use super::{Failure, key_file, signing::SignArgs};
 use crate::{
     backup::SealTo,
     read::{ReadError, Unlock},
@@ -231,7 +227,7 @@ impl OpenArgs {
         }
         match &self.identity {
             None => self.password.of("archive").map(Unlock::Password),
-            Some(path) => match KeyFile::read(path)? {
+            Some(path) => match key_file::read(path)? {
                 KeyFile::Secret(key) => Ok(Unlock::Key(key)),
                 KeyFile::Locked(key) => self.password.unlock_key(&key).map(Unlock::Key),
             },
