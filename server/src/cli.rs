@@ -15,17 +15,18 @@ mod key;
 mod key_file;
 mod output;
 mod publish;
+mod recover;
 mod redact;
 mod rekey;
 mod restore;
 mod scrub;
 mod seal;
 mod secret;
-mod serve;
 mod sender;
 mod sender_file;
-mod source;
+mod serve;
 mod signing;
+mod source;
 mod unseal;
 mod verify;
 
@@ -73,10 +74,12 @@ enum Command {
     Rekey(rekey::Args),
     /// Make and show keys to seal archives to.
     Key(key::Args),
-    /// Restore an archive into a database, all or nothing.
     /// Make and show keys to sign archives with.
     Sender(sender::Args),
+    /// Restore an archive into a database, all or nothing.
     Restore(restore::Args),
+    /// Finish or undo a restore that was interrupted between its commit and the last of its files.
+    Recover(recover::Args),
     /// Run the server: sources, backups and restores in the browser.
     Serve(serve::Args),
 }
@@ -107,10 +110,11 @@ pub fn main() -> ExitCode {
             Command::Unseal(args) => unseal::run(args, &output).await,
             Command::Rekey(args) => rekey::run(args, &output).await,
             Command::Key(args) => key::run(args, &output),
+            Command::Sender(args) => sender::run(args, &output),
             Command::Restore(args) => restore::run(args, &output).await,
+            Command::Recover(args) => recover::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,
         }
-            Command::Sender(args) => sender::run(args, &output),
     });
     // A read that is stuck (a dead network folder, say) must not keep the process from ending.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
