@@ -24,12 +24,13 @@ const megabytes = (path) => `${(statSync(path).size / 1e6).toFixed(2)} MB`;
 /** The version of binaryen in the lock file, since another wasm-opt makes another module. */
 const binaryenVersion = () => JSON.parse(readFileSync(at("package-lock.json"), "utf8")).packages["node_modules/binaryen"].version;
 
-async function compile(route) {
-  await run(route.cargo, ["build", "-p", "coffer-wasm", "--profile", "wasm", ...locked, ...route.flags], {
+/** @returns {Promise<string>} the module that the compiler made of a crate */
+async function compile(route, crate) {
+  await run(route.cargo, ["build", "-p", crate, "--profile", "wasm", ...locked, ...route.flags], {
     env: { ...route.env, CARGO_TARGET_DIR: targetDirectory },
     failure,
   });
-  return join(targetDirectory, route.target, "wasm", "coffer_wasm.wasm");
+  return join(targetDirectory, route.target, "wasm", `${crate.replaceAll("-", "_")}.wasm`);
 }
 
 async function bind(module) {
@@ -49,10 +50,10 @@ async function optimise() {
 }
 
 /** Moves the result into place only when it is whole. */
-function publish() {
-  rmSync(generated, { recursive: true, force: true });
-  mkdirSync(generated, { recursive: true });
-  for (const name of readdirSync(bound)) copyFileSync(join(bound, name), join(generated, name));
+function publish(directory) {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  for (const name of readdirSync(bound)) copyFileSync(join(bound, name), join(directory, name));
 }
 
 /** Builds wasm/generated/ if its inputs changed. */
@@ -68,11 +69,35 @@ export async function buildModule() {
   };
   await once("wasm-module", what, async () => {
     console.log(`Building the WebAssembly module with ${route.description}.`);
-    const module = await compile(route);
+    const module = await compile(route, "coffer-wasm");
     try {
       await bind(module);
       await optimise();
-      publish();
+      publish(generated);
+    } finally {
+      rmSync(bound, { recursive: true, force: true });
+    }
+  });
+}
+
+/** Where the readers of the vectors are, as a module that is no part of what is shipped. */
+export const vectorsModule = at("target", "vectors-module");
+
+/** Builds the readers of the vectors for tests/browser/vectors.spec.ts. */
+export async function buildVectorsModule() {
+  await rust();
+  const route = await wasmRoute();
+  const inputs = ["Cargo.toml", "Cargo.lock", "core", "tests/make-vectors", "scripts/wasm-bindgen", "scripts/build/wasm.mjs"];
+  const what = {
+    inputs: inputs.map((path) => at(path)),
+    facts: [route.version],
+    outputs: [join(vectorsModule, "coffer_vectors_browser.js")],
+  };
+  await once("vectors-module", what, async () => {
+    const module = await compile(route, "coffer-vectors-browser");
+    try {
+      await bind(module);
+      publish(vectorsModule);
     } finally {
       rmSync(bound, { recursive: true, force: true });
     }

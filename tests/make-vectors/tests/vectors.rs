@@ -1,7 +1,11 @@
 //! Every vector in `tests/vectors/`, read natively: a test for each file and each way of reading it, named after both.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use coffer_core::{Digest, seal::SealError};
+use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
+use coffer_core::{
+    Digest,
+    seal::{SEALED_CHUNK_BYTES, SealError, TAG_BYTES},
+};
 use coffer_vectors::{
     Finding, Vector, cases,
     read::{self, Reading},
@@ -12,12 +16,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = vec![
-        Trial::test("generator: it makes the stored files", || {
-            generated_as_stored()
-        }),
+        Trial::test("generator: it makes the stored files", generated_as_stored),
         Trial::test(
             "generator: every failure that a file can cause has a vector",
-            || failures_covered(),
+            failures_covered,
         ),
     ];
     for (name, file) in stored() {
@@ -60,6 +62,28 @@ const MODES: &[(&str, Test)] = &[
         let reading = read::random(&vector.sealed, &vector.open, 1, read::CHUNK);
         same(&reading, &vector.random.code, vector.random.payload, vector)
     }),
+    ("chunk by chunk, decrypted elsewhere", |vector| {
+        let (sealed, open) = (vector.sealed.clone(), &vector.open);
+        let mut reader = read::Elsewhere::new(sealed, open, 4096, read::CHUNK);
+        if let Some(key) = reader.key() {
+            let cipher = Aes256Gcm::new_from_slice(&key).unwrap();
+            while let Some(job) = reader.next_job() {
+                match decrypt(&cipher, &job) {
+                    Ok(plain) => reader.settle(Ok(&plain)),
+                    Err(place) => {
+                        reader.settle(Err(place));
+                        break;
+                    }
+                }
+            }
+        }
+        same(
+            &reader.finish(),
+            &vector.random.code,
+            vector.random.payload,
+            vector,
+        )
+    }),
     ("streamed", |vector| sequential(vector, 16_000)),
     ("streamed at once", |vector| sequential(vector, usize::MAX)),
     ("streamed byte by byte", |vector| sequential(vector, 1)),
@@ -73,6 +97,26 @@ const MODES: &[(&str, Test)] = &[
         Ok(())
     }),
 ];
+
+/// AES by the crate itself, as a browser's WebCrypto does it.
+fn decrypt(cipher: &Aes256Gcm, job: &read::Job) -> Result<Vec<u8>, usize> {
+    let mut plain = Vec::new();
+    let chunks = job.sealed.chunks(SEALED_CHUNK_BYTES);
+    for (place, (chunk, nonce)) in chunks.zip(&job.nonces).enumerate() {
+        let (text, tag) = chunk.split_at(chunk.len() - TAG_BYTES);
+        let start = plain.len();
+        plain.extend_from_slice(text);
+        cipher
+            .decrypt_inout_detached(
+                nonce.into(),
+                b"",
+                plain[start..].as_mut().into(),
+                tag.try_into().unwrap(),
+            )
+            .map_err(|_| place)?;
+    }
+    Ok(plain)
+}
 
 fn sequential(vector: &Vector, step: usize) -> Result<(), Failed> {
     let reading = read::sequential(&vector.sealed, &vector.open, step);
