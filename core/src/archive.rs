@@ -15,6 +15,7 @@ pub mod name;
 mod open;
 pub(crate) mod raw;
 mod record;
+mod salvage;
 mod write;
 
 pub use account::account;
@@ -25,6 +26,7 @@ pub use entry::{EntryReader, Step};
 pub use error::{ArchiveError, DirectoryFault, EndFault, Fault, Field, Finding, Limits, Special};
 pub use open::{Directory, Opening};
 pub use record::{Entry, Method, archive_len};
+pub use salvage::{DirectoryState, Found, FoundEntry, Gap, Origin, Search};
 pub use write::ArchiveWriter;
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod recover;
 mod redact;
 mod rekey;
 mod restore;
+mod salvage;
 mod scrub;
 mod seal;
 mod secret;
@@ -62,6 +63,8 @@ enum Command {
     Verify(verify::Args),
     /// Compare a sealed archive's stored bytes with its scrub table, without any key.
     Scrub(scrub::Args),
+    /// Save what is left of a damaged archive into a new ZIP.
+    Salvage(salvage::Args),
     /// Take one table or one file out of an archive, reading no more of it than that.
     Extract(extract::Args),
     /// Make a standard archive, to share, of one that holds credentials.
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
             Command::Inspect(args) => inspect::run(args, &output).await,
             Command::Verify(args) => verify::run(args, &output).await,
             Command::Scrub(args) => scrub::run(args, &output).await,
+            Command::Salvage(args) => salvage::run(args, &output).await,
             Command::Extract(args) => extract::run(args, &output).await,
             Command::Redact(args) => redact::run(args, &output).await,
             Command::Seal(args) => seal::run(args, &output).await,

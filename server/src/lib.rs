@@ -27,6 +27,7 @@ pub mod read_at;
 pub mod redact;
 pub mod rekey;
 pub mod restore;
+pub mod salvage;
 pub mod scrub;
 pub mod sender_key;
 pub mod signed;

@@ -38,6 +38,8 @@ pub struct EntryReader {
     input: Vec<u8>,
     used: usize,
     raw: Option<Vec<u8>>,
+    /// Whether local header and data descriptor are compared too.
+    records: bool,
 }
 
 impl fmt::Debug for EntryReader {
@@ -65,7 +67,21 @@ impl EntryReader {
             input: Vec::new(),
             used: 0,
             raw: None,
+            records: true,
         }
+    }
+
+    /// Leaves out the records around the content, which may be damaged where something is saved.
+    #[must_use]
+    pub fn content_only(mut self) -> Self {
+        let entry = self.content.entry();
+        self.position = self
+            .position
+            .saturating_add(entry.local_header().len() as u64);
+        self.end = self.position.saturating_add(entry.compressed);
+        self.state = State::Data;
+        self.records = false;
+        self
     }
 
     /// Also keeps the stored bytes as they are, to be taken with [`EntryReader::take_raw`].
@@ -130,6 +146,10 @@ impl EntryReader {
                         return Ok(self.want());
                     }
                     self.state = State::Descriptor;
+                }
+                State::Descriptor if !self.records => {
+                    self.content.finish()?;
+                    self.state = State::Done;
                 }
                 State::Descriptor => {
                     let entry = self.content.entry();

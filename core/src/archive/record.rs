@@ -13,6 +13,7 @@ use super::{
         ZIP64_LOCATOR_SIGNATURE, ZIP64_TAG, number,
     },
 };
+use crate::range::ByteRange;
 
 const DESCRIPTOR_LEN: u64 = 24;
 /// 1 January 1980, the first day that the format can express: times stand in the files index.
@@ -190,6 +191,13 @@ impl Entry {
             bytes = bytes.u64(self.offset);
         }
         bytes.0
+    }
+
+    /// Where its stored content lies, behind its local header.
+    #[must_use]
+    pub fn content_range(&self) -> ByteRange {
+        let header = LOCAL_FIXED + self.name.len() + if self.wide_sizes() { 20 } else { 0 };
+        ByteRange::new(self.offset.saturating_add(header as u64), self.compressed)
     }
 
     /// Bytes of local header, data and descriptor; `None` if that is more than 64 bits hold.

@@ -20,7 +20,7 @@ use crate::digest::Digest;
 pub const FOOTER_BYTES: u64 = 72;
 const LEN: usize = 72;
 /// The last bytes of every sealed archive: the header's magic with another letter.
-const FOOTER_MAGIC: [u8; 8] = *b"\x89CFE\r\n\x1a\n";
+pub(super) const FOOTER_MAGIC: [u8; 8] = *b"\x89CFE\r\n\x1a\n";
 
 /// Lengths and digest that the footer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

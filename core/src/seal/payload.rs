@@ -60,13 +60,31 @@ impl ChunkCipher {
         prefix: &[u8; PREFIX_BYTES],
         context: &[u8],
     ) -> Result<Self, SealError> {
+        match Self::derive(input_key, prefix, context)? {
+            (cipher, true) => Ok(cipher),
+            (_, false) => Err(SealError::CommitmentMismatch),
+        }
+    }
+
+    /// The cipher of a payload that begins with `prefix`, and whether the commitment fits. Only salvage goes on if it
+    /// does not.
+    pub(super) fn open_regardless(
+        input_key: &[u8; 32],
+        prefix: &[u8; PREFIX_BYTES],
+    ) -> Result<(Self, bool), SealError> {
+        Self::derive(input_key, prefix, CONTEXT)
+    }
+
+    fn derive(
+        input_key: &[u8; 32],
+        prefix: &[u8; PREFIX_BYTES],
+        context: &[u8],
+    ) -> Result<(Self, bool), SealError> {
         let mut salt = [0; SALT_BYTES];
         salt.copy_from_slice(&prefix[..SALT_BYTES]);
         let cipher = Self::with_context(input_key, &salt, context)?;
-        if !bool::from(cipher.commitment.as_slice().ct_eq(&prefix[SALT_BYTES..])) {
-            return Err(SealError::CommitmentMismatch);
-        }
-        Ok(cipher)
+        let fits = cipher.commitment.as_slice().ct_eq(&prefix[SALT_BYTES..]);
+        Ok((cipher, fits.into()))
     }
 
     fn with_context(
