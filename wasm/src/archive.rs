@@ -8,7 +8,7 @@ use coffer_core::{
     manifest::{FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest, Selection, files},
     preview::Preview,
     schema::TableName,
-    seal::{self, Password, Sealed},
+    seal::{self, Password, Sealed, Sender},
     verify::Verifier,
 };
 use js_sys::{Function, Promise};
@@ -26,7 +26,7 @@ use crate::{
     lanes::Lanes,
     pieces::{Pieces, read_all},
     plain::Plain,
-    random,
+    random, signed,
     source::Source,
     stream::FileStream,
     unsealing::Unsealing,
@@ -50,6 +50,8 @@ struct Opened {
     lanes: Option<Lanes>,
     size: u64,
     sealed: Option<Sealed>,
+    /// Whose signature fits the scrub table.
+    sender: Option<Sender>,
     /// `None` until a sealed archive is unlocked.
     plain: RefCell<Option<Rc<Plain>>>,
     /// Read when first needed.
@@ -111,6 +113,19 @@ impl Archive {
     pub fn locks(&self) -> Result<JsValue, JsValue> {
         let locks = self.0.sealed.as_ref().map(Sealed::locks);
         Ok(convert::locks(locks.unwrap_or_default())?)
+    }
+
+    /// Who sealed it, `{key, fingerprint}`; `undefined` if nobody signed it. The signature fits the scrub table; whatever
+    /// is read of the content is compared with that table, and all of it by `verify`.
+    ///
+    /// # Errors
+    /// None is known.
+    #[wasm_bindgen(
+        getter,
+        unchecked_return_type = "{ key: string; fingerprint: string } | undefined"
+    )]
+    pub fn sender(&self) -> Result<JsValue, JsValue> {
+        Ok(convert::sender(self.0.sender.as_ref())?)
     }
 
     /// Unlocks a sealed archive. Deriving the key takes about a second, during which the worker does nothing else.
@@ -225,6 +240,7 @@ impl Opened {
             lanes,
             size,
             sealed: None,
+            sender: None,
             plain: RefCell::new(None),
             contents: RefCell::new(None),
             files: RefCell::new(None),
@@ -240,7 +256,9 @@ impl Opened {
         while let Some(range) = opening.wants() {
             opening.feed(&source.read(range).await?)?;
         }
-        archive.sealed = Some(opening.finish()?);
+        let sealed = opening.finish()?;
+        archive.sender = signed::sender(&source, &sealed).await?;
+        archive.sealed = Some(sealed);
         Ok(archive)
     }
 

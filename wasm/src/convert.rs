@@ -3,7 +3,7 @@
 use coffer_core::{
     manifest::{FileEntry, Manifest},
     preview::Page,
-    seal::Lock,
+    seal::{Lock, Sender},
 };
 use js_sys::{BigInt, Reflect};
 use serde::Serialize;
@@ -173,4 +173,21 @@ pub(crate) fn locks(locks: Vec<Lock>) -> Result<JsValue, Failure> {
         })
         .collect();
     to_js(&locks)
+}
+
+#[derive(Serialize)]
+struct SenderName {
+    key: String,
+    fingerprint: String,
+}
+
+/// Who sealed an archive.
+pub(crate) fn sender(sender: Option<&Sender>) -> Result<JsValue, Failure> {
+    match sender {
+        None => Ok(JsValue::UNDEFINED),
+        Some(sender) => to_js(&SenderName {
+            key: sender.to_string(),
+            fingerprint: sender.fingerprint().to_string(),
+        }),
+    }
 }

@@ -83,7 +83,8 @@ impl Cursor {
             }
             self.ahead.clear();
         }
-        self.plain.begin(self.window.next(wanted))
+        self.plain
+            .begin(self.window.next(wanted), self.scrub.is_some())
     }
 
     /// Begins to read what follows `from`.
@@ -91,8 +92,10 @@ impl Cursor {
         let mut from = self.ahead.back().map_or(from, |last| last.range.end());
         while from < self.until && self.ahead.len() < AHEAD {
             let len = SLAB_BYTES.min(self.until - from);
-            self.ahead
-                .push_back(self.plain.begin(ByteRange::new(from, len))?);
+            self.ahead.push_back(
+                self.plain
+                    .begin(ByteRange::new(from, len), self.scrub.is_some())?,
+            );
             from += len;
         }
         Ok(())

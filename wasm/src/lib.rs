@@ -17,6 +17,7 @@ mod plain;
 mod random;
 mod scrub;
 mod sealing;
+mod signed;
 mod source;
 mod stream;
 mod task;

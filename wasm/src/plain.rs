@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use coffer_core::{
     ByteRange,
-    seal::{FileKey, Located, ScrubChecker, SealError, Sealed, Unsealer},
+    seal::{FileKey, Located, SCRUB_BLOCK_BYTES, ScrubChecker, SealError, Sealed, Unsealer},
 };
 use js_sys::Uint8Array;
 
@@ -12,6 +12,7 @@ use crate::{
     failure::Failure,
     lanes::{LaneKey, Lanes, Worked},
     scrub::Blocks,
+    signed::SignedPayload,
     source::Source,
     task::Task,
 };
@@ -29,6 +30,8 @@ struct Seal {
     unsealer: Unsealer,
     /// `None` if the module decrypts.
     key: Option<LaneKey>,
+    /// `None` if nobody signed the archive.
+    signed: Option<SignedPayload>,
 }
 
 /// A range of plaintext that is on its way.
@@ -98,7 +101,14 @@ impl Plain {
         key: &FileKey,
         lanes: Option<&Lanes>,
     ) -> Result<Self, Failure> {
-        let prefix = source.read(sealed.prefix_range()).await?;
+        let signed = SignedPayload::open(&source, sealed).await?;
+        let prefix = match &signed {
+            Some(signed) => signed
+                .read(&source, lanes, sealed.prefix_range())
+                .await?
+                .to_vec(),
+            None => source.read(sealed.prefix_range()).await?,
+        };
         let unsealer = sealed.unsealer(key, &prefix)?;
         let key = match lanes {
             Some(lanes) => Some(LaneKey::new(lanes, &unsealer.payload_key()).await?),
@@ -107,7 +117,11 @@ impl Plain {
         Ok(Self {
             source,
             len: unsealer.plain_len(),
-            seal: Some(Seal { unsealer, key }),
+            seal: Some(Seal {
+                unsealer,
+                key,
+                signed,
+            }),
         })
     }
 
@@ -116,8 +130,13 @@ impl Plain {
         self.len
     }
 
-    /// Begins to read a range.
-    pub(crate) fn begin(self: &Rc<Self>, range: ByteRange) -> Result<Coming, Failure> {
+    /// Begins to read a range. `compared_later` says that whoever reads compares all of a signed archive with its scrub
+    /// table, and uses nothing before that is done.
+    pub(crate) fn begin(
+        self: &Rc<Self>,
+        range: ByteRange,
+        compared_later: bool,
+    ) -> Result<Coming, Failure> {
         let located = match &self.seal {
             Some(seal) => Some(seal.unsealer.locate(range)?),
             None => None,
@@ -125,12 +144,22 @@ impl Plain {
         let stored = located.map_or(range, |located| located.sealed);
         let plain = self.clone();
         let task = Task::begin(async move {
-            let bytes = plain.source.read_outside(stored).await?;
+            let signed = plain.seal.as_ref().and_then(|seal| {
+                let lanes = seal.key.as_ref().map(|key| &key.lanes);
+                Some((seal.signed.as_ref()?, lanes))
+            });
+            let bytes = match signed {
+                Some((signed, lanes)) if !compared_later => {
+                    signed.read(&plain.source, lanes, stored).await?
+                }
+                _ => plain.source.read_outside(stored).await?,
+            };
             match (&plain.seal, located) {
                 (
                     Some(Seal {
                         unsealer,
                         key: Some(key),
+                        ..
                     }),
                     Some(located),
                 ) => {
@@ -196,7 +225,11 @@ impl Plain {
                 .for_each(|digest| checker.accept(digest)),
             None => checker.update(&prefix),
         }
-        Ok(Scrub { checker, blocks })
+        Ok(Scrub {
+            checker,
+            blocks,
+            signed: sealed.sender_range().map(|_| sealed.payload_range().offset),
+        })
     }
 }
 
@@ -206,6 +239,8 @@ pub(crate) struct Scrub {
     checker: ScrubChecker,
     /// `None` if the module hashes.
     blocks: Option<Blocks>,
+    /// Where the payload of a signed archive starts.
+    signed: Option<u64>,
 }
 
 impl Scrub {
@@ -225,11 +260,15 @@ impl Scrub {
         {
             self.checker.accept(digest);
         }
-        if self.checker.finish().is_empty() {
-            Ok(())
-        } else {
+        match (self.checker.finish().first(), self.signed) {
+            (None, _) => Ok(()),
+            (Some(block), Some(payload)) => Err(SealError::NotWhatWasSigned {
+                block: *block,
+                offset: payload + block * SCRUB_BLOCK_BYTES,
+            }
+            .into()),
             // Every chunk was authentic, so it is the table that is wrong.
-            Err(SealError::ScrubTableDamaged.into())
+            (Some(_), None) => Err(SealError::ScrubTableDamaged.into()),
         }
     }
 }

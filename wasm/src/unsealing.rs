@@ -132,7 +132,7 @@ impl Reader {
         while self.coming.len() < AHEAD && self.begun.is_none_or(|begun| begun < len) {
             let from = self.begun.unwrap_or(0);
             let range = ByteRange::new(from, SLAB_BYTES.min(len - from));
-            self.coming.push_back(self.plain.begin(range)?);
+            self.coming.push_back(self.plain.begin(range, false)?);
             self.begun = Some(range.end());
         }
         Ok(())

@@ -4,7 +4,7 @@ import { Connection } from "./connection.js";
 import { ArchiveFailure, cancelled } from "./failure.js";
 import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
 import { ArchiveFile, Pieces, PlainArchive, RestoreBundle } from "./pieces.js";
-import type { ArchiveFacts, CryptoChoice, KeyPair, Lock, OnProgress, RowsPage, Verified } from "./service.js";
+import type { ArchiveFacts, CryptoChoice, KeyPair, Lock, OnProgress, RowsPage, Sender, Verified } from "./service.js";
 
 /**
  * Opens an archive, sealed or plain, and reads just what tells which.
@@ -61,6 +61,11 @@ export class ArchiveHandle {
   /** What opens it; empty for a plain archive. */
   get locks(): readonly Lock[] {
     return this.#facts.locks;
+  }
+
+  /** Who signed it, `null` if nobody did: see `ArchiveFacts.sender` for what that is worth. */
+  get sender(): Sender | null {
+    return this.#facts.sender;
   }
 
   /** Bytes read from the source so far. */

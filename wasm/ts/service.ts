@@ -14,12 +14,25 @@ export type Lock =
   /** Something that a newer Coffer wrote. */
   | { readonly kind: "unknown"; readonly type: string };
 
+/** Who sealed an archive. */
+export interface Sender {
+  /** The public key, `coffer-sender1…`. */
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
 /** What is known of an archive before it is unlocked. */
 export interface ArchiveFacts {
   readonly sealed: boolean;
   /** Bytes of the file. */
   readonly size: number;
   readonly locks: readonly Lock[];
+  /**
+   * Who signed it, `null` if nobody did. The signature is valid, over the digests of the content; the content itself was
+   * not compared with these digests yet. Whatever is read later is compared before it is used, and `verify` compares
+   * everything.
+   */
+  readonly sender: Sender | null;
 }
 
 /** Some rows of one table; values are text as the database prints it, `null` is NULL. */

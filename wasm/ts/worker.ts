@@ -54,7 +54,7 @@ const service: ArchiveService = {
 
   async open(source, crypto) {
     archive = await Archive.open(typeof source === "string" ? Source.url(source) : Source.blob(source), lanes(crypto));
-    return { sealed: archive.sealed, size: archive.size, locks: archive.locks };
+    return { sealed: archive.sealed, size: archive.size, locks: archive.locks, sender: archive.sender ?? null };
   },
 
   bytesRead: () => archive?.bytes_read ?? 0,
