@@ -1,7 +1,7 @@
 // npm test [-- STEP…]: sets up what tests need, builds once, and runs every test there is.
 import { readFileSync } from "node:fs";
 import { buildServer } from "./build/server.mjs";
-import { buildWasm } from "./build/wasm.mjs";
+import { buildVectorsModule, buildWasm } from "./build/wasm.mjs";
 import { buildWeb } from "./build/web.mjs";
 import { check } from "./check/all.mjs";
 import { locked } from "./lib/cargo.mjs";
@@ -38,6 +38,7 @@ async function webStep() {
 async function browserStep() {
   if (filesNamed(at("tests", "browser"), /\.(test|spec)\.ts$/).length === 0) return new Skipped("tests/browser has no tests");
   await buildWeb();
+  await buildVectorsModule();
   await buildServer();
   const env = await tools("COFFER_BIN", "COFFER_WEB", "COFFER_CHROMIUM", "COFFER_POSTGRES_BIN", "COFFER_PYTHON");
   await run(at("node_modules", ".bin", "playwright"), ["test", "--config", at("tests", "playwright.config.ts")], {
@@ -51,7 +52,7 @@ async function browserStep() {
 async function interopStep() {
   if (filesNamed(at("tests", "interop"), /^test_.*\.py$/).length === 0) return new Skipped("tests/interop has no tests");
   await buildServer();
-  const env = await tools("COFFER_BIN", "COFFER_PYTHON");
+  const env = await tools("COFFER_BIN", "COFFER_PYTHON", "COFFER_UNZIP", "COFFER_7Z", "COFFER_BSDTAR");
   await run(env.COFFER_PYTHON, ["-m", "unittest", "discover", "--start-directory", at("tests", "interop"), "--verbose"], {
     env,
     timeout: 10 * minutes,
