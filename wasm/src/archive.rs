@@ -8,7 +8,7 @@ use coffer_core::{
     manifest::{FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest, Selection, files},
     preview::Preview,
     schema::TableName,
-    seal::{self, Password, Sealed, Sender},
+    seal::{self, FileKey, Password, Sealed, Sender},
     verify::Verifier,
 };
 use js_sys::{Function, Promise};
@@ -23,6 +23,7 @@ use crate::{
     convert,
     cursor::Cursor,
     failure::Failure,
+    key,
     lanes::Lanes,
     pieces::{Pieces, read_all},
     plain::Plain,
@@ -137,7 +138,28 @@ impl Archive {
     pub fn unlock(&self, password: String) -> Promise {
         let password = Password::new(&Zeroizing::new(password));
         self.promise(async move |archive| {
-            archive.unseal(&password).await?;
+            archive
+                .unseal(|sealed| Ok(sealed.unlock(&password)?))
+                .await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Unlocks a sealed archive with the text of a key file, and its password if the file is locked.
+    ///
+    /// # Errors
+    /// `key_malformed` if the text is no key file; `key_locked` if it needs a password and none was given;
+    /// `wrong_key_password`; `not_a_recipient` if the archive is sealed to other keys; `header_damaged`,
+    /// `commitment_mismatch`, `cost_too_high`.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn unlock_with_key(&self, file: String, password: Option<String>) -> Promise {
+        let file = Zeroizing::new(file);
+        let password = password.map(|typed| Password::new(&Zeroizing::new(typed)));
+        self.promise(async move |archive| {
+            let key = key::read(&file, password.as_ref())?;
+            archive
+                .unseal(|sealed| Ok(sealed.unlock_with_key(&key)?))
+                .await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -262,11 +284,14 @@ impl Opened {
         Ok(archive)
     }
 
-    async fn unseal(&self, password: &Password) -> Result<(), Failure> {
+    async fn unseal(
+        &self,
+        unlock: impl FnOnce(&Sealed) -> Result<FileKey, Failure>,
+    ) -> Result<(), Failure> {
         let Some(sealed) = &self.sealed else {
             return Ok(());
         };
-        let file_key = sealed.unlock(password)?;
+        let file_key = unlock(sealed)?;
         let plain =
             Plain::unseal(self.source.clone(), sealed, &file_key, self.lanes.as_ref()).await?;
         self.plain.replace(Some(Rc::new(plain)));

@@ -38,6 +38,12 @@ impl Failure {
         }
     }
 
+    /// Its name for programs.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// The archive must be unlocked first.
     pub(crate) fn locked() -> Self {
         Self::new(

@@ -4,7 +4,7 @@ import { Connection } from "./connection.js";
 import { ArchiveFailure, cancelled } from "./failure.js";
 import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
 import { ArchiveFile, Pieces, PlainArchive, RestoreBundle } from "./pieces.js";
-import type { ArchiveFacts, CryptoChoice, KeyPair, Lock, OnProgress, RowsPage, Sender, Verified } from "./service.js";
+import type { ArchiveFacts, CryptoChoice, KeyType, Lock, LockedKeyPair, OnProgress, RowsPage, SecretKeyPair, Sender, Verified } from "./service.js";
 
 /**
  * Opens an archive, sealed or plain, and reads just what tells which.
@@ -25,13 +25,22 @@ export async function openArchive(source: Blob | URL | string, { crypto }: { cry
 }
 
 /**
- * Makes a key pair and locks its secret half with the password. Takes about as long as unlocking: that is what
- * makes guessing expensive.
+ * Makes a key pair. With a password its secret half is locked, which takes about as long as unlocking: that is what
+ * makes guessing expensive. Neither half leaves this machine.
  */
-export async function makeKey(password: string): Promise<KeyPair> {
+export async function makeKey(options: { type?: KeyType; password: string }): Promise<LockedKeyPair>;
+export async function makeKey(options?: { type?: KeyType }): Promise<SecretKeyPair>;
+export async function makeKey({
+  type = "mlkem768x25519",
+  password,
+}: {
+  type?: KeyType;
+  password?: string;
+} = {}): Promise<LockedKeyPair | SecretKeyPair> {
   const connection = new Connection();
   try {
-    return await connection.call((service) => service.makeKey(password));
+    // With a password the secret half comes locked, without one it does not.
+    return (await connection.call((service) => service.makeKey(type, password))) as LockedKeyPair | SecretKeyPair;
   } finally {
     connection.close();
   }
@@ -76,6 +85,14 @@ export class ArchiveHandle {
   /** Rejects with `wrong_password` for a wrong one; it can be tried again. The password goes to the worker and nowhere else. */
   unlock(password: string): Promise<void> {
     return this.#connection.call((service) => service.unlock(password));
+  }
+
+  /**
+   * Unlocks with the text of a key file. Rejects with `key_locked` if the file needs a password too, and with
+   * `not_a_recipient` if the archive is sealed to other keys. The key goes to the worker and nowhere else.
+   */
+  unlockWithKey(file: string, password?: string): Promise<void> {
+    return this.#connection.call((service) => service.unlockWithKey(file, password));
   }
 
   manifest(): Promise<Manifest> {

@@ -21,6 +21,9 @@ export type KnownCode =
   | "cost_too_high"
   | "header_damaged"
   | "commitment_mismatch"
+  | "key_malformed"
+  | "key_locked"
+  | "wrong_key_password"
   | "no_way_in"
   // Contents
   | "chunk_damaged"
@@ -39,7 +42,7 @@ export type KnownCode =
 export type Finding = `${"zip" | "manifest" | "files_index" | "rows"}_${string}`;
 
 /** What only a defect of this program can cause. */
-export type Defect = "busy" | "ended" | "crypto" | "key_malformed" | "misfed" | "too_large";
+export type Defect = "busy" | "ended" | "bad_key_type" | "crypto" | "misfed" | "too_large";
 
 export type Code = KnownCode | Finding | Defect;
 

@@ -4,4 +4,4 @@ export { ArchiveFailure, type Code, type CofferError, type KnownCode } from "./f
 export type * from "./manifest.js";
 export { ArchiveFile, PlainArchive, RestoreBundle } from "./pieces.js";
 export { type SealOptions, seal } from "./seal.js";
-export type { CryptoChoice, KeyPair, Lock, OnProgress, RowsPage, Sender, Verified } from "./service.js";
+export type { CryptoChoice, KeyType, Lock, LockedKeyPair, OnProgress, RowsPage, SecretKeyPair, Sender, Verified } from "./service.js";

@@ -52,13 +52,34 @@ export interface Verified {
   readonly bytes: number;
 }
 
-/** A key pair whose secret half is locked by a password. */
-export interface KeyPair {
+/** `mlkem768x25519` stays safe when quantum computers come, `x25519` is short. */
+export type KeyType = "mlkem768x25519" | "x25519";
+
+interface KeyPair {
+  readonly type: KeyType;
   /** The public half: anything can be sealed to it. */
   readonly recipient: string;
+  readonly fingerprint: string;
+  /** The text of a key file, for `unlockWithKey` and for the command line's `--identity`. */
+  readonly file: string;
+}
+
+/** A key pair whose secret half is locked by a password. */
+export interface LockedKeyPair extends KeyPair {
   /** The secret half, locked; only the password opens it. */
   readonly locked: string;
-  readonly fingerprint: string;
+}
+
+/** What the worker gives: of `locked` and `secret` one is there. */
+export interface MadeKey extends KeyPair {
+  readonly locked?: string;
+  readonly secret?: string;
+}
+
+/** A key pair whose secret half is in the clear. */
+export interface SecretKeyPair extends KeyPair {
+  /** The secret half: whoever has it opens what is sealed to the recipient. */
+  readonly secret: string;
 }
 
 /**
@@ -78,11 +99,12 @@ export interface WaysIn {
 export type OnProgress = (done: number, total: number) => void;
 
 export interface ArchiveService {
-  makeKey(password: string): Promise<KeyPair>;
+  makeKey(type: KeyType, password: string | undefined): Promise<MadeKey>;
   open(source: Blob | string, crypto: CryptoChoice | undefined): Promise<ArchiveFacts>;
   /** Bytes read from the source so far. */
   bytesRead(): number;
   unlock(password: string): Promise<void>;
+  unlockWithKey(file: string, password: string | undefined): Promise<void>;
   manifest(): Promise<Manifest>;
   files(): Promise<FileEntry[]>;
   rows(table: TableName, skip: number, limit: number): Promise<RowsPage>;

@@ -4,7 +4,7 @@ import init, { Archive, make_key, Sealing, Source } from "../generated/coffer_wa
 import { cancelled, closed, noWebCrypto, toCofferError } from "./failure.js";
 import { available, Lanes } from "./lanes.js";
 import type { Selection, TableName } from "./manifest.js";
-import type { ArchiveService, CryptoChoice, OnProgress } from "./service.js";
+import type { ArchiveService, CryptoChoice, MadeKey, OnProgress } from "./service.js";
 
 /** What gives its bytes piece by piece: a file, a bundle, a plain archive. */
 interface Pieces {
@@ -48,8 +48,8 @@ function release(id: number): void {
 }
 
 const service: ArchiveService = {
-  async makeKey(password) {
-    return make_key(password);
+  async makeKey(type, password) {
+    return make_key(type, password) as MadeKey;
   },
 
   async open(source, crypto) {
@@ -59,6 +59,7 @@ const service: ArchiveService = {
 
   bytesRead: () => archive?.bytes_read ?? 0,
   unlock: (password) => opened().unlock(password),
+  unlockWithKey: (file, password) => opened().unlock_with_key(file, password),
   manifest: () => opened().manifest(),
   files: () => opened().files(),
   rows: ({ schema, name }: TableName, skip: number, limit: number) => opened().rows(schema, name, skip, limit),

@@ -2,7 +2,7 @@
  * Every word that people read, in one place. People come here on bad days: say what is, what is safe, and what a
  * button will do; blame nobody; no exclamation marks.
  */
-import type { Contents, Engine, KnownCode, LeftOut, LeftOutReason, Lock, Notice, TableName } from "@coffer/archive";
+import type { Contents, Engine, KeyType, KnownCode, LeftOut, LeftOutReason, Lock, Notice, TableName } from "@coffer/archive";
 import type { Phase } from "./lib/api";
 import { bytes, count, number } from "./lib/format";
 import type { Drift, Finding } from "./lib/plan";
@@ -176,6 +176,7 @@ export const texts = {
     stored: "Or one that this server keeps",
     opening: "Looking at the file…",
     another: "Open another archive",
+    makeKey: "Make a key to seal archives to",
   },
 
   unlock: {
@@ -186,12 +187,50 @@ export const texts = {
     working: "Deriving the key…",
     workingHint: "This takes about a second on purpose: it is what makes guessing expensive.",
     sealed: (size: number) => `Sealed archive, ${bytes(size)}`,
-    noPassword: {
-      title: "No password opens this archive",
+    keyLead: "It is sealed to a key. Choose the key file; it is read in this page only, and then forgotten.",
+    chooseKey: "Choose the key file",
+    useKey: "Use a key file instead",
+    dropKey: "Drop the key file to open the archive with it",
+    removeKey: "Use another way in",
+    keyLocked: (name: string) => `${plain(name)} is locked. Type the password of the key file; it may be another one than the archive’s.`,
+    keyPassword: "Password of the key file",
+    nothing: {
+      title: "This version cannot open this archive",
       detail: (locks: readonly Lock[]) =>
         `It is sealed for ${locks.map((lock) => ("type" in lock ? plain(lock.type) : lock.kind)).join(", ") || "nobody in particular"}. ${onlyRead}`,
-      next: "Open it with the coffer program and the secret key on a machine that has it.",
+      next: "A newer version may.",
     },
+  },
+
+  makeKey: {
+    title: "A key to seal archives to",
+    lead: "A key has two halves: anybody can seal to the public one, and only the key file opens. Both are made here, in this page.",
+    type: "Kind of key",
+    types: {
+      mlkem768x25519: {
+        name: "Made to last",
+        hint: "Two methods together, of which one is safe from quantum computers. The public half is long.",
+      },
+      x25519: {
+        name: "Short",
+        hint: "The public half fits on a line. What is sealed to it may be opened once there are quantum computers.",
+      },
+    } satisfies Record<KeyType, { name: string; hint: string }>,
+    lock: "Lock the key file with a password",
+    lockHint: "Then the file alone opens nothing.",
+    submit: "Make the key",
+    working: "Making the key…",
+    public: "Public half",
+    publicHint: "Give it to whoever is to seal for you: coffer backup --sealed --recipient …",
+    copy: "Copy",
+    copied: "Copied",
+    fingerprint: (value: string) => `Its fingerprint is ${value}.`,
+    keep: "Save the key file",
+    keepHint: "Whoever has it opens what is sealed to it, and nobody can without it. This page forgets it when it is closed.",
+    keepLockedHint:
+      "It opens what is sealed to it, with its password, and nobody can without both. This page forgets it when it is closed.",
+    fileName: (fingerprint: string) => `coffer-${fingerprint.slice(0, 8)}.key`,
+    done: "Done",
   },
 
   preview: {
@@ -465,9 +504,24 @@ export const texts = {
     },
     locked: { title: "This archive is still locked", detail: onlyRead, next: "Type its password first." },
     not_a_recipient: {
-      title: "No password opens this archive",
-      detail: `It is sealed for keys that are kept elsewhere. ${onlyRead}`,
-      next: "Open it with the coffer program and the secret key on a machine that has it.",
+      title: "This is not what opens this archive",
+      detail: `It is sealed to other keys than this one. ${onlyRead}`,
+      next: "Choose the key file that belongs to it.",
+    },
+    key_malformed: {
+      title: "This is not a key file",
+      detail: "It holds no key of Coffer, or one with a typing error. Nothing was changed.",
+      next: "Choose the file that was saved when the key was made.",
+    },
+    key_locked: {
+      title: "The key file is locked",
+      detail: "Nothing was changed.",
+      next: "Type its password.",
+    },
+    wrong_key_password: {
+      title: "This is not the password of the key file",
+      detail: "The file itself looks fine, and nothing was changed.",
+      next: "Check capital letters and the keyboard’s language, and try again.",
     },
     wrong_password: {
       title: "This is not the password of this archive",
@@ -509,6 +563,16 @@ export const texts = {
       title: "The file could not be read",
       detail: "It may have been moved or changed since you chose it, or the connection broke. Nothing was changed.",
       next: "Choose it again.",
+    },
+    no_way_in: {
+      title: "Nobody could open the archive",
+      detail: "Neither a password nor a key was given. Nothing was written.",
+      next: "Give at least one of them.",
+    },
+    no_webcrypto: {
+      title: "This page may not use the browser’s cryptography",
+      detail: "Browsers offer it to pages over HTTPS or of this machine only. Nothing was changed.",
+      next: "Open Coffer over HTTPS.",
     },
     no_randomness: {
       title: "This browser gives no random numbers",

@@ -25,6 +25,12 @@ export class Opened {
     await this.load();
   }
 
+  /** With the text of a key file, and its password if it is locked. */
+  async unlockWithKey(file: string, password?: string): Promise<void> {
+    await this.handle.unlockWithKey(file, password);
+    await this.load();
+  }
+
   async load(): Promise<void> {
     this.manifest = await this.handle.manifest();
     this.bytesRead = await this.handle.bytesRead();

@@ -23,7 +23,8 @@ export async function save(file: ArchiveFile, name: string): Promise<void> {
   offer(await file.blob(), name);
 }
 
-function offer(blob: Blob, name: string): void {
+/** Gives something that is made already to the browser to save. */
+export function offer(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
