@@ -163,8 +163,8 @@ impl Plain {
                 origin: Origin::Unsaid,
             });
         };
-        let (file_key, by_key) = file_key(&sealed, unlock)?;
         let signed = SignedPayload::open(&source, &sealed)?;
+        let (file_key, by_key) = file_key(&sealed, unlock)?;
         let prefix = match &signed {
             Some(signed) => signed.read(sealed.prefix_range())?,
             None => read_range(&*source, sealed.prefix_range())?,
