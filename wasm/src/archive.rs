@@ -1,6 +1,9 @@
 //! An archive, sealed or plain.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use coffer_core::{
     archive::{self, ArchiveError, CheckedReader, Directory, Entry, EntryReader, Limits, Step},
@@ -8,7 +11,7 @@ use coffer_core::{
     manifest::{FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest, Selection, files},
     preview::Preview,
     schema::TableName,
-    seal::{self, FileKey, Password, Sealed, Sender},
+    seal::{self, Password, Sealed, Sender, Unlocked},
     verify::Verifier,
 };
 use js_sys::{Function, Promise};
@@ -53,6 +56,8 @@ struct Opened {
     sealed: Option<Sealed>,
     /// Whose signature fits the scrub table.
     sender: Option<Sender>,
+    /// A key opened it, maybe one that a password unlocked.
+    opened_by_key: Cell<bool>,
     /// `None` until a sealed archive is unlocked.
     plain: RefCell<Option<Rc<Plain>>>,
     /// Read when first needed.
@@ -129,6 +134,14 @@ impl Archive {
         Ok(convert::sender(self.0.sender.as_ref())?)
     }
 
+    /// Whether anybody may have made it who knows a public key: nobody signed it, and a key has opened it, maybe one that
+    /// a password unlocked. False until it is unlocked.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn made_by_anybody(&self) -> bool {
+        self.0.sender.is_none() && self.0.opened_by_key.get()
+    }
+
     /// Unlocks a sealed archive. Deriving the key takes about a second, during which the worker does nothing else.
     ///
     /// # Errors
@@ -139,7 +152,7 @@ impl Archive {
         let password = Password::new(&Zeroizing::new(password));
         self.promise(async move |archive| {
             archive
-                .unseal(|sealed| Ok(sealed.unlock(&password)?))
+                .unseal(|sealed| Ok(sealed.header_locks().open(&password)?))
                 .await?;
             Ok(JsValue::UNDEFINED)
         })
@@ -158,7 +171,7 @@ impl Archive {
         self.promise(async move |archive| {
             let key = key::read(&file, password.as_ref())?;
             archive
-                .unseal(|sealed| Ok(sealed.unlock_with_key(&key)?))
+                .unseal(|sealed| Ok(sealed.header_locks().open_with_key(&key)?))
                 .await?;
             Ok(JsValue::UNDEFINED)
         })
@@ -263,6 +276,7 @@ impl Opened {
             size,
             sealed: None,
             sender: None,
+            opened_by_key: Cell::new(false),
             plain: RefCell::new(None),
             contents: RefCell::new(None),
             files: RefCell::new(None),
@@ -286,14 +300,15 @@ impl Opened {
 
     async fn unseal(
         &self,
-        unlock: impl FnOnce(&Sealed) -> Result<FileKey, Failure>,
+        unlock: impl FnOnce(&Sealed) -> Result<Unlocked, Failure>,
     ) -> Result<(), Failure> {
         let Some(sealed) = &self.sealed else {
             return Ok(());
         };
-        let file_key = unlock(sealed)?;
-        let plain =
-            Plain::unseal(self.source.clone(), sealed, &file_key, self.lanes.as_ref()).await?;
+        let unlocked = unlock(sealed)?;
+        let lanes = self.lanes.as_ref();
+        let plain = Plain::unseal(self.source.clone(), sealed, &unlocked.file_key, lanes).await?;
+        self.opened_by_key.set(unlocked.secret.is_some());
         self.plain.replace(Some(Rc::new(plain)));
         Ok(())
     }

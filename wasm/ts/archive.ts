@@ -4,7 +4,18 @@ import { Connection } from "./connection.js";
 import { ArchiveFailure, cancelled } from "./failure.js";
 import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
 import { ArchiveFile, Pieces, PlainArchive, RestoreBundle } from "./pieces.js";
-import type { ArchiveFacts, CryptoChoice, KeyType, Lock, LockedKeyPair, OnProgress, RowsPage, SecretKeyPair, Sender, Verified } from "./service.js";
+import type {
+  ArchiveFacts,
+  CryptoChoice,
+  KeyType,
+  Lock,
+  LockedKeyPair,
+  OnProgress,
+  RowsPage,
+  SecretKeyPair,
+  Sender,
+  Verified,
+} from "./service.js";
 
 /**
  * Opens an archive, sealed or plain, and reads just what tells which.
@@ -75,6 +86,14 @@ export class ArchiveHandle {
   /** Who signed it, `null` if nobody did: see `ArchiveFacts.sender` for what that is worth. */
   get sender(): Sender | null {
     return this.#facts.sender;
+  }
+
+  /**
+   * Whether anybody may have made it who knows a public key: nobody signed it, and a key has opened it, maybe one that the
+   * password unlocked. Known once it is unlocked.
+   */
+  madeByAnybody(): Promise<boolean> {
+    return this.#connection.call((service) => service.madeByAnybody());
   }
 
   /** Bytes read from the source so far. */

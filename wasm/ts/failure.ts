@@ -14,6 +14,10 @@ export type KnownCode =
   | "cut_short"
   | "trailing_data"
   | "scrub_table_damaged"
+  // The sender
+  | "sender_malformed"
+  | "sender_signature_wrong"
+  | "not_what_was_signed"
   // Keys
   | "locked"
   | "not_a_recipient"

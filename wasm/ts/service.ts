@@ -103,6 +103,7 @@ export interface ArchiveService {
   open(source: Blob | string, crypto: CryptoChoice | undefined): Promise<ArchiveFacts>;
   /** Bytes read from the source so far. */
   bytesRead(): number;
+  madeByAnybody(): boolean;
   unlock(password: string): Promise<void>;
   unlockWithKey(file: string, password: string | undefined): Promise<void>;
   manifest(): Promise<Manifest>;

@@ -58,6 +58,7 @@ const service: ArchiveService = {
   },
 
   bytesRead: () => archive?.bytes_read ?? 0,
+  madeByAnybody: () => opened().made_by_anybody,
   unlock: (password) => opened().unlock(password),
   unlockWithKey: (file, password) => opened().unlock_with_key(file, password),
   manifest: () => opened().manifest(),

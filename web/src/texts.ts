@@ -72,6 +72,8 @@ export const texts = {
     noBackups: "No backup yet",
     noBackupsLead: "Once you take one, it is listed here after every stored byte was read again and found right.",
     columns: { source: "Source", taken: "Taken", size: "Size", state: "State", actions: "Actions" },
+    sealedBy: (fingerprint: string | null, own: boolean) =>
+      fingerprint === null ? "Not signed" : own ? "Signed by this server" : `Signed by ${fingerprint.slice(0, 16)}`,
     states: {
       verified: "Verified",
       damaged: "Damaged",
@@ -249,6 +251,16 @@ export const texts = {
       sensitive: "Credentials are inside: password hashes, tokens, keys. Do not pass it on.",
       unclassified: "Nobody said what is a credential in this database. Treat the archive as secret.",
     } satisfies Record<Contents, string>,
+    sealedBy: "Sealed by",
+    sender: {
+      thisServer: "this server",
+      nobody: "It doesn’t say",
+    },
+    senderHelp: {
+      signed: (fingerprint: string) =>
+        `Signed by the sender key ${fingerprint}. Everything that is shown here is compared with what was signed; “Check everything” compares all of it.`,
+      unsigned: "Nobody signed it. Whoever knows the key that it is sealed to may have made it.",
+    },
     sealed: "Sealed",
     plain: "Not sealed",
     plainHelp: "Anybody who has this file can read it.",
@@ -436,6 +448,10 @@ export const texts = {
         return `Tables that you did not select refer to selected ones and keep their rows: ${tableNames(finding.tables)}. If one of these would point at nothing, the restore is undone.`;
       case "references_outside":
         return `Selected tables refer to tables that you did not select: ${tableNames(finding.tables)}. The rows they need must be there already, or the restore is undone.`;
+      case "signed_by":
+        return `The archive was sealed and signed by ${plain(finding.sender)}.`;
+      case "unsigned":
+        return "Nobody signed this archive, and it is sealed to a public key: whoever knows that key may have made it. Go on only if you know where it comes from.";
       case "placeholders":
         return `Credentials were left out of this archive: ${count(finding.columns, "column", "columns")} will hold placeholders, and new credentials have to be set.`;
       case "no_folder":
@@ -501,6 +517,21 @@ export const texts = {
       title: "The end of this archive is damaged",
       detail: `The table that tells which of its megabytes are sound is not readable. ${onlyRead}`,
       next: otherCopy,
+    },
+    sender_malformed: {
+      title: "The signature of this archive is damaged",
+      detail: `It names no valid key, so nobody can say who sealed this archive. ${onlyRead}`,
+      next: otherCopy,
+    },
+    sender_signature_wrong: {
+      title: "This archive is not what its sender signed",
+      detail: `It was changed or damaged after it was sealed. ${onlyRead}`,
+      next: `${otherCopy} Do not restore from this one.`,
+    },
+    not_what_was_signed: {
+      title: "A part of this archive is not what its sender signed",
+      detail: `It is damaged, or somebody who can open it has changed it. Nothing of that part is used. ${onlyRead}`,
+      next: `${otherCopy} Do not restore from this one.`,
     },
     locked: { title: "This archive is still locked", detail: onlyRead, next: "Type its password first." },
     not_a_recipient: {

@@ -7,6 +7,8 @@ export type Id = string;
 export interface Session {
   readonly signed_in: boolean;
   readonly version: string;
+  /** Fingerprint of the key that this server signs its backups with; told to who is signed in. */
+  readonly sender: string | null;
 }
 
 export interface Source {
@@ -49,6 +51,8 @@ export interface Backup {
   readonly created_at: string;
   readonly state: "verified" | "damaged";
   readonly fingerprint: string;
+  /** Fingerprint of the sender key that signed it; `null` if it was taken before there was one. */
+  readonly sender: string | null;
   readonly contents?: Contents;
 }
 

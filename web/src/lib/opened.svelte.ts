@@ -8,6 +8,8 @@ export class Opened {
   /** Present a moment after the manifest. */
   files = $state.raw<readonly FileEntry[]>();
   bytesRead = $state(0);
+  /** Nobody signed it, and whoever knows a public key may have made it. */
+  anybody = $state(false);
 
   constructor(
     readonly handle: ArchiveHandle,
@@ -32,6 +34,7 @@ export class Opened {
   }
 
   async load(): Promise<void> {
+    this.anybody = this.handle.sealed && (await this.handle.madeByAnybody());
     this.manifest = await this.handle.manifest();
     this.bytesRead = await this.handle.bytesRead();
   }

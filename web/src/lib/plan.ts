@@ -34,6 +34,8 @@ export type Finding =
   | { readonly code: "referenced_from_outside" | "references_outside"; readonly tables: readonly TableName[] }
   | { readonly code: "placeholders"; readonly columns: number }
   | { readonly code: "no_folder"; readonly set: string }
+  | { readonly code: "signed_by"; readonly sender: string }
+  | { readonly code: "unsigned" }
   | { readonly code: "notice"; readonly notice: Notice };
 
 /** The consent that lifts a finding, where one does. */

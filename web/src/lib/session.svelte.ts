@@ -7,11 +7,13 @@ type State = "unknown" | "signed_in" | "signed_out";
 let state = $state<State>("unknown");
 let failure = $state.raw<{ readonly thrown: unknown; readonly link: boolean }>();
 let version = $state("");
+let sender = $state<string | null>(null);
 
 async function refresh(): Promise<void> {
   try {
     const session = await api.session();
     version = session.version;
+    sender = session.sender;
     state = session.signed_in ? "signed_in" : "signed_out";
   } catch (thrown) {
     failure ??= { thrown, link: false };
@@ -49,6 +51,10 @@ export const session = {
   },
   get version(): string {
     return version;
+  },
+  /** By which name archives that this server has sealed are recognised, while somebody is signed in. */
+  get sender(): string | null {
+    return state === "signed_in" ? sender : null;
   },
   /** What failed, and whether it was the sign-in link. */
   get failure(): { readonly thrown: unknown; readonly link: boolean } | undefined {
