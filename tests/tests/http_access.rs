@@ -58,6 +58,7 @@ fn nothing_answers_unsigned() {
     );
     let session = site.get("/api/session").expect(200).json();
     assert_eq!(session["signed_in"], false);
+    assert_eq!(session["sender"], json!(null));
     for (method, path) in guarded() {
         let answer = site.send(method, &path, &[JSON], b"{}");
         assert_eq!(

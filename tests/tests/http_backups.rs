@@ -1,7 +1,7 @@
 //! Backups taken by the server: in the background, followed, proven, downloaded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use coffer_core::{Digest, seal::Password};
 use coffer_server::read::{FileSource, OpenArchive, ReadAt, Unlock};
@@ -71,6 +71,8 @@ fn a_backup_is_followed_to_its_end_and_proven_from_the_stored_bytes() {
     assert_eq!(backup["source_name"], "Lindenhof IT Help Desk");
     assert_eq!(backup["fingerprint"], profile["fingerprint"]);
     assert_eq!(backup["contents"], "standard");
+    let sender = site.get("/api/session").json()["sender"].clone();
+    assert_eq!(backup["sender"], sender);
     let name = backup["name"].as_str().unwrap();
     assert!(
         name.starts_with("lindenhof-it-help-desk-20") && name.ends_with("Z.coffer"),
@@ -95,6 +97,14 @@ fn a_backup_is_followed_to_its_end_and_proven_from_the_stored_bytes() {
     let source: Arc<dyn ReadAt> = Arc::new(FileSource::open(&copy).unwrap());
     let unlock = Unlock::Password(Password::new(PASSWORD));
     let opened = OpenArchive::open(source, &unlock).unwrap();
+    // It is signed with the key that lies in the server's folder, and names it.
+    let signer = opened.plain().sender().unwrap();
+    assert_eq!(sender, signer.fingerprint().to_string());
+    let file = site.data.join("sender.key");
+    let kept = fs::read_to_string(&file).unwrap();
+    assert!(kept.contains(&format!("# sender: {signer}\n")), "it is another key's file");
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     for table in &opened.manifest.tables {
         assert_eq!(
             table.rows,
