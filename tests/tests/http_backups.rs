@@ -102,7 +102,10 @@ fn a_backup_is_followed_to_its_end_and_proven_from_the_stored_bytes() {
     assert_eq!(sender, signer.fingerprint().to_string());
     let file = site.data.join("sender.key");
     let kept = fs::read_to_string(&file).unwrap();
-    assert!(kept.contains(&format!("# sender: {signer}\n")), "it is another key's file");
+    assert!(
+        kept.contains(&format!("# sender: {signer}\n")),
+        "it is another key's file"
+    );
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     for table in &opened.manifest.tables {
