@@ -11,7 +11,11 @@
 //!
 //! What an entry holds is not looked at here, but where it ends only its content tells.
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 
 use super::{
     ArchiveError, Entry, Fault, Field, Finding, Limits, Method,
@@ -99,7 +103,7 @@ pub struct Gap {
 /// What a search gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The entries, in the order of their places. Two can have one name.
+    /// The entries, in the order of their places. Two can have one name, or one place if its two headers differ.
     pub entries: Vec<FoundEntry>,
     /// What lies between.
     pub gaps: Vec<Gap>,
@@ -215,18 +219,33 @@ impl Search {
     ///
     /// # Errors
     /// [`ArchiveError::Misfed`] if it still wants bytes.
-    pub fn finish(self) -> Result<Found, ArchiveError> {
-        match self.wants() {
-            Some(wanted) => Err(ArchiveError::Misfed {
+    pub fn finish(mut self) -> Result<Found, ArchiveError> {
+        if let Some(wanted) = self.wants() {
+            return Err(ArchiveError::Misfed {
                 wanted: wanted.len,
                 given: 0,
-            }),
-            None => Ok(Found {
-                entries: self.entries,
-                gaps: self.gaps,
-                directory: self.directory,
-            }),
+            });
         }
+        // A damaged size can lead past entries that the directory names.
+        let reached: BTreeSet<u64> = self
+            .entries
+            .iter()
+            .filter(|found| found.origin == Origin::Listed)
+            .map(|found| found.entry.offset)
+            .collect();
+        let passed = core::mem::take(&mut self.listed)
+            .into_values()
+            .filter(|entry| !reached.contains(&entry.offset));
+        self.entries.extend(passed.map(|entry| FoundEntry {
+            entry,
+            origin: Origin::Listed,
+        }));
+        self.entries.sort_by_key(|found| found.entry.offset);
+        Ok(Found {
+            entries: self.entries,
+            gaps: self.gaps,
+            directory: self.directory,
+        })
     }
 
     fn want(&mut self, state: State, offset: u64, len: u64) {
@@ -276,10 +295,7 @@ impl Search {
             match central_entry(rest) {
                 Some((entry, len)) => {
                     whole &= entry.offset == next;
-                    next = entry
-                        .record_len()
-                        .and_then(|len| entry.offset.checked_add(len))
-                        .unwrap_or(u64::MAX);
+                    next = end_of(&entry);
                     self.listed.insert(entry.offset, entry);
                     rest = rest.get(len..).unwrap_or_default();
                 }
@@ -325,16 +341,36 @@ impl Search {
         if listed.is_some() {
             self.searched = false;
         }
-        let local = local_entry(bytes, at);
-        // A listed entry needs no local header to be found.
-        let origin = match (&listed, self.searched) {
-            (Some(_), _) => Origin::Listed,
-            (None, false) => Origin::Walked,
-            (None, true) => Origin::Searched,
+        // A streamed entry's local header has no sizes, so it adds nothing to a central one.
+        let local = local_entry(bytes, at).filter(|local| listed.is_none() || !local.streamed);
+        let walked = if self.searched {
+            Origin::Searched
+        } else {
+            Origin::Walked
         };
-        match listed.or(local) {
-            Some(entry) if entry.streamed && origin != Origin::Listed => {
-                let data = at + entry.local_header().len() as u64;
+        match (listed, local) {
+            (Some(listed), Some(local)) if local.name == listed.name && local != listed => {
+                // One of the two headers is damaged, and the content will tell which. The right one ends where another
+                // entry begins.
+                let ends_well = |entry: &Entry| self.listed.contains_key(&end_of(entry));
+                let end = if ends_well(&listed) || !ends_well(&local) {
+                    end_of(&listed)
+                } else {
+                    end_of(&local)
+                };
+                self.push(local, walked)?;
+                self.push(listed, Origin::Listed)?;
+                self.next_record(end.min(self.len));
+                Ok(())
+            }
+            (Some(entry), _) => {
+                let end = end_of(&entry);
+                self.push(entry, Origin::Listed)?;
+                self.next_record(end.min(self.len));
+                Ok(())
+            }
+            (None, Some(entry)) if entry.streamed => {
+                let data = entry.content_range().offset;
                 self.want_content(
                     Streamed {
                         entry,
@@ -347,22 +383,24 @@ impl Search {
                 );
                 Ok(())
             }
-            Some(entry) => self.found(entry, origin),
-            None => {
+            (None, Some(entry)) => {
+                let end = end_of(&entry);
+                self.push(entry, walked)?;
+                self.next_record(end.min(self.len));
+                Ok(())
+            }
+            (None, None) => {
                 let directory = number(bytes, 0, 4) == u64::from(CENTRAL_SIGNATURE);
                 // The directory, or one of an archive inside of this one.
-                if directory && !self.searched {
-                    return Ok(());
+                if !directory || self.searched {
+                    self.lose(at, None);
                 }
-                self.lose(at, None)
+                Ok(())
             }
         }
     }
 
-    fn found(&mut self, entry: Entry, origin: Origin) -> Result<(), ArchiveError> {
-        let end = entry
-            .record_len()
-            .and_then(|len| entry.offset.checked_add(len));
+    fn push(&mut self, entry: Entry, origin: Origin) -> Result<(), ArchiveError> {
         let found = self.entries.len() as u64 + 1;
         if found > self.limits.entries {
             return Err(ArchiveError::Limit {
@@ -372,12 +410,11 @@ impl Search {
             });
         }
         self.entries.push(FoundEntry { entry, origin });
-        self.next_record(end.unwrap_or(u64::MAX).min(self.len));
         Ok(())
     }
 
     /// Gives up on what begins at `at`, and goes on at the next record that is known, or looks for one.
-    fn lose(&mut self, at: u64, entry: Option<String>) -> Result<(), ArchiveError> {
+    fn lose(&mut self, at: u64, entry: Option<String>) {
         let gap = Gap {
             range: ByteRange::new(at, 0),
             entry,
@@ -390,7 +427,6 @@ impl Search {
             }
             None => self.want_lookout(gap, at + 1),
         }
-        Ok(())
     }
 
     fn close(&mut self, mut gap: Gap, end: u64) {
@@ -473,7 +509,9 @@ impl Search {
                 } else {
                     Origin::Walked
                 };
-                return self.found(streamed.entry, origin);
+                self.push(streamed.entry, origin)?;
+                self.next_record(at + bytes.len() as u64);
+                return Ok(());
             }
         } else {
             match streamed.run(bytes, &self.limits) {
@@ -485,7 +523,8 @@ impl Search {
             }
         }
         let Entry { name, offset, .. } = streamed.entry;
-        self.lose(offset, Some(name))
+        self.lose(offset, Some(name));
+        Ok(())
     }
 }
 
@@ -523,6 +562,14 @@ impl Streamed {
 
 fn find(bytes: &[u8], signature: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, signature)
+}
+
+/// Where an entry's record ends, by its own word.
+fn end_of(entry: &Entry) -> u64 {
+    entry
+        .record_len()
+        .and_then(|len| entry.offset.checked_add(len))
+        .unwrap_or(u64::MAX)
 }
 
 fn method(number: u16) -> Option<Method> {

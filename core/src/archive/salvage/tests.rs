@@ -3,6 +3,7 @@ use crate::{
     archive::{ArchiveWriter, EntryReader, Step, pack},
     fixture::{TestRng, fixture, slice},
 };
+use alloc::collections::BTreeSet;
 use alloc::{format, string::ToString, vec};
 use rand_core::TryRng;
 
@@ -112,9 +113,14 @@ fn check(file: &[u8], contents: &[(String, Vec<u8>)], what: &str) -> Found {
     found
 }
 
+/// How many entries are sure.
 fn saved(file: &[u8], found: &Found) -> usize {
     let sure = |entry: &&FoundEntry| content(file, entry).is_some();
-    found.entries.iter().filter(sure).count()
+    let names = found.entries.iter().filter(sure);
+    names
+        .map(|found| &found.entry.name)
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 #[test]
