@@ -7,7 +7,7 @@ use coffer_core::{
     digest::Digest,
     verify::{Verified, Verifier},
 };
-use js_sys::{Date, Uint8Array};
+use js_sys::Date;
 use wasm_bindgen::JsValue;
 
 use crate::{
@@ -105,9 +105,7 @@ struct Digests(VecDeque<(ExpectedDigest, Task<Digest>)>);
 
 impl Digests {
     fn begin(&mut self, lanes: &Lanes, content: &[u8], expected: ExpectedDigest) {
-        // It is copied outside at once: the module's memory may move while the digest is made.
-        let copied = Uint8Array::from(content);
-        let digest = lanes::digest(lanes, &copied);
+        let digest = lanes::digest_inside(lanes, content);
         self.0.push_back((expected, Task::begin(digest)));
     }
 

@@ -33,8 +33,11 @@ export interface Worked {
 export interface Lanes {
   /** An AES-256-GCM key that can't be exported. The bytes are copied before this returns. */
   importKey(key: Uint8Array): Promise<CryptoKey>;
-  /** Opens chunks of 16 KiB and a tag each, the last one maybe shorter; one nonce of 12 bytes each. */
-  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array, head: number, whole: number): Promise<Worked>;
+  /**
+   * Opens chunks of 16 KiB and a tag each, the last one maybe shorter; one nonce of 12 bytes each. Without `head` and
+   * `whole` nothing is hashed.
+   */
+  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array, head?: number, whole?: number): Promise<Worked>;
   /** Seals chunks of 16 KiB each, the last one maybe shorter. */
   seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array, head: number, whole: number): Promise<Worked>;
   /** SHA-256. The bytes are copied before this returns. */
@@ -58,8 +61,8 @@ extern "C" {
         key: &JsValue,
         nonces: &Uint8Array,
         sealed: &Uint8Array,
-        head: u32,
-        whole: u32,
+        head: Option<u32>,
+        whole: Option<u32>,
     ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
@@ -74,6 +77,10 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     fn digest(this: &Lanes, bytes: &Uint8Array) -> Result<Promise, JsValue>;
+
+    /// The same, of bytes in the module's memory, of which JavaScript is given a view.
+    #[wasm_bindgen(method, catch, js_name = digest)]
+    fn digest_inside(this: &Lanes, bytes: &[u8]) -> Result<Promise, JsValue>;
 
     /// What became of a batch.
     #[wasm_bindgen(typescript_type = "Worked")]
@@ -128,9 +135,14 @@ impl LaneKey {
         })
     }
 
-    /// Opens a batch.
-    pub(crate) async fn open(&self, batch: &Batch, sealed: &Uint8Array) -> Result<Worked, Failure> {
-        let (head, whole) = cut(batch);
+    /// Opens a batch, and hashes its sealed bytes where somebody wants to know.
+    pub(crate) async fn open(
+        &self,
+        batch: &Batch,
+        sealed: &Uint8Array,
+        hashed: bool,
+    ) -> Result<Worked, Failure> {
+        let (head, whole) = hashed.then(|| cut(batch)).unzip();
         let worked = self
             .lanes
             .open(&self.key, &nonces(batch), sealed, head, whole);
@@ -147,19 +159,28 @@ impl LaneKey {
     }
 }
 
-/// SHA-256. The bytes are copied before this returns, so they may lie in the module's memory.
+/// SHA-256. The bytes are copied before this returns.
 pub(crate) fn digest(
     lanes: &Lanes,
     bytes: &Uint8Array,
-) -> impl Future<Output = Result<Digest, Failure>> + 'static {
-    let promise = lanes.digest(bytes);
-    async move {
-        let digest = Uint8Array::new(&outcome(promise).await?);
-        digests(&digest)
-            .first()
-            .copied()
-            .ok_or_else(|| Failure::crashed("the browser's SHA-256 gave no digest"))
-    }
+) -> impl Future<Output = Result<Digest, Failure>> + use<> {
+    one_digest(lanes.digest(bytes))
+}
+
+/// SHA-256 of bytes in the module's memory. They too are copied before this returns.
+pub(crate) fn digest_inside(
+    lanes: &Lanes,
+    bytes: &[u8],
+) -> impl Future<Output = Result<Digest, Failure>> + use<> {
+    one_digest(lanes.digest_inside(bytes))
+}
+
+async fn one_digest(promise: Result<Promise, JsValue>) -> Result<Digest, Failure> {
+    let digest = Uint8Array::new(&outcome(promise).await?);
+    digests(&digest)
+        .first()
+        .copied()
+        .ok_or_else(|| Failure::crashed("the browser's SHA-256 gave no digest"))
 }
 
 /// Digests that lie one after the other.

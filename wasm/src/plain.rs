@@ -163,7 +163,8 @@ impl Plain {
                     }),
                     Some(located),
                 ) => {
-                    let worked = key.open(&unsealer.batch(&located)?, &bytes).await?;
+                    let batch = unsealer.batch(&located)?;
+                    let worked = key.open(&batch, &bytes, compared_later).await?;
                     Ok(Raw::Worked(worked, located))
                 }
                 (_, located) => Ok(Raw::Stored(bytes, located)),

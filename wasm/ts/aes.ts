@@ -8,11 +8,18 @@ export interface Job {
   readonly nonces: Uint8Array<ArrayBuffer>;
   /** Sealed bytes to open, or plaintext to seal. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** How the sealed bytes fall into blocks, if they are to be hashed. */
+  readonly cut: Cut | undefined;
+}
+
+interface Cut {
   /** Sealed bytes before the first block that begins in this batch. */
   readonly head: number;
   /** Number of whole blocks after them. */
   readonly whole: number;
 }
+
+type Hashed = Pick<Worked, "head" | "digests" | "tail">;
 
 const nonceBytes = 12;
 const chunkBytes = 16 << 10;
@@ -25,11 +32,11 @@ const together = 64;
 /** Does a batch. */
 export async function work(job: Job): Promise<Worked> {
   if (job.kind === "open") {
-    const blocks = digestBlocks(job.bytes, job);
+    const blocks = digestBlocks(job.bytes, job.cut);
     return { ...(await open(job)), ...(await blocks) };
   }
   const bytes = await seal(job);
-  return { bytes, damaged: -1, ...(await digestBlocks(bytes, job)) };
+  return { bytes, damaged: -1, ...(await digestBlocks(bytes, job.cut)) };
 }
 
 async function open({ key, nonces, bytes: sealed }: Job): Promise<Pick<Worked, "bytes" | "damaged">> {
@@ -67,7 +74,9 @@ async function seal({ key, nonces, bytes: plain }: Job): Promise<Uint8Array<Arra
   return sealed;
 }
 
-async function digestBlocks(sealed: Uint8Array<ArrayBuffer>, { head, whole }: Job): Promise<Pick<Worked, "head" | "digests" | "tail">> {
+async function digestBlocks(sealed: Uint8Array<ArrayBuffer>, cut: Cut | undefined): Promise<Hashed> {
+  if (!cut) return { head: new Uint8Array(0), digests: new Uint8Array(0), tail: new Uint8Array(0) };
+  const { head, whole } = cut;
   const digests = new Uint8Array(whole * digestBytes);
   const blocks = range(0, whole).map((block) => {
     const start = head + block * blockBytes;

@@ -23,12 +23,13 @@ export class Lanes implements ModuleLanes {
     return crypto.subtle.importKey("raw", key as Uint8Array<ArrayBuffer>, "AES-GCM", false, ["encrypt", "decrypt"]);
   }
 
-  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array, head: number, whole: number): Promise<Worked> {
-    return this.#do({ kind: "open", key, nonces, bytes: sealed, head, whole } as Job);
+  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array, head?: number, whole?: number): Promise<Worked> {
+    const cut = head === undefined || whole === undefined ? undefined : { head, whole };
+    return this.#do({ kind: "open", key, nonces, bytes: sealed, cut } as Job);
   }
 
   seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array, head: number, whole: number): Promise<Worked> {
-    return this.#do({ kind: "seal", key, nonces, bytes: plain, head, whole } as Job);
+    return this.#do({ kind: "seal", key, nonces, bytes: plain, cut: { head, whole } } as Job);
   }
 
   digest(bytes: Uint8Array): Promise<ArrayBuffer> {

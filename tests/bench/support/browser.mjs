@@ -1,0 +1,32 @@
+// Chromium with the page of tests/page, for measurements.
+import { chromium } from "@playwright/test";
+import { buildPage, servePage } from "../../page/serve.mjs";
+
+/**
+ * Opens the page, gives it to `use`, and closes everything.
+ *
+ * @template T
+ * @param {{ rivals?: boolean, files?: string[] }} options files that the page's file field holds
+ * @param {(page: import("@playwright/test").Page, browser: import("@playwright/test").Browser) => Promise<T>} use
+ * @returns {Promise<T>}
+ */
+export async function inPage({ rivals = false, files = [] }, use) {
+  await buildPage();
+  const { origin, stop } = await servePage();
+  const browser = await chromium.launch({
+    executablePath: process.env.COFFER_CHROMIUM,
+    // Chromium refuses its sandbox to root. The pages are our own.
+    args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-gpu", "--enable-precise-memory-info"],
+  });
+  try {
+    const page = await browser.newPage();
+    page.on("pageerror", (error) => console.error(`the page had a fault: ${error.message}`));
+    await page.goto(`${origin}/${rivals ? "?rivals" : ""}`);
+    await page.waitForSelector("html[data-ready]");
+    await page.locator("#files").setInputFiles(files);
+    return await use(page, browser);
+  } finally {
+    await browser.close();
+    await stop();
+  }
+}
