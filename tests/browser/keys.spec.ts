@@ -35,7 +35,7 @@ async function makeKey(page: Page, path: string, type: string, lock?: string): P
     await dialog.getByLabel("Password again").fill(lock);
   }
   await dialog.getByRole("button", { name: "Make the key" }).click();
-  const field = dialog.getByLabel("Public half");
+  const field = dialog.getByLabel("Public half", { exact: true });
   await expect(field).toHaveValue(/^coffer1/, { timeout: 60_000 });
   const started = page.waitForEvent("download");
   await dialog.getByRole("button", { name: "Save the key file" }).click();

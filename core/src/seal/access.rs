@@ -38,7 +38,7 @@ impl Access<'_> {
                 let mut salt = [0; SALT_BYTES];
                 rng.fill_bytes(&mut salt);
                 let key = file_key.expose();
-                Ok(Wrapped::wrap(key, password, Purpose::FileKey, *cost, salt)?.to_stanza())
+                Ok(Wrapped::wrap(key, password, Purpose::File, *cost, salt)?.to_stanza())
             }
             Self::Recipient(recipient) => recipient.wrap(file_key, rng),
             Self::LockedKey(key) => Ok(key.to_stanza()),

@@ -155,7 +155,7 @@ impl Locks {
     pub fn open(&self, password: &Password) -> Result<Unlocked, SealError> {
         for (stanza, way) in self.ways.iter().enumerate() {
             let (file_key, secret) = match way {
-                Way::Password(wrapped) => match wrapped.unwrap(password, Purpose::FileKey)? {
+                Way::Password(wrapped) => match wrapped.unwrap(password, Purpose::File)? {
                     Some(key) => (FileKey::new(*key), None),
                     None => continue,
                 },

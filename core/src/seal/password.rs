@@ -116,20 +116,20 @@ pub(super) struct Wrapped {
     pub(super) body: [u8; WRAPPED_BYTES],
 }
 
-/// What is wrapped, so that one kind can't be taken for the other.
+/// Whose key is wrapped, so that one kind can't be taken for the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
-    FileKey,
-    SecretKey,
-    SenderKey,
+    File,
+    Secret,
+    Sender,
 }
 
 impl Purpose {
     const fn label(self) -> &'static [u8] {
         match self {
-            Self::FileKey => b"coffer/v1/argon2id/file-key",
-            Self::SecretKey => b"coffer/v1/argon2id/secret-key",
-            Self::SenderKey => b"coffer/v1/argon2id/sender-key",
+            Self::File => b"coffer/v1/argon2id/file-key",
+            Self::Secret => b"coffer/v1/argon2id/secret-key",
+            Self::Sender => b"coffer/v1/argon2id/sender-key",
         }
     }
 }

@@ -281,9 +281,7 @@ impl From<RekeyError> for Failure {
             RekeyError::NothingToDo => Self::usage(error),
             RekeyError::NotThere { .. }
             | RekeyError::NoWayIn { .. }
-            | RekeyError::TooMany { .. } => {
-                Self::refused(error.code(), error)
-            }
+            | RekeyError::TooMany { .. } => Self::refused(error.code(), error),
             RekeyError::Seal(error) => ReadError::Seal(error).into(),
         }
     }

@@ -44,7 +44,7 @@ impl LockedKey {
         rng.fill_bytes(&mut salt);
         Ok(Self {
             fingerprint: key.recipient()?.fingerprint(),
-            wrapped: Wrapped::wrap(key.bytes(), password, Purpose::SecretKey, cost, salt)?,
+            wrapped: Wrapped::wrap(key.bytes(), password, Purpose::Secret, cost, salt)?,
         })
     }
 
@@ -53,7 +53,7 @@ impl LockedKey {
     /// # Errors
     /// [`SealError::HeaderDamaged`] if the key inside is not the one that is named.
     pub fn unlock(&self, password: &Password) -> Result<Option<SecretKey>, SealError> {
-        let Some(secret) = self.wrapped.unwrap(password, Purpose::SecretKey)? else {
+        let Some(secret) = self.wrapped.unwrap(password, Purpose::Secret)? else {
             return Ok(None);
         };
         for key_type in KeyType::ALL {

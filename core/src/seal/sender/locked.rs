@@ -37,7 +37,7 @@ impl LockedSender {
         rng.fill_bytes(&mut salt);
         Ok(Self {
             fingerprint: key.sender().fingerprint(),
-            wrapped: Wrapped::wrap(key.seed(), password, Purpose::SenderKey, cost, salt)?,
+            wrapped: Wrapped::wrap(key.seed(), password, Purpose::Sender, cost, salt)?,
         })
     }
 
@@ -46,7 +46,7 @@ impl LockedSender {
     /// # Errors
     /// [`SealError::KeyMalformed`] if the key inside is not the one that is named; [`SealError::CostTooHigh`].
     pub fn unlock(&self, password: &Password) -> Result<Option<SenderKey>, SealError> {
-        let Some(seed) = self.wrapped.unwrap(password, Purpose::SenderKey)? else {
+        let Some(seed) = self.wrapped.unwrap(password, Purpose::Sender)? else {
             return Ok(None);
         };
         let key = SenderKey::from_seed(&seed);
