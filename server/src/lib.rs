@@ -20,6 +20,7 @@ pub mod extract;
 pub mod files;
 pub mod http;
 pub mod jobs;
+pub mod piped;
 pub mod progress;
 pub mod read;
 pub mod recover;

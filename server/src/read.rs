@@ -10,7 +10,7 @@ use coffer_core::{
     },
     plan::Origin,
     rows::RowError,
-    seal::{self, FileKey, Password, SealError, Sealed, SecretKey, Sender, Unsealer},
+    seal::{self, FileKey, Locks, Password, SealError, Sealed, SecretKey, Sender, Unsealer},
     verify::VerifyError,
 };
 
@@ -164,7 +164,7 @@ impl Plain {
             });
         };
         let signed = SignedPayload::open(&source, &sealed)?;
-        let (file_key, by_key) = file_key(&sealed, unlock)?;
+        let (file_key, by_key) = file_key(sealed.header_locks(), unlock)?;
         let prefix = match &signed {
             Some(signed) => signed.read(sealed.prefix_range())?,
             None => read_range(&*source, sealed.prefix_range())?,
@@ -239,8 +239,7 @@ impl Plain {
 }
 
 /// The file key, and whether a key opened the archive that anybody can seal to.
-fn file_key(sealed: &Sealed, unlock: &Unlock) -> Result<(FileKey, bool), ReadError> {
-    let locks = sealed.header_locks();
+pub(crate) fn file_key(locks: &Locks, unlock: &Unlock) -> Result<(FileKey, bool), ReadError> {
     let unlocked = match unlock {
         Unlock::None => return Err(ReadError::Locked),
         Unlock::Password(password) => locks.open(password)?,

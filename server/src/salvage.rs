@@ -18,12 +18,12 @@ use coffer_core::{
     },
     digest::Hasher,
     manifest::{self, Contents, EntryDigest, FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest},
-    seal::{FileKey, Locks, MAGIC, SealError, SealedStream, Survey, Survivors},
+    seal::{FileKey, MAGIC, SealError, SealedStream, Survey, Survivors},
 };
 
 use crate::{
     progress::{Phase, Progress},
-    read::{ReadError, Unlock},
+    read::{ReadError, Unlock, file_key},
     read_at::ReadAt,
 };
 
@@ -141,22 +141,10 @@ fn unlock_header(source: &dyn ReadAt, unlock: &Unlock) -> Result<(FileKey, u64),
         at += taken as u64;
     }
     let file_key = match stream.locks() {
-        Some(locks) => file_key(locks, unlock)?,
+        Some(locks) => file_key(locks, unlock)?.0,
         None => return Err(SealError::CutShort { length: at }.into()),
     };
     Ok((file_key, at))
-}
-
-fn file_key(locks: &Locks, unlock: &Unlock) -> Result<FileKey, ReadError> {
-    Ok(match unlock {
-        Unlock::None => return Err(ReadError::Locked),
-        Unlock::Password(password) => locks.unlock(password)?,
-        Unlock::Key(key) => locks.unlock_with_key(key)?,
-        Unlock::FileKey(key) => {
-            locks.unlock_with_file_key(key)?;
-            key.clone()
-        }
-    })
 }
 
 /// What is left of an archive, and how each entry of it is read.
@@ -201,6 +189,8 @@ struct Read {
 enum Verdict {
     Saved(Saved),
     Unconfirmed(Saved),
+    /// What was saved already by its other header.
+    Same,
     Lost(String),
 }
 
@@ -291,6 +281,7 @@ impl Salvage {
                     self.report.unconfirmed.push(saved.name.clone());
                     self.saved.push(saved);
                 }
+                Verdict::Same => {}
                 Verdict::Lost(reason) => self.report.lost.push(LostEntry {
                     name,
                     offset: Some(offset),
@@ -471,7 +462,11 @@ impl Salvage {
         };
         let sure = matches!(origin, Origin::Listed | Origin::Walked);
         if taken.contains(&own.name) {
-            return Ok(aside(own));
+            let same = self
+                .saved
+                .iter()
+                .any(|saved| saved.name == own.name && saved.entry.offset == own.entry.offset);
+            return Ok(if same { Verdict::Same } else { aside(own) });
         }
         Ok(match expected {
             None if sure => Verdict::Saved(own),

@@ -4,7 +4,7 @@ use coffer_core::{redact, seal::SealError};
 
 use crate::{
     backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
-    read::ReadError, recover::RecoverError, redact::RedactError, restore::RestoreError,
+    piped::PipedError, read::ReadError, recover::RecoverError, redact::RedactError, restore::RestoreError,
     switch::JournalError,
 };
 
@@ -91,6 +91,16 @@ impl From<ReadError> for Failure {
             _ => DAMAGED,
         };
         Self::new(exit, error.code(), &error)
+    }
+}
+
+impl From<PipedError> for Failure {
+    fn from(error: PipedError) -> Self {
+        match error {
+            PipedError::Read(error) => error.into(),
+            PipedError::Write(_) => Self::failed("write_failed", error),
+            PipedError::UnlikeTable { .. } => Self::damaged("scrub_damaged", error),
+        }
     }
 }
 

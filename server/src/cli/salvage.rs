@@ -1,6 +1,6 @@
 //! `coffer salvage`
 
-use std::{fs::File, io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 use super::{Failure, Output, output::bytes, publish::Unpublished, secret::OpenArgs, source};
 use crate::{
@@ -74,7 +74,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     });
     let (salvage, written) = output.watch(&progress, write).await.map_err(stopped)??;
     if let Some(report) = report {
-        write_report(report.file()?, salvage.report()).map_err(|error| {
+        write_report(report.writer()?, salvage.report()).map_err(|error| {
             Failure::failed("write_failed", format!("cannot write the report: {error}"))
         })?;
         report.publish()?;
@@ -117,8 +117,7 @@ fn starts_sealed(source: &dyn crate::read_at::ReadAt) -> Result<bool, Failure> {
     Ok(start == magic)
 }
 
-fn write_report(file: File, report: &Report) -> std::io::Result<()> {
-    let mut out = std::io::BufWriter::new(file);
+fn write_report(mut out: impl Write, report: &Report) -> std::io::Result<()> {
     serde_json::to_writer_pretty(&mut out, report)?;
     writeln!(out)?;
     out.flush()

@@ -1,21 +1,22 @@
 //! `coffer unseal`
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
-use coffer_core::manifest::Contents;
+use coffer_core::{manifest::Contents, seal::Locks};
 use serde::Serialize;
 
 use super::{Failure, Output, output::bytes, publish::Unpublished, secret::OpenArgs, source};
 use crate::{
-    convert,
+    convert, piped,
     progress::Progress,
-    read::{Look, OpenArchive, look},
+    read::{FileSource, Look, OpenArchive, Unlock, file_key, look},
+    verify,
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The sealed archive.
-    #[arg(value_name = "FILE|URL", value_parser = source::location())]
+    /// The sealed archive; - for standard input.
+    #[arg(value_name = "FILE|URL|-", value_parser = source::location())]
     file: source::Location,
 
     /// The plain archive to write.
@@ -51,7 +52,58 @@ impl fmt::Display for Done {
     }
 }
 
+/// Unseals what comes on standard input, and checks it as written: the whole of it is known only then.
+async fn run_piped(args: Args, output: &Output) -> Result<(), Failure> {
+    let file = Unpublished::create(&args.out, args.overwrite)?;
+    let unlock = args.key.unlock(true)?;
+    let progress = Progress::default();
+    let (out, job_progress) = (file.writer()?, progress.clone());
+    let job = tokio::task::spawn_blocking(move || {
+        let unlock = |locks: &Locks| file_key(locks, &unlock).map(|(key, _)| key);
+        piped::unseal(io::stdin().lock(), out, unlock, &job_progress)
+    });
+    let stopped = |_| Failure::failed("defect", "unsealing stopped; nothing was published");
+    let size = output.watch(&progress, job).await.map_err(stopped)??;
+    let written = FileSource::open(file.temporary_path())
+        .map_err(|error| Failure::file("read back", &args.out, &error))?;
+    let job_progress = progress.clone();
+    let check = tokio::task::spawn_blocking(move || {
+        let archive = OpenArchive::open(Arc::new(written), &Unlock::None)?;
+        verify::verify_open(&archive, &job_progress).map(|_| archive.manifest.contents)
+    });
+    let contents = output.watch(&progress, check).await.map_err(stopped)??;
+    if contents == Contents::Sensitive && !args.allow_credentials {
+        return Err(sensitive());
+    }
+    publish(file, args.out, size, output)
+}
+
+fn sensitive() -> Failure {
+    Failure::refused(
+        "sensitive",
+        "the archive holds credentials; nothing was written, use --allow-credentials to write them in the clear",
+    )
+}
+
+fn publish(
+    file: Unpublished,
+    path: PathBuf,
+    size: u64,
+    output: &Output,
+) -> Result<(), Failure> {
+    file.publish()?;
+    let done = Done {
+        file: path.display().to_string(),
+        bytes: size,
+    };
+    output.result(&done, &done);
+    Ok(())
+}
+
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    if args.file.is_standard_input() {
+        return run_piped(args, output).await;
+    }
     let source = source::archive(&args.file)?;
     if let Look::Zip = look(&*source)? {
         return Err(Failure::refused(
@@ -63,21 +115,12 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let unlock = args.key.unlock(true)?;
     let archive = OpenArchive::open(source, &unlock)?;
     if archive.manifest.contents == Contents::Sensitive && !args.allow_credentials {
-        return Err(Failure::refused(
-            "sensitive",
-            "the archive holds credentials; nothing was written, use --allow-credentials to write them in the clear",
-        ));
+        return Err(sensitive());
     }
     let progress = Progress::default();
     let (out, job_progress) = (file.writer()?, progress.clone());
     let job = tokio::task::spawn_blocking(move || convert::unseal(&archive, out, &job_progress));
     let stopped = |_| Failure::failed("defect", "unsealing stopped; nothing was published");
     let size = output.watch(&progress, job).await.map_err(stopped)??;
-    file.publish()?;
-    let done = Done {
-        file: args.out.display().to_string(),
-        bytes: size,
-    };
-    output.result(&done, &done);
-    Ok(())
+    publish(file, args.out, size, output)
 }

@@ -45,6 +45,12 @@ impl Location {
         }
     }
 
+    /// Whether it is `-`, which means standard input where a command takes that.
+    #[must_use]
+    pub fn is_standard_input(&self) -> bool {
+        self.path() == Some(Path::new("-"))
+    }
+
     /// Opens what is there for reading. Blocks.
     ///
     /// # Errors
