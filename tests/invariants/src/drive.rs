@@ -3,6 +3,10 @@
 use coffer_core::{
     ByteRange, Digest,
     archive::{self, ArchiveError, Directory, Entry, EntryReader, Limits, Step},
+    foreign::{
+        self,
+        zip::{Item, Zip},
+    },
     manifest::{FILES_INDEX_PATH, FilesIndexError, MANIFEST_PATH, Manifest, ManifestError, files},
     rows::RowError,
     seal::{self, FileKey, ScrubChecker, SealError, Sealed, SealedStream, StreamEnd},
@@ -181,6 +185,47 @@ pub fn read_entry(
                 reader.feed(&bytes[..size])?;
             }
             Step::Output => assert!(out.len() > before, "no content, and none asked for"),
+            Step::Done => return Ok(out),
+        }
+    }
+}
+
+/// Reads the directory of somebody else's ZIP.
+///
+/// # Errors
+/// What the reader says.
+pub fn open_foreign(file: &[u8], limits: Limits, pieces: &Pieces) -> Result<Zip, ArchiveError> {
+    let mut opening = foreign::zip::Opening::new(file.len() as u64, limits)?;
+    let mut sizes = pieces.sizes();
+    while let Some(wanted) = opening.wants() {
+        let bytes = slice(file, wanted);
+        let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+        opening.feed(&bytes[..size])?;
+    }
+    opening.finish()
+}
+
+/// Reads one entry of somebody else's ZIP.
+///
+/// # Errors
+/// What the reader says.
+pub fn read_foreign(
+    file: &[u8],
+    item: &Item,
+    limits: Limits,
+    pieces: &Pieces,
+) -> Result<Vec<u8>, ArchiveError> {
+    let mut reader = foreign::zip::Reader::new(item, limits)?;
+    let mut sizes = pieces.sizes();
+    let mut out = Vec::new();
+    loop {
+        match reader.step(&mut out)? {
+            Step::Want(wanted) => {
+                let bytes = slice(file, wanted);
+                let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+                reader.feed(&bytes[..size])?;
+            }
+            Step::Output => {}
             Step::Done => return Ok(out),
         }
     }

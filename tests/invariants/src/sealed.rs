@@ -215,7 +215,9 @@ fn compare_with_sequence(
         }
     };
     assert!(sample.plain.starts_with(&out));
-    let all = ByteRange::new(0, sample.plain.len() as u64);
+    let prefix = slice(file, sealed.prefix_range());
+    let size = sealed.unsealer(&key(), prefix).unwrap().plain_len();
+    let all = ByteRange::new(0, size);
     let table = scrub(file, sealed, &Pieces::whole());
     let random = unseal(file, sealed, &key(), all);
     match end {
@@ -225,18 +227,24 @@ fn compare_with_sequence(
             assert_eq!(end.plain_len, out.len() as u64);
             assert_eq!(end.file_len, file.len() as u64);
             assert_eq!(&end.footer, sealed.footer());
+            let sender = sealed.sender_range().map(|range| {
+                sealed
+                    .sender(slice(file, sealed.prefix_range()), slice(file, range))
+                    .unwrap()
+            });
+            assert_eq!(end.sender, sender);
             assert_eq!(
                 table.map(|damaged| damaged.is_empty()),
                 Ok(end.unlike_table.is_empty())
             );
         }
         Err(error) => {
-            let first = random.err().or(table.err());
-            // A range beyond the content that a changed footer names is out of range; in sequence it is a damaged chunk.
-            match first {
-                Some(SealError::OutOfRange { .. }) => {}
-                first => assert_eq!(Some(error), first),
-            }
+            let sender = sealed
+                .sender_range()
+                .map(|range| sealed.sender(prefix, slice(file, range)));
+            let sender = sender.and_then(Result::err);
+            let first = random.err().or(sender).or(table.err());
+            assert_eq!(Some(error), first);
         }
     }
 }
