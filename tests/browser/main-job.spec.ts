@@ -75,6 +75,7 @@ test("backup, look inside, damage, restore; nothing secret leaves the page", asy
   await app.openNewestBackup();
   await app.unlock(password);
   await app.previewed();
+  await expect(page.getByTestId("sender")).toHaveText("this server");
   const shown = await app.tablesShown();
   for (const [table, rows] of Object.entries(shown)) expect(rows, table).toBe(before[table]?.rows.length);
   for (const table of leftOut) expect(shown, `${table} is left out`).not.toHaveProperty(table);
@@ -99,6 +100,7 @@ test("backup, look inside, damage, restore; nothing secret leaves the page", asy
   damage(server.database, server.uploads);
   expect(dump(server.database)).not.toEqual(before);
   await app.plan();
+  await expect(page.getByText("was sealed and signed by")).toBeVisible();
   await app.confirm(demo);
   const after = dump(server.database);
   expect(withPlaceholders(before), "the demo has credentials").not.toEqual(sorted(before));
