@@ -3,10 +3,11 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use super::{ArchiveError, Entry, EntryReader, Fault, Finding, Limits, Step};
+use super::{ArchiveError, Entry, EntryReader, Fault, Finding, Limits, Step, read_whole};
 use crate::{
     digest::{Digest, Hasher},
     manifest::EntryDigest,
+    range::ByteRange,
 };
 
 /// An [`EntryReader`] that at the end also compares SHA-256.
@@ -119,5 +120,24 @@ impl CheckedReader {
             self.expected.compare(hasher.finish())?;
         }
         Ok(step)
+    }
+
+    /// As [`EntryReader::read_all`].
+    ///
+    /// # Errors
+    /// As [`CheckedReader::step`], and what `read` gives.
+    pub fn read_all<E: From<ArchiveError>>(
+        mut self,
+        limit: &'static str,
+        allowed: u64,
+        mut read: impl FnMut(ByteRange) -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<u8>, E> {
+        let size = self.reader.size();
+        read_whole(size, limit, allowed, |wanted, out| {
+            if let Some(range) = wanted {
+                self.feed(&read(range)?)?;
+            }
+            Ok(self.step(out)?)
+        })
     }
 }

@@ -96,6 +96,11 @@ impl EntryReader {
         self.raw.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
+    /// Bytes of content, as the directory says.
+    pub(super) const fn size(&self) -> u64 {
+        self.content.entry().size
+    }
+
     /// Takes bytes that it wants, from their start.
     ///
     /// # Errors
@@ -190,7 +195,7 @@ impl EntryReader {
         allowed: u64,
         mut read: impl FnMut(ByteRange) -> Result<Vec<u8>, E>,
     ) -> Result<Vec<u8>, E> {
-        let size = self.content.entry().size;
+        let size = self.size();
         read_whole(size, limit, allowed, |wanted, out| {
             if let Some(range) = wanted {
                 self.feed(&read(range)?)?;

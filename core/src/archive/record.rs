@@ -18,6 +18,12 @@ use crate::range::ByteRange;
 const DESCRIPTOR_LEN: u64 = 24;
 /// 1 January 1980, the first day that the format can express: times stand in the files index.
 const DOS_DATE: u16 = 0x0021;
+/// Made on Unix, in the upper byte of "version made by": of names from DOS, Info-ZIP's unzip believes that they are in
+/// an old code page, whatever the flag for UTF-8 says.
+const MADE_ON_UNIX: u16 = 3 << 8;
+/// A file that its owner may write and everybody read, as Unix has it, in the upper half: without a mode, such a file
+/// could be read by nobody once it is unpacked. The real mode stands in the files index.
+const FILE_ATTRIBUTES: u32 = 0o100_644 << 16;
 
 /// How an entry's bytes are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +166,7 @@ impl Entry {
         let fields = u16::try_from(self.zip64_len()).unwrap_or(u16::MAX);
         let mut bytes = Bytes::default()
             .u32(CENTRAL_SIGNATURE)
-            .u16(self.version(wide))
+            .u16(MADE_ON_UNIX | self.version(wide))
             .u16(self.version(wide))
             .u16(self.flags())
             .u16(self.method.number())
@@ -174,7 +180,7 @@ impl Entry {
             .u16(0) // comment
             .u16(0) // disk
             .u16(0) // internal attributes
-            .u32(0) // external attributes
+            .u32(FILE_ATTRIBUTES)
             .u32(if wide_offset {
                 u32::MAX
             } else {

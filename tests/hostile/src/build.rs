@@ -88,7 +88,7 @@ impl Member {
         member.local.extra = crate::record::zip64(&[0, 0]);
         member.central.extra = crate::record::zip64(&[size, compressed]);
         member.local.needed = 45;
-        (member.central.made_by, member.central.needed) = (45, 45);
+        (member.central.made_by, member.central.needed) = (0x0300 + 45, 45);
         member
     }
 
@@ -116,7 +116,7 @@ impl Member {
             descriptor: None,
             central: Central {
                 signature: 0x0201_4b50,
-                made_by: 20,
+                made_by: 0x0300 + 20,
                 needed: 20,
                 flags: 0x0800,
                 method,
@@ -127,7 +127,7 @@ impl Member {
                 size,
                 disk: 0,
                 internal: 0,
-                external: 0,
+                external: 0o100_644 << 16,
                 offset: 0,
                 name: name.to_vec(),
                 extra: Vec::new(),

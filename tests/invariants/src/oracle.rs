@@ -173,14 +173,14 @@ pub fn central_header(entry: &Entry) -> Vec<u8> {
     let extra = u64::from(wide) * 16 + u64::from(far) * 8;
     let version = if extra > 0 { 45 } else { 20 };
     let mut record = common(
-        Record(b"PK\x01\x02".to_vec()).put(2, version),
+        Record(b"PK\x01\x02".to_vec()).put(2, 0x0300 + version),
         entry,
         extra > 0,
         sizes,
     )
     .put(2, if extra > 0 { extra + 4 } else { 0 })
-    .put(8, 0) // comment, disk, attributes, and half of the others
-    .put(2, 0)
+    .put(8, 0) // comment, disk, internal attributes, and the lower half of the external ones
+    .put(2, 0x81a4)
     .put(4, if far { MARK } else { entry.offset })
     .text(&entry.name);
     if extra > 0 {

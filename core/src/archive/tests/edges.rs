@@ -264,9 +264,9 @@ fn wide_records_have_every_byte_in_its_place() {
     .concat();
     assert_eq!(entry.local_header(), local);
     let central = [
-        b"PK\x01\x02\x2d\0\x2d\0".as_slice(),
+        b"PK\x01\x02\x2d\x03\x2d\0".as_slice(),
         common,
-        b"\x1c\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xffname\x01\0\x18\0",
+        b"\x1c\0\0\0\0\0\0\0\0\0\xa4\x81\xff\xff\xff\xffname\x01\0\x18\0",
         wide,
         b"\x03\0\0\0\x01\0\0\0",
     ]

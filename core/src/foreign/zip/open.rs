@@ -7,8 +7,8 @@ use crate::{
     archive::{
         ArchiveError, DirectoryFault, EndFault, Fault, Finding, Limits,
         raw::{
-            CENTRAL_FIXED, Central, END_LEN, End, LOCAL_SIGNATURE, MAX32, ZIP64_LOCATOR_LEN,
-            Zip64End, Zip64Locator,
+            CENTRAL_FIXED, Central, END_LEN, END_SIGNATURE, End, LOCAL_SIGNATURE, MAX32,
+            ZIP64_LOCATOR_LEN, Zip64End, Zip64Locator,
         },
     },
     range::ByteRange,
@@ -195,13 +195,14 @@ fn end(tail: &[u8], tail_at: u64, findings: &mut Vec<Finding>) -> Result<Place, 
                 && behind(end) > end.comment
         };
         let Some(end) = End::all(tail).find(known) else {
-            return Err(
-                if tail_at == 0 && !tail.starts_with(&LOCAL_SIGNATURE.to_le_bytes()) {
-                    ArchiveError::NotZip
-                } else {
-                    ArchiveError::NoEnd
-                },
-            );
+            let begins = [LOCAL_SIGNATURE, END_SIGNATURE]
+                .iter()
+                .any(|signature| tail.starts_with(&signature.to_le_bytes()));
+            return Err(if tail_at == 0 && !begins {
+                ArchiveError::NotZip
+            } else {
+                ArchiveError::NoEnd
+            });
         };
         return Err(ArchiveError::Unsafe(vec![whole(Fault::End(
             EndFault::Trailing {

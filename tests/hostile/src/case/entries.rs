@@ -131,7 +131,7 @@ fn central_headers() -> Vec<Case> {
         ),
         central!(
             "made by another system",
-            |header| header.made_by |= 0x0300,
+            |header| header.made_by &= 0xff,
             Fault::Header(Field::MadeBy)
         ),
         central!(
@@ -166,7 +166,7 @@ fn central_headers() -> Vec<Case> {
         ),
         attributes!(
             "the mode of a file",
-            0o100_644 << 16,
+            0o100_600 << 16,
             Fault::Header(Field::External)
         ),
         attributes!(
@@ -174,12 +174,17 @@ fn central_headers() -> Vec<Case> {
             0o104_755 << 16,
             Fault::Header(Field::External)
         ),
-        attributes!("a hidden file", 0x02, Fault::Header(Field::External)),
+        attributes!(
+            "a hidden file",
+            (0o100_644 << 16) | 0x02,
+            Fault::Header(Field::External)
+        ),
         attributes!(
             "a symbolic link",
             0o120_777 << 16,
             Fault::Special(Special::Link)
         ),
+        attributes!("no attributes", 0, Fault::Header(Field::External)),
         attributes!("a reparse point", 0x400, Fault::Special(Special::Link)),
         attributes!(
             "a block device",
@@ -246,7 +251,7 @@ impl Versions for record::Local {
 
 impl Versions for record::Central {
     fn set(&mut self, version: u16) {
-        (self.made_by, self.needed) = (version, version);
+        (self.made_by, self.needed) = (0x0300 + version, version);
     }
 }
 
@@ -302,7 +307,7 @@ fn extra_fields() -> Vec<Case> {
                 header.extra =
                     record::zip64(&[u64::from(header.size), u64::from(header.compressed)]);
                 (header.size, header.compressed) = (u32::MAX, u32::MAX);
-                (header.made_by, header.needed) = (45, 45);
+                (header.made_by, header.needed) = (0x0300 + 45, 45);
             },
             Fault::Zip64Field {
                 expected: 0,

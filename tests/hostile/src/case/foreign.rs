@@ -92,6 +92,7 @@ const FINE: &[&str] = &[
     "the mode of a file",
     "a file to be run as its owner",
     "a hidden file",
+    "no attributes",
     "a timestamp field",
     "two unknown fields",
     "a ZIP64 field without need",

@@ -660,7 +660,7 @@ fn places() -> Vec<Case> {
                         |central| {
                             central.extra = record::zip64(&[u64::MAX, u64::MAX]);
                             (central.size, central.compressed) = (u32::MAX, u32::MAX);
-                            (central.made_by, central.needed) = (45, 45);
+                            (central.made_by, central.needed) = (0x0300 + 45, 45);
                         },
                     );
                 })
