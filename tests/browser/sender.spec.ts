@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { environment } from "./support/environment";
+import { keysOf } from "./support/keys";
 import { expect, test } from "./support/test";
 
 const password = "Unterschrift unter dem Siegel";
@@ -51,6 +52,27 @@ test("the page says who sealed an archive, and warns before a restore where nobo
   await expect(page.getByText("signed by")).toHaveCount(0);
 });
 
+/** What somebody does who can open an archive: another first chunk, which authenticates. */
+const forgery = `
+import sys
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+source, out, payload_key = sys.argv[1], sys.argv[2], bytes.fromhex(sys.argv[3])
+file = bytearray(open(source, "rb").read())
+start = int.from_bytes(file[10:12], "big") * 4096
+length = min(int.from_bytes(file[-64:-56], "big") - 56, 16400)
+info = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\\0" + bytes(file[start : start + 24]) + b"coffer/v1"
+derived = HKDFExpand(SHA512(), 76, info).derive(payload_key + bytes(32))
+assert derived[44:] == file[start + 24 : start + 56]
+cipher, nonce, chunk = AESGCM(derived[:32]), derived[32:44], slice(start + 56, start + 56 + length)
+plain = bytearray(cipher.decrypt(nonce, bytes(file[chunk]), None))
+plain[100] ^= 1
+file[chunk] = cipher.encrypt(nonce, bytes(plain), None)
+open(out, "wb").write(file)
+`;
+
 test("an archive that its sender did not sign like this is not opened", async ({ app }, info) => {
   const at = (name: string) => info.outputPath(name);
   coffer("sender", "new", "--out", at("sender.key"));
@@ -66,6 +88,13 @@ test("an archive that its sender did not sign like this is not opened", async ({
   writeFileSync(at("forged.coffer"), forged);
   await app.pick(at("forged.coffer"));
   expect(await app.problem()).toContain("not what its sender signed");
+
+  const payloadKey = keysOf(at("good.coffer"), password).payload_key ?? Buffer.alloc(0);
+  execFileSync(environment.python, ["-c", forgery, at("good.coffer"), at("rewritten.coffer"), payloadKey.toString("hex")]);
+  await app.page.reload();
+  await app.pick(at("rewritten.coffer"));
+  await app.unlock(password);
+  expect(await app.problem()).toContain("A part of this archive is not what its sender signed");
 
   const nobody = Buffer.from(good);
   nobody.fill(0, block, block + 32);
