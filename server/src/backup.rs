@@ -28,7 +28,7 @@ mod pack;
 mod sink;
 
 use pack::{Packer, Plan};
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Sink, begin_sealed};
 
 /// Parts that may wait between the engine and the packing thread.
 const QUEUE: usize = 2;

@@ -22,6 +22,8 @@ pub enum Phase {
     Files,
     /// Taking credentials out.
     Redacting,
+    /// Sealing or unsealing, and checking.
+    Copying,
     /// Writing the last bytes.
     Finishing,
     /// Checking stored bytes.

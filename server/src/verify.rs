@@ -40,15 +40,23 @@ pub fn verify(
     unlock: &Unlock,
     progress: &Progress,
 ) -> Result<VerifyReport, ReadError> {
-    if let Look::Sealed(sealed) = look(&**source)? {
-        // With the key, authentication finds everything that the scrub table would; only the table itself and
-        // the footer's digest of it remain to be checked.
+    scrub_table(&**source)?;
+    verify_open(&OpenArchive::open(source.clone(), unlock)?, progress)
+}
+
+/// Compares the scrub table of a sealed archive with the footer. With the key, authentication finds everything that the
+/// table would; only the table itself remains to be checked.
+///
+/// # Errors
+/// [`ReadError::Seal`] if it is damaged, and as [`look`].
+pub fn scrub_table(source: &dyn ReadAt) -> Result<(), ReadError> {
+    if let Look::Sealed(sealed) = look(source)? {
         let range = sealed.scrub_range();
         let mut table = vec![0; usize::try_from(range.len).unwrap_or(0)];
         source.read_exact_at(range.offset, &mut table)?;
         ScrubChecker::new(&table, sealed.footer().scrub_root)?;
     }
-    verify_open(&OpenArchive::open(source.clone(), unlock)?, progress)
+    Ok(())
 }
 
 /// Checks every byte of an archive that is open.

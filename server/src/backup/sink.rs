@@ -8,6 +8,47 @@ use rand_core::{TryRng, UnwrapErr};
 
 use super::{BackupError, SealTo};
 
+/// A sealed archive that begins.
+pub(crate) struct Beginning {
+    /// What seals its content.
+    pub(crate) sealer: Sealer,
+    /// Its fresh file key.
+    pub(crate) file_key: FileKey,
+    /// Its first bytes: the header, and the start of the payload.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Begins a sealed archive under a fresh file key.
+pub(crate) fn begin_sealed(to: &SealTo) -> Result<Beginning, BackupError> {
+    let mut random = zeroize::Zeroizing::new([0; 32]);
+    SysRng
+        .try_fill_bytes(&mut *random)
+        .map_err(BackupError::Random)?;
+    let file_key = FileKey::new(*random);
+    // The system gave randomness a moment ago; if it stops doing so there is no way on.
+    let mut rng = UnwrapErr(SysRng);
+    let password = to.password.iter().map(|(password, cost)| Access::Password {
+        password,
+        cost: *cost,
+    });
+    let access: Vec<Access<'_>> = password
+        .chain(to.locked.iter().map(Access::LockedKey))
+        .chain(to.recipients.iter().map(Access::Recipient))
+        .collect();
+    // Carrying a locked key along opens nothing by itself.
+    if to.password.is_none() && to.recipients.is_empty() {
+        return Err(BackupError::SealedToNobody);
+    }
+    let header = seal_header(&file_key, &access, &mut rng)?;
+    let mut buffer = Vec::new();
+    let sealer = Sealer::new(&file_key, &header, &mut rng, &mut buffer)?;
+    Ok(Beginning {
+        sealer,
+        file_key,
+        bytes: buffer,
+    })
+}
+
 /// Takes the archive's bytes, seals them if asked to, and writes them.
 pub(crate) struct Sink<W> {
     out: W,
@@ -31,33 +72,16 @@ impl<W: Write> Sink<W> {
 
     /// A sink that seals under a fresh file key, which is returned with it.
     pub(crate) fn sealed(out: W, to: &SealTo) -> Result<(Self, FileKey), BackupError> {
-        let mut random = zeroize::Zeroizing::new([0; 32]);
-        SysRng
-            .try_fill_bytes(&mut *random)
-            .map_err(BackupError::Random)?;
-        let file_key = FileKey::new(*random);
-        // The system gave randomness a moment ago; if it stops doing so there is no way on.
-        let mut rng = UnwrapErr(SysRng);
-        let password = to.password.iter().map(|(password, cost)| Access::Password {
-            password,
-            cost: *cost,
-        });
-        let access: Vec<Access<'_>> = password
-            .chain(to.locked.iter().map(Access::LockedKey))
-            .chain(to.recipients.iter().map(Access::Recipient))
-            .collect();
-        // Carrying a locked key along opens nothing by itself.
-        if to.password.is_none() && to.recipients.is_empty() {
-            return Err(BackupError::SealedToNobody);
-        }
-        let header = seal_header(&file_key, &access, &mut rng)?;
-        let mut buffer = Vec::new();
-        let sealer = Sealer::new(&file_key, &header, &mut rng, &mut buffer)?;
+        let Beginning {
+            sealer,
+            file_key,
+            bytes,
+        } = begin_sealed(to)?;
         let mut sink = Self {
             out,
             sealer: Some(sealer),
             sender: to.sender.clone(),
-            buffer,
+            buffer: bytes,
             written: 0,
         };
         sink.flush_buffer()?;

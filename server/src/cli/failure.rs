@@ -122,6 +122,7 @@ impl From<ConvertError> for Failure {
         match error {
             ConvertError::Read(error) => error.into(),
             ConvertError::Write(error) => error.into(),
+            ConvertError::Stored { .. } => Self::failed("stored_otherwise", error),
         }
     }
 }

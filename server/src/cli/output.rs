@@ -118,7 +118,7 @@ fn show(bar: &ProgressBar, now: ProgressSnapshot, shown: &mut Phase) {
     } else {
         String::new()
     };
-    let counts_rows = matches!(now.phase, Phase::Rows | Phase::Loading | Phase::Verifying);
+    let counts_rows = matches!(now.phase, Phase::Rows | Phase::Loading | Phase::Verifying | Phase::Copying);
     bar.set_message(format!(
         "{}{}",
         phase_name(now.phase),
@@ -133,6 +133,7 @@ const fn phase_name(phase: Phase) -> &'static str {
         Phase::Reading => "reading the database's shape",
         Phase::Rows => "archiving rows",
         Phase::Files => "files",
+        Phase::Copying => "copying and checking",
         Phase::Redacting => "taking credentials out",
         Phase::Finishing => "finishing",
         Phase::Verifying => "checking the archive",

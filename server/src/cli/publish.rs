@@ -53,6 +53,13 @@ impl Unpublished {
         Ok(io::BufWriter::with_capacity(1 << 20, file))
     }
 
+    /// The file itself, to write and to read back.
+    pub(super) fn file(&self) -> Result<File, Failure> {
+        self.file
+            .reopen()
+            .map_err(|error| Failure::file("write", &self.path, &error))
+    }
+
     /// Where the bytes are before they are published.
     pub(super) fn temporary_path(&self) -> &Path {
         self.file.path()

@@ -1,6 +1,6 @@
 //! `coffer seal`
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf};
 
 use serde::Serialize;
 
@@ -8,8 +8,7 @@ use super::{Failure, Output, output::bytes, publish::Unpublished, secret::SealAr
 use crate::{
     convert,
     progress::Progress,
-    read::{FileSource, Look, ReadAt, Unlock, look},
-    verify,
+    read::{Look, look},
 };
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +25,10 @@ pub(super) struct Args {
     #[arg(long)]
     overwrite: bool,
 
+    /// Do not check the content, which was checked already; what is stored is still compared with it.
+    #[arg(long)]
+    unchecked: bool,
+
     #[command(flatten)]
     to: SealArgs,
 }
@@ -34,6 +37,7 @@ pub(super) struct Args {
 struct Done {
     file: String,
     bytes: u64,
+    /// Whether the content was checked. What is stored was compared with it in any case.
     verified: bool,
 }
 
@@ -41,8 +45,13 @@ impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} written and verified, {}",
+            "{} written and {}, {}",
             self.file,
+            if self.verified {
+                "verified"
+            } else {
+                "compared, its content unchecked"
+            },
             bytes(self.bytes)
         )
     }
@@ -59,19 +68,14 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let file = Unpublished::create(&args.out, args.overwrite)?;
     let to = args.to.seal_to()?;
     let progress = Progress::default();
-    let (out, temporary, job_progress) = (
-        file.writer()?,
-        file.temporary_path().to_owned(),
-        progress.clone(),
-    );
-    let job = tokio::task::spawn_blocking(move || -> Result<u64, Failure> {
-        let (size, key) = convert::seal(&source, out, &to, &job_progress)?;
-        let stored: Arc<dyn ReadAt> = Arc::new(
-            FileSource::open(&temporary)
-                .map_err(|error| Failure::file("read back", &temporary, &error))?,
-        );
-        verify::verify(&stored, &Unlock::FileKey(key), &job_progress)?;
-        Ok(size)
+    let content = if args.unchecked {
+        convert::Content::Trust
+    } else {
+        convert::Content::Check
+    };
+    let (out, job_progress) = (file.file()?, progress.clone());
+    let job = tokio::task::spawn_blocking(move || {
+        convert::seal(&source, &out, &to, content, &job_progress)
     });
     let stopped = |_| Failure::failed("defect", "sealing stopped; nothing was published");
     let size = output.watch(&progress, job).await.map_err(stopped)??;
@@ -79,7 +83,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let done = Done {
         file: args.out.display().to_string(),
         bytes: size,
-        verified: true,
+        verified: content == convert::Content::Check,
     };
     output.result(&done, &done);
     Ok(())

@@ -85,12 +85,7 @@ fn sensitive() -> Failure {
     )
 }
 
-fn publish(
-    file: Unpublished,
-    path: PathBuf,
-    size: u64,
-    output: &Output,
-) -> Result<(), Failure> {
+fn publish(file: Unpublished, path: PathBuf, size: u64, output: &Output) -> Result<(), Failure> {
     file.publish()?;
     let done = Done {
         file: path.display().to_string(),
@@ -118,8 +113,8 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return Err(sensitive());
     }
     let progress = Progress::default();
-    let (out, job_progress) = (file.writer()?, progress.clone());
-    let job = tokio::task::spawn_blocking(move || convert::unseal(&archive, out, &job_progress));
+    let (out, job_progress) = (file.file()?, progress.clone());
+    let job = tokio::task::spawn_blocking(move || convert::unseal(&archive, &out, &job_progress));
     let stopped = |_| Failure::failed("defect", "unsealing stopped; nothing was published");
     let size = output.watch(&progress, job).await.map_err(stopped)??;
     publish(file, args.out, size, output)

@@ -17,7 +17,14 @@ impl FileSource {
     /// # Errors
     /// What the system says; [`io::ErrorKind::IsADirectory`] for a folder.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        Self::of(File::open(path)?)
+    }
+
+    /// A file that is open for reading, with the size that it has now.
+    ///
+    /// # Errors
+    /// As [`FileSource::open`].
+    pub fn of(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
