@@ -125,6 +125,9 @@ impl From<SealError> for Failure {
             SealError::ChunkDamaged { chunk, offset } => {
                 failure.number("chunk", chunk).number("offset", offset)
             }
+            SealError::NotWhatWasSigned { block, offset } => {
+                failure.number("block", block).number("offset", offset)
+            }
             SealError::UnsupportedVersion { version } => {
                 failure.number("version", u64::from(version))
             }

@@ -58,10 +58,16 @@ interface ErrorOf<C extends string> {
 
 /** Discriminated by `code`; some carry the figures that explain them. */
 export type CofferError =
-  | ErrorOf<Exclude<Code, "chunk_damaged" | "digest_mismatch">>
+  | ErrorOf<Exclude<Code, "chunk_damaged" | "digest_mismatch" | "not_what_was_signed">>
   | (ErrorOf<"chunk_damaged"> & {
       /** The first damaged chunk, from 0, of 16 KiB each. */
       readonly chunk: number;
+      /** Its place in the file. */
+      readonly offset: number;
+    })
+  | (ErrorOf<"not_what_was_signed"> & {
+      /** The first block of the payload that differs, from 0, of 1 MiB each. */
+      readonly block: number;
       /** Its place in the file. */
       readonly offset: number;
     })
