@@ -30,7 +30,17 @@ main(async () => {
   const selected = chosen(programs, wanted.includes("all") ? [] : wanted);
   await buildWeb();
   await buildServer();
-  const env = await tools("COFFER_BIN", "COFFER_WEB", "COFFER_CHROMIUM", "COFFER_POSTGRES_BIN", "COFFER_ZABBIX", "COFFER_PYTHON");
+  const env = await tools(
+    "COFFER_BIN",
+    "COFFER_WEB",
+    "COFFER_CHROMIUM",
+    "COFFER_POSTGRES_BIN",
+    "COFFER_ZABBIX",
+    "COFFER_PYTHON",
+    "COFFER_UNZIP",
+    "COFFER_7Z",
+    "COFFER_BSDTAR",
+  );
   const steps = Object.fromEntries(
     Object.entries(selected).map(([name, path]) => [name, () => run(process.execPath, [path], { env, timeout: 6 * 3_600_000 })]),
   );

@@ -1,4 +1,5 @@
 // The environment that tests, soaks and benches find their tools in.
+import { archiver } from "../setup/archivers.mjs";
 import { chromium } from "../setup/chromium.mjs";
 import { postgres } from "../setup/postgres.mjs";
 import { proj } from "../setup/proj.mjs";
@@ -21,6 +22,12 @@ const finders = {
   COFFER_PROJ: proj,
   /** A Python with `cryptography` and `argon2-cffi`. */
   COFFER_PYTHON: python,
+  /** Info-ZIP's unzip. */
+  COFFER_UNZIP: () => archiver("unzip"),
+  /** 7-Zip. */
+  COFFER_7Z: () => archiver("sevenZip"),
+  /** libarchive's tar. */
+  COFFER_BSDTAR: () => archiver("bsdtar"),
 };
 
 /**

@@ -13,6 +13,7 @@ mod failure;
 mod inspect;
 mod key;
 mod key_file;
+mod ordinary;
 mod output;
 mod publish;
 mod recover;

@@ -4,9 +4,10 @@ use std::{io, sync::Arc};
 
 use coffer_core::{
     ByteRange, Digest,
-    archive::{self, ArchiveError, Directory, EntryReader, Limits, Step},
+    archive::{self, ArchiveError, CheckedReader, Directory, EntryReader, Limits, Step},
     manifest::{
-        self, FILES_INDEX_PATH, FileEntry, FilesIndexError, MANIFEST_PATH, Manifest, ManifestError,
+        self, EntryDigest, FILES_INDEX_PATH, FileEntry, FilesIndexError, MANIFEST_PATH, Manifest,
+        ManifestError,
     },
     plan::Origin,
     rows::RowError,
@@ -256,7 +257,7 @@ pub(crate) fn file_key(locks: &Locks, unlock: &Unlock) -> Result<(FileKey, bool)
 
 /// An open archive: its directory and manifest are read and checked.
 pub struct OpenArchive {
-    plain: Plain,
+    plain: Arc<Plain>,
     limits: Limits,
     /// The entries.
     pub directory: Directory,
@@ -272,10 +273,14 @@ impl OpenArchive {
     /// # Errors
     /// [`ReadError`].
     pub fn open(source: Arc<dyn ReadAt>, unlock: &Unlock) -> Result<Self, ReadError> {
-        Self::from_plain(Plain::open(source, unlock)?)
+        Self::of(Arc::new(Plain::open(source, unlock)?))
     }
 
-    fn from_plain(plain: Plain) -> Result<Self, ReadError> {
+    /// Reads the directory and the manifest of content that is unlocked.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn of(plain: Arc<Plain>) -> Result<Self, ReadError> {
         let limits = Limits::default();
         let mut opening = archive::Opening::new(plain.size(), limits)?;
         while let Some(range) = opening.wants() {
@@ -299,13 +304,13 @@ impl OpenArchive {
 
     /// Whether the archive is sealed.
     #[must_use]
-    pub const fn is_sealed(&self) -> bool {
+    pub fn is_sealed(&self) -> bool {
         self.plain.is_sealed()
     }
 
     /// The archive's bytes, decrypted.
     #[must_use]
-    pub const fn plain(&self) -> &Plain {
+    pub fn plain(&self) -> &Plain {
         &self.plain
     }
 
@@ -317,14 +322,11 @@ impl OpenArchive {
         let Some(expected) = &self.manifest.files_index else {
             return Ok(Vec::new());
         };
-        let text = self.read_whole(
-            FILES_INDEX_PATH,
+        let text = self.checked(FILES_INDEX_PATH, expected)?.read_all(
             "bytes of the files index",
             self.limits.index_bytes,
+            |range| self.plain.read(range),
         )?;
-        if Digest::of(&text) != expected.sha256 {
-            return Err(digest_fault(FILES_INDEX_PATH));
-        }
         Ok(manifest::files::parse(&text)?)
     }
 
@@ -334,24 +336,20 @@ impl OpenArchive {
     /// [`ReadError`].
     pub fn part(&self, table: &manifest::TableData, index: usize) -> Result<Vec<u8>, ReadError> {
         let path = table.part_path(index);
-        let text = self.read_whole(&path, "bytes of one part", self.limits.part_bytes)?;
-        match table.parts.get(index) {
-            Some(part) if part.sha256 == Digest::of(&text) => Ok(text),
-            _ => Err(digest_fault(&path)),
-        }
-    }
-
-    fn read_whole(
-        &self,
-        name: &str,
-        limit: &'static str,
-        allowed: u64,
-    ) -> Result<Vec<u8>, ReadError> {
-        EntryReader::new(self.directory.entry(name)?, self.limits).read_all(
-            limit,
-            allowed,
+        let part = table
+            .parts
+            .get(index)
+            .ok_or_else(|| ArchiveError::NoEntry(path.clone()))?;
+        self.checked(&path, &part.digest())?.read_all(
+            "bytes of one part",
+            self.limits.part_bytes,
             |range| self.plain.read(range),
         )
+    }
+
+    fn checked(&self, name: &str, expected: &EntryDigest) -> Result<CheckedReader, ReadError> {
+        let entry = self.directory.entry(name)?;
+        Ok(CheckedReader::new(entry, expected, self.limits)?)
     }
 
     /// Streams a file's content into `sink` and compares it with the index's digest at the end.
@@ -363,31 +361,17 @@ impl OpenArchive {
         file: &FileEntry,
         mut sink: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), ReadError> {
-        let mut reader = EntryReader::new(self.directory.entry(&file.entry)?, self.limits);
-        let mut hasher = coffer_core::digest::Hasher::new();
+        let mut reader = self.checked(&file.entry, &file.digest())?;
         let mut out = Vec::new();
         loop {
             match reader.step(&mut out)? {
                 Step::Want(range) => reader.feed(&self.plain.read(range)?)?,
                 Step::Output => {
-                    hasher.update(&out);
                     sink(&out)?;
                     out.clear();
                 }
-                Step::Done => break,
+                Step::Done => return Ok(()),
             }
         }
-        if hasher.finish() == file.sha256 {
-            Ok(())
-        } else {
-            Err(digest_fault(&file.entry))
-        }
     }
-}
-
-fn digest_fault(entry: &str) -> ReadError {
-    ReadError::Archive(ArchiveError::Entry(archive::Finding {
-        entry: entry.to_owned(),
-        fault: archive::Fault::Digest,
-    }))
 }

@@ -1,7 +1,8 @@
 //! Why a command failed, as an exit code, a name for programs and a sentence for people.
 
-use coffer_core::{redact, seal::SealError};
+use coffer_core::{redact, seal::SealError, verify::VerifyError};
 
+use super::ordinary::findings;
 use crate::{
     backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
     piped::PipedError, read::ReadError, recover::RecoverError, redact::RedactError, restore::RestoreError,
@@ -90,7 +91,18 @@ impl From<ReadError> for Failure {
             ) => KEY,
             _ => DAMAGED,
         };
-        Self::new(exit, error.code(), &error)
+        let failure = Self::new(exit, error.code(), &error);
+        let findings = match &error {
+            ReadError::Archive(error) | ReadError::Content(VerifyError::Archive(error)) => {
+                findings(error)
+            }
+            _ => Vec::new(),
+        };
+        if findings.is_empty() {
+            failure
+        } else {
+            failure.with_details("findings", &findings)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `coffer inspect`
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use coffer_core::{
     manifest::{Contents, LeftOut, Manifest},
@@ -10,14 +10,14 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::{
-    Failure, Output,
+    Failure, Output, ordinary,
     output::{bytes, count, safe},
     secret::OpenArgs,
     signing::TrustArgs,
     source,
 };
 use crate::{
-    read::{Look, OpenArchive, ReadError, look},
+    read::{Look, OpenArchive, Plain, ReadError, look},
     signed::{self, SenderName},
 };
 
@@ -318,7 +318,9 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return Ok(());
     }
     let unlock = args.key.unlock(matches!(look, Look::Sealed(_)))?;
-    let archive = OpenArchive::open(source, &unlock)?;
+    let plain = Arc::new(Plain::open(source, &unlock)?);
+    let archive = OpenArchive::of(plain.clone())
+        .map_err(|error| ordinary::explain(error, &plain, *output))?;
     let sender = archive.plain().sender();
     senders.accept(sender).map_err(ReadError::from)?;
     let inspected = Inspected {

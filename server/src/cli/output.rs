@@ -13,6 +13,9 @@ use serde::Serialize;
 use super::Failure;
 use crate::progress::{Phase, Progress, ProgressSnapshot};
 
+/// Findings that are listed for people.
+const SHOWN_FINDINGS: usize = 20;
+
 /// Where a command's words go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
@@ -59,7 +62,15 @@ impl Output {
             }
             let _ = writeln!(io::stdout().lock(), "{error:#}");
         } else {
-            let _ = writeln!(io::stderr().lock(), "coffer: {}", failure.message);
+            let mut out = io::stderr().lock();
+            let _ = writeln!(out, "coffer: {}", failure.message);
+            let findings = findings(failure);
+            for finding in findings.iter().take(SHOWN_FINDINGS) {
+                let _ = writeln!(out, "  {finding}");
+            }
+            if let more @ 1.. = findings.len().saturating_sub(SHOWN_FINDINGS) {
+                let _ = writeln!(out, "  and {more} more; --json lists all");
+            }
         }
         ExitCode::from(failure.exit)
     }
@@ -91,6 +102,20 @@ impl Output {
         }
         result
     }
+}
+
+/// The findings of a failure whose message has no room for all of them.
+fn findings(failure: &Failure) -> Vec<&str> {
+    const IN_MESSAGE: usize = 3;
+    failure
+        .details
+        .get("findings")
+        .and_then(|findings| findings.as_array())
+        .filter(|findings| findings.len() > IN_MESSAGE)
+        .into_iter()
+        .flatten()
+        .filter_map(|finding| finding.get("message")?.as_str())
+        .collect()
 }
 
 fn show(bar: &ProgressBar, now: ProgressSnapshot, shown: &mut Phase) {
