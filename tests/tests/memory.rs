@@ -1,4 +1,5 @@
-//! Peak memory of `coffer backup` and `coffer restore` on databases of 1 GiB, measured by the operating system.
+//! Peak memory of `coffer backup` and `coffer restore` on databases of 1 GiB, and of `coffer unseal`, `seal` and
+//! `redact` on their archives, measured by the operating system.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -50,6 +51,47 @@ fn round_trip(what: &str, archive: &Path, environment: &[(&str, &str)]) {
     .ok();
     check(&format!("{what} restore"), &restored);
     assert_eq!(restored.json()["rows"], taken.json()["archive"]["rows"]);
+    let plain = format!("{archive}.zip");
+    let unsealed = coffer(
+        ["unseal", archive, "--json", "--out", &plain]
+            .iter()
+            .chain(&password),
+        &environment,
+    )
+    .ok();
+    check(&format!("{what} unseal"), &unsealed);
+    let sealed = coffer(
+        ["seal", &plain, "--json", "--out", archive, "--overwrite"]
+            .iter()
+            .chain(&password),
+        &environment,
+    )
+    .ok();
+    check(&format!("{what} seal"), &sealed);
+    let preset = format!("{archive}.toml");
+    let rule = r#"{ table = "large", column = "body", placeholder = "a placeholder" }"#;
+    std::fs::write(&preset, format!("app = \"large\"\ncredential = [{rule}]\n")).unwrap();
+    let redacted = coffer(
+        [
+            "redact",
+            archive,
+            "--json",
+            "--preset",
+            &preset,
+            "--out",
+            &plain,
+            "--overwrite",
+        ]
+        .iter()
+        .chain(&password),
+        &environment,
+    )
+    .ok();
+    check(&format!("{what} redact"), &redacted);
+    assert_eq!(
+        redacted.json()["archive"]["rows"],
+        taken.json()["archive"]["rows"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
