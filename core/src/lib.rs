@@ -24,6 +24,8 @@ extern crate std;
 
 pub mod archive;
 pub mod bundle;
+#[cfg(test)]
+mod bytewise;
 pub mod digest;
 #[cfg(test)]
 mod fixture;
