@@ -18,7 +18,8 @@ use crate::{
     catalog::{Catalog, CatalogError},
     clock,
     demo::DemoError,
-    jobs::{Jobs, remove_unfinished},
+    jobs::{Jobs, remove_unfinished, source_config},
+    recover,
     sender_key::{self, SenderKeyError},
     store::{Archives, StoreError, Uploads, make_private_folder},
 };
@@ -165,6 +166,7 @@ impl Server {
         let archives = Archives::open(&options.data.join("archives"))?;
         let uploads = Uploads::open(&options.data.join("uploads"), options.upload_quota)?;
         clean(&catalog, &archives).await?;
+        recover_sources(&catalog).await?;
         if options.demo {
             super::demo::register(&options.data, &catalog).await?;
         }
@@ -320,6 +322,31 @@ async fn clean(catalog: &Catalog, archives: &Archives) -> Result<(), ServeError>
                 archive = name,
                 "the store holds an archive that the catalog does not know; it is left alone"
             );
+        }
+    }
+    Ok(())
+}
+
+/// Ends the restores that an earlier process was interrupted in. A database that can't be reached now doesn't keep the
+/// server from starting: the next restore of that source tries again, and no backup of it is taken before.
+async fn recover_sources(catalog: &Catalog) -> Result<(), ServeError> {
+    for source in catalog.sources().await? {
+        let Ok(config) = source_config(&source) else {
+            // Whoever uses the source next is told what is wrong with it.
+            continue;
+        };
+        match recover::run(&config.url, &config.file_sets).await {
+            Ok(report) if report.is_empty() => {}
+            Ok(report) => tracing::warn!(
+                source = source.name,
+                finished = report.finished.len(),
+                undone = report.undone.len(),
+                abandoned = report.abandoned,
+                "ended restores that were interrupted"
+            ),
+            Err(error) => {
+                tracing::error!(source = source.name, %error, "could not end an interrupted restore");
+            }
         }
     }
     Ok(())
