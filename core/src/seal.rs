@@ -33,6 +33,8 @@ mod slice;
 mod stream;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests_edges;
 mod text;
 mod write;
 
