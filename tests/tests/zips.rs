@@ -133,6 +133,7 @@ fn sample(name: &str) -> PathBuf {
 /// What the crate `zip` reads: names, without the slash of folders, and content. `None` if it does not open the file.
 fn oracle(file: &[u8]) -> Option<BTreeMap<String, Result<Vec<u8>, String>>> {
     let mut zip = ZipArchive::new(Cursor::new(file)).ok()?;
+    let count = zip.len();
     let read = |index| {
         let mut entry = match zip.by_index(index) {
             Ok(entry) => entry,
@@ -147,7 +148,7 @@ fn oracle(file: &[u8]) -> Option<BTreeMap<String, Result<Vec<u8>, String>>> {
             result.map(|_| content).map_err(|error| error.to_string()),
         )
     };
-    Some((0..zip.len()).map(read).collect())
+    Some((0..count).map(read).collect())
 }
 
 /// Whatever both readers accept, they must agree on.
