@@ -217,7 +217,7 @@ fn what_the_crate_zip_writes_is_read() {
             written.insert(name, content.clone());
         }
     }
-    zip.set_comment("a comment");
+    zip.set_comment("a comment").unwrap();
     let file = zip.finish().unwrap().into_inner();
     let ours = judge::foreign(&file, Limits::default()).unwrap();
     assert_eq!(ours.damaged, vec![]);
