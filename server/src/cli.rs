@@ -11,6 +11,7 @@ mod backup;
 mod extract;
 mod failure;
 mod inspect;
+mod interrupt;
 mod key;
 mod key_file;
 mod ordinary;
@@ -103,6 +104,10 @@ pub fn main() -> ExitCode {
         }
     };
     let result = runtime.block_on(async {
+        // The server stops in its own way.
+        if !matches!(cli.command, Command::Serve(_)) {
+            interrupt::listen().map_err(|error| Failure::failed("runtime", error))?;
+        }
         match cli.command {
             Command::Backup(args) => backup::run(args, &output).await,
             Command::Inspect(args) => inspect::run(args, &output).await,

@@ -10,7 +10,7 @@ use std::{
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::Failure;
+use super::{Failure, interrupt};
 use crate::progress::{Phase, Progress, ProgressSnapshot};
 
 /// Findings that are listed for people.
@@ -75,11 +75,13 @@ impl Output {
         ExitCode::from(failure.exit)
     }
 
-    /// Runs a long job: shows its progress on a terminal, and asks it to stop at the first Ctrl-C.
+    /// Runs a long job: shows its progress on a terminal, and lets a signal ask it to stop.
     pub(super) async fn watch<T>(self, progress: &Progress, job: impl Future<Output = T>) -> T {
         let bar = (!self.json && io::stderr().is_terminal()).then(ProgressBar::new_spinner);
         let mut ticks = tokio::time::interval(Duration::from_millis(100));
         let mut phase = Phase::Waiting;
+        let mut stopping = false;
+        let _watched = interrupt::Watched::new(progress);
         let mut job = std::pin::pin!(job);
         let result = loop {
             tokio::select! {
@@ -88,11 +90,9 @@ impl Output {
                     if let Some(bar) = &bar {
                         show(bar, progress.snapshot(), &mut phase);
                     }
-                }
-                signal = tokio::signal::ctrl_c() => {
-                    if signal.is_ok() {
+                    if progress.cancelled() && !stopping {
+                        stopping = true;
                         self.note("stopping …");
-                        progress.cancel();
                     }
                 }
             }

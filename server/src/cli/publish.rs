@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use super::Failure;
+use super::{Failure, interrupt};
 
 /// A file that is being written under a temporary name in its final folder. Dropping it removes it.
 pub(super) struct Unpublished {
@@ -33,9 +33,12 @@ impl Unpublished {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let file = tempfile::Builder::new()
-            .prefix(".coffer-unfinished-")
-            .tempfile_in(folder)
+        let make = || {
+            tempfile::Builder::new()
+                .prefix(".coffer-unfinished-")
+                .tempfile_in(folder)
+        };
+        let file = interrupt::temporary(make)
             .map_err(|error| Failure::file("write in", folder, &error))?;
         Ok(Self {
             file,
@@ -74,6 +77,7 @@ impl Unpublished {
         } = self;
         let failed = |error: &io::Error| Failure::file("write", &path, error);
         file.as_file().sync_all().map_err(|error| failed(&error))?;
+        interrupt::publishing();
         if overwrite {
             file.persist(&path).map_err(|error| failed(&error.error))?;
         } else {
