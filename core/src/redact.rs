@@ -5,6 +5,7 @@
 //! written anew with placeholders. What was not ruled stays: free text and files can hold anything.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeSet, VecDeque},
     string::String,
     vec,
@@ -201,8 +202,8 @@ impl Rewritten {
 }
 
 enum Reading {
-    Copy(CheckedReader),
-    Rows(alloc::boxed::Box<RowsReading>),
+    Copy(Box<CheckedReader>),
+    Rows(Box<RowsReading>),
 }
 
 struct RowsReading {
@@ -393,14 +394,14 @@ impl Redactor {
                 if let Some(writer) = &mut self.writer {
                     writer.begin_copy(&entry, out)?;
                 }
-                Ok(Reading::Copy(reader.keep_raw()))
+                Ok(Reading::Copy(Box::new(reader.keep_raw())))
             }
             Task::Rewrite { table, part } => {
                 let rewritten = self.tables.get(table).ok_or(LOST)?;
                 let entry = rewritten.entries.get(part).ok_or(LOST)?;
                 let data = rewritten.source.parts.get(part).ok_or(LOST)?;
                 let columns = rewritten.columns.iter();
-                Ok(Reading::Rows(alloc::boxed::Box::new(RowsReading {
+                Ok(Reading::Rows(Box::new(RowsReading {
                     table,
                     part,
                     reader: CheckedReader::new(entry, &data.digest(), self.limits)?,

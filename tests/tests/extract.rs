@@ -184,7 +184,7 @@ fn well_below_one_percent_is_read_for_something_small() {
     assert!(share < 0.005, "{share} of the archive was read");
     // What is large is read once, and nothing beside it.
     let (length, share) = counted(archive, |open| {
-        extract::file(open, "up", "last.bin", std::io::sink()).unwrap()
+        extract::file(open, "up", "last.bin", io::sink()).unwrap()
     });
     assert_eq!(length, 24 << 20);
     let expected = (24 << 20) as f64 / archive.metadata().unwrap().len() as f64;

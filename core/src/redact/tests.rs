@@ -401,10 +401,13 @@ fn refusals_say_why() {
     assert!(redact(&sensitive(&[rule("notes", "id", Some("many"))]), None).is_ok());
 }
 
+/// Changes entries and manifest of the fixture.
+type Change = fn(&mut Vec<(String, Vec<u8>)>, &mut Manifest);
+
 #[test]
 fn damage_anywhere_is_found() {
     let rules = [rule("notes", "body", None)];
-    let broken = |change: fn(&mut Vec<(String, Vec<u8>)>, &mut Manifest)| {
+    let broken = |change: Change| {
         let archive = changed(|entries, manifest| {
             manifest.contents = Contents::Sensitive;
             manifest.credentials = Some(rules.to_vec());
