@@ -15,15 +15,20 @@ export async function* blobSlabs(source: Blob): AsyncGenerator<Slab, void, undef
  *
  * @param stop cancels the stream, also while it makes no sign
  */
-export async function* streamSlabs(
+export function streamSlabs(
   source: ReadableStream<Uint8Array>,
   stop: AbortSignal,
   size = slabBytes,
 ): AsyncGenerator<Slab, void, undefined> {
   const reader = source.getReader();
-  // Whoever gives the bytes need not make any more. Whether it can still be told so makes no difference here.
+  // Whoever gives the bytes need not make any more, also if none was asked for yet. Whether it can still be told so
+  // makes no difference here.
   const cancel = () => void reader.cancel().catch(() => undefined);
   stop.addEventListener("abort", cancel, { once: true });
+  return read(reader, size);
+}
+
+async function* read(reader: ReadableStreamDefaultReader<Uint8Array>, size: number): AsyncGenerator<Slab, void, undefined> {
   try {
     let slab = new Uint8Array(size);
     let filled = 0;
@@ -44,7 +49,6 @@ export async function* streamSlabs(
     }
     if (filled > 0) yield slab.slice(0, filled);
   } finally {
-    stop.removeEventListener("abort", cancel);
     reader.releaseLock();
   }
 }

@@ -22,3 +22,12 @@ export function backup({ database, out, password, files = {} }: BackupOptions): 
     timeout: 120_000,
   });
 }
+
+/** Opens a sealed archive with its password. */
+export function unseal({ file, out, password }: { file: string; out: string; password: string }): void {
+  execFileSync(environment.coffer, ["unseal", file, "--out", out, "--allow-credentials", "--password-env", "COFFER_TEST_PASSWORD"], {
+    env: { ...process.env, COFFER_TEST_PASSWORD: password },
+    stdio: "pipe",
+    timeout: 120_000,
+  });
+}
