@@ -27,6 +27,9 @@ const KEPT: usize = 4;
 /// Most blocks that are read at once.
 const RUN: usize = 4;
 
+/// A block by its number.
+type Block = (usize, Arc<[u8]>);
+
 /// The payload of a signed archive.
 pub struct SignedPayload {
     source: Arc<dyn ReadAt>,
@@ -38,7 +41,7 @@ pub struct SignedPayload {
 #[derive(Default)]
 struct State {
     /// The last blocks that were compared, the latest at the end.
-    kept: VecDeque<(usize, Arc<[u8]>)>,
+    kept: VecDeque<Block>,
     /// Numbers of all that were compared.
     compared: BTreeSet<usize>,
 }
@@ -108,8 +111,8 @@ impl SignedPayload {
     }
 
     /// Consecutive blocks: what is kept of them, and the others with as few reads as possible.
-    fn run(&self, numbers: Range<usize>) -> Result<Vec<(usize, Arc<[u8]>)>, ReadError> {
-        let mut found: Vec<(usize, Arc<[u8]>)> = self
+    fn run(&self, numbers: Range<usize>) -> Result<Vec<Block>, ReadError> {
+        let mut found: Vec<Block> = self
             .state()
             .kept
             .iter()
@@ -127,7 +130,7 @@ impl SignedPayload {
     }
 
     /// Reads consecutive blocks and compares them.
-    fn fetch(&self, numbers: &[usize]) -> Result<Vec<(usize, Arc<[u8]>)>, ReadError> {
+    fn fetch(&self, numbers: &[usize]) -> Result<Vec<Block>, ReadError> {
         let places: Vec<(usize, ByteRange)> = numbers
             .iter()
             .filter_map(|number| Some((*number, self.blocks.range(*number)?)))

@@ -8,7 +8,7 @@
 //! Failures have the names that [`super::Opening`] and [`super::Unsealer`] give them. Since the footer decides between
 //! "cut short" and "damaged", what is wrong with the payload is named at the end of the file.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     FOOTER_BYTES, FileKey, Footer, HEADER_UNIT, Header, Locks, PREFIX_BYTES, SEALED_CHUNK_BYTES,
@@ -51,7 +51,7 @@ enum State {
         header_len: u64,
         prefix: Vec<u8>,
     },
-    Payload(Payload),
+    Payload(Box<Payload>),
     /// The payload is damaged; the end of the file decides what this is called.
     Damaged {
         header_len: u64,
@@ -186,7 +186,9 @@ impl SealedStream {
                 prefix.extend(bytes.iter().take(taken));
                 if let Ok(whole) = <&[u8; PREFIX_BYTES]>::try_from(prefix.as_slice()) {
                     self.state = match ChunkCipher::open(&*file_key.payload_key()?, whole) {
-                        Ok(cipher) => State::Payload(Payload::new(cipher, *header_len, whole)),
+                        Ok(cipher) => {
+                            State::Payload(Box::new(Payload::new(cipher, *header_len, whole)))
+                        }
                         Err(error) => State::Damaged {
                             header_len: *header_len,
                             error,
@@ -237,8 +239,8 @@ impl SealedStream {
             }
             State::Locked { header_len, .. }
             | State::Prefix { header_len, .. }
-            | State::Damaged { header_len, .. }
-            | State::Payload(Payload { header_len, .. }) => *header_len,
+            | State::Damaged { header_len, .. } => *header_len,
+            State::Payload(payload) => payload.header_len,
         };
         let footer = match <&[u8; FOOTER_LEN]>::try_from(self.last.as_slice()) {
             Ok(last) if length >= header_len + FOOTER_BYTES => Footer::parse(last, length)?,
