@@ -636,6 +636,15 @@ fn what_is_shown_for_debugging_holds_no_secret() {
 }
 
 #[test]
+fn every_type_of_key_is_called_by_its_tag() {
+    for key_type in KeyType::ALL {
+        assert_eq!(key_type.to_string(), key_type.tag());
+        assert_eq!(KeyType::from_tag(key_type.tag()), Some(key_type));
+    }
+    assert_eq!(KeyType::from_tag("argon2id"), None);
+}
+
+#[test]
 fn every_failure_has_a_name() {
     let failures = [
         (SealError::Empty, "empty"),

@@ -471,3 +471,18 @@ fn a_few_findings_are_shown_and_the_rest_counted() {
     };
     assert_ne!(whole.to_string(), "");
 }
+
+#[test]
+fn every_failure_has_a_name() {
+    for (failure, code) in [
+        (ArchiveError::Empty, "empty"),
+        (ArchiveError::NotZip, "not_a_zip"),
+        (ArchiveError::NoEnd, "cut_short"),
+        (ArchiveError::Profile(vec![]), "not_the_profile"),
+        (ArchiveError::NoManifest, "not_an_archive"),
+        (ArchiveError::NoEntry(String::new()), "no_entry"),
+        (ArchiveError::Misuse(""), "misuse"),
+    ] {
+        assert_eq!(failure.code(), code);
+    }
+}
