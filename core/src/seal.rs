@@ -50,7 +50,7 @@ pub use locks::{Lock, Locks, Unlocked};
 pub use open::{Opening, Sealed};
 pub use password::{Cost, Password};
 pub use payload::{CHUNK_BYTES, Located, PREFIX_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, Unsealer};
-pub use rekey::{Change, Rekeyed, RekeyError, Removal};
+pub use rekey::{Change, RekeyError, Rekeyed, Removal};
 pub use salvage::{Piece, Survey, Survivors};
 pub use scrub::{BlockCut, SCRUB_BLOCK_BYTES, ScrubChecker};
 pub use secret::FileKey;

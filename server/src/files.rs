@@ -60,7 +60,9 @@ pub fn walk(set: &str, folder: &Path) -> Result<(Vec<Found>, Vec<Notice>), Files
                     why: why.to_owned(),
                 });
             };
-            let kind = entry.file_type().map_err(FilesError::at("look at", &entry.path()))?;
+            let kind = entry
+                .file_type()
+                .map_err(FilesError::at("look at", &entry.path()))?;
             match name.to_str() {
                 Some(name) if prefix.is_empty() && is_own(name) => {
                     skip("left over from an interrupted restore")

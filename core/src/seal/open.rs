@@ -151,11 +151,7 @@ impl Opening {
 }
 
 /// What follows from the lengths, which must add up to the file's.
-pub(super) fn layout(
-    header_len: u64,
-    footer: &Footer,
-    file_len: u64,
-) -> Result<Layout, SealError> {
+pub(super) fn layout(header_len: u64, footer: &Footer, file_len: u64) -> Result<Layout, SealError> {
     let parts = [
         header_len,
         footer.payload_len,

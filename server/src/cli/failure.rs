@@ -5,8 +5,8 @@ use coffer_core::{redact, seal::SealError, verify::VerifyError};
 use super::ordinary::findings;
 use crate::{
     backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
-    piped::PipedError, read::ReadError, recover::RecoverError, redact::RedactError, restore::RestoreError,
-    switch::JournalError,
+    piped::PipedError, read::ReadError, recover::RecoverError, redact::RedactError,
+    restore::RestoreError, switch::JournalError,
 };
 
 /// A failed command.

@@ -57,7 +57,10 @@ impl Output {
             let mut error = serde_json::json!({
                 "error": { "code": failure.code, "message": failure.message }
             });
-            if let Some(error) = error.get_mut("error").and_then(|error| error.as_object_mut()) {
+            if let Some(error) = error
+                .get_mut("error")
+                .and_then(|error| error.as_object_mut())
+            {
                 error.extend(failure.details.clone());
             }
             let _ = writeln!(io::stdout().lock(), "{error:#}");
@@ -143,7 +146,10 @@ fn show(bar: &ProgressBar, now: ProgressSnapshot, shown: &mut Phase) {
     } else {
         String::new()
     };
-    let counts_rows = matches!(now.phase, Phase::Rows | Phase::Loading | Phase::Verifying | Phase::Copying);
+    let counts_rows = matches!(
+        now.phase,
+        Phase::Rows | Phase::Loading | Phase::Verifying | Phase::Copying
+    );
     bar.set_message(format!(
         "{}{}",
         phase_name(now.phase),

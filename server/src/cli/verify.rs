@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{
     Failure, Output,
     output::{bytes, count},
-    secret::OpenArgs,
     scrub,
+    secret::OpenArgs,
     signing::TrustArgs,
     source,
 };

@@ -5,9 +5,7 @@
 use async_trait::async_trait;
 use coffer_core::schema::TableName;
 
-use super::{
-    CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot, url::PostgresUrl,
-};
+use super::{CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot, url::PostgresUrl};
 
 mod aside;
 mod catalog;

@@ -99,3 +99,82 @@ impl ReadAt for ObjectSource {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::{PutPayload, local::LocalFileSystem, memory::InMemory};
+
+    fn content(len: usize) -> Vec<u8> {
+        (0..len).map(|at| (at * 31 % 251) as u8).collect()
+    }
+
+    async fn read(source: &Arc<ObjectSource>, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let source = source.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut buffer = vec![0; len];
+            source.read_exact_at(offset, &mut buffer).map(|()| buffer)
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn check(store: Arc<dyn ObjectStore>) {
+        let path = Path::from("backups/a.coffer");
+        let bytes = content(100_000);
+        store
+            .put(&path, PutPayload::from(bytes.clone()))
+            .await
+            .unwrap();
+        let source = Arc::new(
+            ObjectSource::open(store.clone(), path.clone())
+                .await
+                .unwrap(),
+        );
+        assert_eq!(source.size(), 100_000);
+        for (from, to) in [
+            (0, 0),
+            (0, 1),
+            (99_999, 100_000),
+            (0, 100_000),
+            (4_000, 70_000),
+        ] {
+            assert_eq!(
+                read(&source, from as u64, to - from).await.unwrap(),
+                bytes[from..to]
+            );
+        }
+        let beyond = read(&source, 99_999, 2).await.unwrap_err();
+        assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
+
+        // Another object of the same size under the same name.
+        let mut other = bytes;
+        other[50_000] ^= 1;
+        store.put(&path, PutPayload::from(other)).await.unwrap();
+        let changed = read(&source, 50_000, 10).await.unwrap_err();
+        assert!(matches!(
+            SourceError::inside(&changed),
+            Some(SourceError::Changed { .. })
+        ));
+        store.delete(&path).await.unwrap();
+        let gone = read(&source, 0, 10).await.unwrap_err();
+        assert!(matches!(
+            SourceError::inside(&gone),
+            Some(SourceError::Store { .. })
+        ));
+        assert!(matches!(
+            ObjectSource::open(store, path).await,
+            Err(SourceError::Store { .. })
+        ));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn objects_in_memory_and_on_disk_read_alike() {
+        check(Arc::new(InMemory::new())).await;
+        let folder = tempfile::tempdir().unwrap();
+        check(Arc::new(
+            LocalFileSystem::new_with_prefix(folder.path()).unwrap(),
+        ))
+        .await;
+    }
+}

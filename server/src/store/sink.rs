@@ -34,13 +34,18 @@ pub struct Written {
     pub sha256: Digest,
 }
 
-/// An archive on its way into the store; it isn't there before [`Incoming::publish`].
+/// The upload when the writer has ended, and what was written.
+type Ended = (
+    Box<dyn MultipartUpload>,
+    Result<Written, object_store::Error>,
+);
+
+/// An archive on its way into the store; it isn't there before [`Incoming::publish`]. Dropping it before removes what was
+/// written, once the writer has ended.
 #[derive(Debug)]
 pub struct Incoming {
-    thread: JoinHandle<(
-        Box<dyn MultipartUpload>,
-        Result<Written, object_store::Error>,
-    )>,
+    /// `None` once somebody waits for it.
+    thread: Option<JoinHandle<Ended>>,
 }
 
 /// Joins a writer with an upload.
@@ -56,7 +61,10 @@ pub(super) fn open(upload: Box<dyn MultipartUpload>) -> (Sink, Incoming) {
         parts: sender,
         pending: Vec::new(),
     };
-    (sink, Incoming { thread })
+    let incoming = Incoming {
+        thread: Some(thread),
+    };
+    (sink, incoming)
 }
 
 async fn forward(
@@ -142,17 +150,138 @@ impl Incoming {
         Ok(upload.abort().await?)
     }
 
-    async fn finished(
-        self,
-    ) -> Result<
-        (
-            Box<dyn MultipartUpload>,
-            Result<Written, object_store::Error>,
-        ),
-        StoreError,
-    > {
-        self.thread
-            .await
-            .map_err(|error| StoreError::Io(io::Error::other(error)))
+    async fn finished(mut self) -> Result<Ended, StoreError> {
+        match self.thread.take() {
+            Some(thread) => thread
+                .await
+                .map_err(|error| StoreError::Io(io::Error::other(error))),
+            None => Err(StoreError::Io(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and what is left is removed at the next start.
+        if let Some(thread) = self.thread.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                if let Ok((mut upload, _)) = thread.await {
+                    drop(upload.abort().await);
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::{PutResult, UploadPart};
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+
+    /// Counts what becomes of an upload, and fails at a part.
+    #[derive(Clone, Debug, Default)]
+    struct Upload {
+        parts: Arc<AtomicUsize>,
+        completed: Arc<AtomicUsize>,
+        aborted: Arc<AtomicUsize>,
+        fails_at: Option<usize>,
+    }
+
+    #[async_trait::async_trait]
+    impl MultipartUpload for Upload {
+        fn put_part(&mut self, _: PutPayload) -> UploadPart {
+            let number = self.parts.fetch_add(1, Ordering::SeqCst);
+            let fails = self.fails_at == Some(number);
+            Box::pin(async move {
+                if fails {
+                    return Err(object_store::Error::NotImplemented {
+                        operation: "part".into(),
+                        implementer: "test".into(),
+                    });
+                }
+                Ok(())
+            })
+        }
+
+        async fn complete(&mut self) -> object_store::Result<PutResult> {
+            self.completed.fetch_add(1, Ordering::SeqCst);
+            Ok(PutResult {
+                e_tag: None,
+                version: None,
+                extensions: Default::default(),
+            })
+        }
+
+        async fn abort(&mut self) -> object_store::Result<()> {
+            self.aborted.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    impl Upload {
+        fn ends(&self) -> (usize, usize) {
+            (
+                self.completed.load(Ordering::SeqCst),
+                self.aborted.load(Ordering::SeqCst),
+            )
+        }
+    }
+
+    async fn write(mut sink: Sink, bytes: usize) {
+        let writing = tokio::task::spawn_blocking(move || {
+            // A store that failed is told by `publish`.
+            let _ = sink.write_all(&vec![7; bytes]);
+        });
+        writing.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_upload_is_completed_or_aborted_once() {
+        for bytes in [0, 1, PART_BYTES, 3 * PART_BYTES + 5] {
+            let upload = Upload::default();
+            let (sink, incoming) = open(Box::new(upload.clone()));
+            write(sink, bytes).await;
+            assert_eq!(incoming.publish().await.unwrap().size, bytes as u64);
+            assert_eq!(upload.ends(), (1, 0));
+
+            let upload = Upload::default();
+            let (sink, incoming) = open(Box::new(upload.clone()));
+            write(sink, bytes).await;
+            incoming.discard().await.unwrap();
+            assert_eq!(upload.ends(), (0, 1));
+
+            // Nobody waits for it: the job was cancelled.
+            let upload = Upload::default();
+            let (sink, incoming) = open(Box::new(upload.clone()));
+            drop(incoming);
+            write(sink, bytes).await;
+            while upload.ends() == (0, 0) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(upload.ends(), (0, 1));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_upload_that_fails_is_aborted() {
+        for part in 0..3 {
+            let upload = Upload {
+                fails_at: Some(part),
+                ..Upload::default()
+            };
+            let (sink, incoming) = open(Box::new(upload.clone()));
+            write(sink, 3 * PART_BYTES).await;
+            assert!(incoming.publish().await.is_err());
+            assert_eq!(upload.ends(), (0, 1), "{part}");
+        }
     }
 }
