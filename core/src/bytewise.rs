@@ -102,7 +102,7 @@ fn sealed_readers() {
                 opening.feed(some(&file, wanted, step))?;
             }
             let sealed = opening.finish()?;
-            Ok::<_, seal::SealError>((sealed.footer().clone(), sealed.payload_range()))
+            Ok::<_, seal::SealError>((*sealed.footer(), sealed.payload_range()))
         });
         same("SealedStream", |step| {
             let mut out = Vec::new();

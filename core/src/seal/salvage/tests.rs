@@ -1,6 +1,6 @@
 use super::*;
 use crate::seal::{Sealer, seal_header, testing::TestRng};
-use std::{format, string::String};
+use std::format;
 
 const KEY: FileKey = FileKey::new([9; 32]);
 const HEADER: usize = 4096;
@@ -227,35 +227,36 @@ fn what_was_added_is_passed_over() {
 fn chunks_behind_missing_or_added_bytes_are_found() {
     let plain = content(LEN);
     let file = seal(&plain);
-    let cases: Vec<(String, Vec<u8>, Vec<(u64, u64)>)> = vec![
+    type Case = (&'static str, Vec<u8>, Vec<(u64, u64)>);
+    let cases: Vec<Case> = vec![
         (
-            "bytes of a chunk".into(),
+            "bytes of a chunk",
             [&file[..place(2) + 100], &file[place(2) + 164..]].concat(),
             vec![chunks(2, 3)],
         ),
         (
-            "two chunks and a bit".into(),
+            "two chunks and a bit",
             [&file[..place(1) + 100], &file[place(3) + 164..]].concat(),
             vec![chunks(1, 4)],
         ),
         (
-            "bytes put in".into(),
+            "bytes put in",
             [&file[..place(2) + 100], &[1; 777], &file[place(2) + 100..]].concat(),
             vec![chunks(2, 3)],
         ),
         (
-            "put in between chunks".into(),
+            "put in between chunks",
             [&file[..place(2)], &[1; 777], &file[place(2)..]].concat(),
             vec![],
         ),
         (
-            "most of the file".into(),
+            "most of the file",
             [&file[..place(0) + 1], &file[place(5)..]].concat(),
             vec![chunks(0, 5)],
         ),
     ];
     for (what, damaged, expected) in cases {
-        let (survivors, holes) = check(&damaged, &plain, &what);
+        let (survivors, holes) = check(&damaged, &plain, what);
         assert_eq!(holes, expected, "{what}");
         assert!(matches!(
             survivors.findings(),
