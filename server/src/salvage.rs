@@ -61,7 +61,7 @@ impl From<ArchiveError> for SalvageError {
 /// The content of a file that may be damaged: as it is, or as far as it authenticates.
 enum Content {
     Plain(Arc<dyn ReadAt>),
-    Sealed(Arc<dyn ReadAt>, Survivors),
+    Sealed(Arc<dyn ReadAt>, Box<Survivors>),
 }
 
 impl Content {
@@ -84,7 +84,7 @@ impl Content {
             survey.feed(&read(&*source, range)?)?;
             progress.add_bytes(range.len);
         }
-        Ok(Self::Sealed(source, survey.finish()?))
+        Ok(Self::Sealed(source, Box::new(survey.finish()?)))
     }
 
     fn size(&self) -> u64 {

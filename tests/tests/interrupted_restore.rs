@@ -1,7 +1,13 @@
 //! A restore of rows and files that is interrupted at any moment leaves both old or both new, once it is recovered.
 //!
 //! `COFFER_KILLS` says how often a restore is killed for each engine; the default keeps the run short.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs
+)]
 
 use std::{
     env,

@@ -80,7 +80,7 @@ mod tests {
             cost: CHEAP,
         };
         let key = FileKey::new([1; 32]);
-        assert!(seal_header(&key, &vec![access; 8], &mut TestRng(1)).is_ok());
+        assert!(seal_header(&key, &[access; 8], &mut TestRng(1)).is_ok());
         assert_eq!(
             seal_header(&key, &vec![access; 9], &mut TestRng(1)),
             Err(SealError::TooLarge)

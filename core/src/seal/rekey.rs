@@ -693,7 +693,7 @@ mod tests {
             })
         );
         let change = Change {
-            add: &vec![by(&pass); 8],
+            add: &[by(&pass); 8],
             ..Change::default()
         };
         assert_eq!(

@@ -265,7 +265,8 @@ mod tests {
     #[test]
     fn two_folders_change_places_from_every_state() {
         let rename = |from: &Path, to: &Path| fs::rename(from, to).unwrap();
-        let states: [fn(&Folder, &dyn Fn(&Path, &Path)); 4] = [
+        type State = fn(&Folder, &dyn Fn(&Path, &Path));
+        let states: [State; 4] = [
             |_, _| {},
             // The one-step way, done.
             |folder, _| {
