@@ -1,7 +1,5 @@
 //! A whole ZIP of records: truthful at first, for a case to spoil.
 
-use std::io::Write;
-
 use coffer_core::{
     Digest,
     archive::name::encode_path,
@@ -11,7 +9,7 @@ use coffer_core::{
     },
     schema::{Engine, Schema},
 };
-use flate2::{Compression, write::DeflateEncoder};
+use miniz_oxide::deflate::compress_to_vec;
 
 use crate::record::{Central, Descriptor, End, Local, Locator, Zip64End};
 
@@ -49,11 +47,10 @@ pub struct Zip {
     pub trailing: Vec<u8>,
 }
 
-/// Content as a raw deflate stream.
+/// Content as a raw deflate stream. Not by flate2: what that writes depends on what else is built with it, and the cases
+/// name sizes.
 pub(crate) fn deflate(content: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
+    compress_to_vec(content, 9)
 }
 
 impl Member {
