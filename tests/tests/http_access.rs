@@ -215,7 +215,11 @@ fn what_cannot_be_read_is_refused_in_one_form() {
     let post = |body: &[u8]| site.send("POST", "/api/profiles", &[JSON], body).problem();
     assert_eq!(post(b""), (400, "bad_json".into()));
     assert_eq!(post(b"{}"), (400, "bad_json".into()));
-    assert_eq!(post(&[b' '; 2 << 20]), (413, "body_too_large".into()));
+    // One byte too many: all of it was read when that shows. Of a much longer body the server reads no more, and whoever
+    // is still sending then may see a broken connection before the answer.
+    assert_eq!(post(&vec![b' '; 1 << 20]), (400, "bad_json".into()));
+    let large = vec![b' '; (1 << 20) + 1];
+    assert_eq!(post(&large), (413, "body_too_large".into()));
     let unknown = site.get(&format!("/api/jobs/{SOME_ID}"));
     assert_eq!(unknown.problem(), (404, "no_job".into()));
     for id in ["..%2f..%2fetc%2fpasswd", "1", "%00"] {
