@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,8 @@ struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     printed: String,
+    /// What it tells on standard error, complete when it has ended.
+    told: Option<JoinHandle<String>>,
 }
 
 impl Process {
@@ -37,9 +40,17 @@ impl Process {
             .spawn()
             .expect("coffer is built with `cargo build --release`");
         let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = child.stderr.take().unwrap();
+        // Read all the time: a pipe that nobody empties would stop the server at its next line.
+        let told = thread::spawn(move || {
+            let mut told = String::new();
+            stderr.read_to_string(&mut told).unwrap();
+            told
+        });
         Self {
             child,
             stdout,
+            told: Some(told),
             printed: String::new(),
         }
     }
@@ -69,9 +80,7 @@ impl Process {
             assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
             std::thread::sleep(Duration::from_millis(20));
         }
-        let mut told = String::new();
-        let stderr = self.child.stderr.as_mut().unwrap();
-        stderr.read_to_string(&mut told).unwrap();
+        let told = self.told.take().unwrap().join().unwrap();
         (self.child.wait().unwrap().code(), told)
     }
 }
@@ -107,7 +116,12 @@ fn start_long_backup(site: &Site, folder: &Path) -> String {
     let path = format!("/api/sources/{}/backups", source["id"].as_str().unwrap());
     let job = site.post(&path, &body).expect(202).json();
     let job = job["job"].as_str().unwrap().to_owned();
-    while site.get(&format!("/api/jobs/{job}")).json()["progress"]["rows"] == 0 {}
+    let view = || site.get(&format!("/api/jobs/{job}")).json();
+    let begun = Instant::now();
+    while view()["progress"]["rows"] == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", view());
+        thread::sleep(Duration::from_millis(5));
+    }
     job
 }
 
