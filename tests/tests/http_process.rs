@@ -78,7 +78,7 @@ impl Process {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
             assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
-            std::thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(20));
         }
         let told = self.told.take().unwrap().join().unwrap();
         (self.child.wait().unwrap().code(), told)
