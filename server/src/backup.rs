@@ -27,7 +27,8 @@ use crate::{
 mod pack;
 mod sink;
 
-use pack::{Packer, Plan};
+use pack::Packer;
+pub(crate) use pack::Plan;
 pub(crate) use sink::{Sink, begin_sealed};
 
 /// Parts that may wait between the engine and the packing thread.
@@ -221,7 +222,6 @@ pub async fn run(
             .sum(),
     );
 
-    let tables = policy.tables.clone();
     let plan = Plan {
         facts,
         policy,
@@ -231,15 +231,51 @@ pub async fn run(
         file_sets: request.source.file_sets.clone(),
         seal: request.seal,
     };
+    archive(Reader::Snapshot(snapshot), plan, out, progress).await
+}
+
+/// The transaction that rows are read through.
+pub(crate) enum Reader<'a> {
+    /// A backup's own, which ends once the rows are read.
+    Snapshot(Box<dyn engine::Snapshot>),
+    /// A restore's, which goes on.
+    #[expect(dead_code, reason = "a safety backup reads through it")]
+    Session(&'a mut dyn engine::ReplaceSession),
+}
+
+impl Reader<'_> {
+    async fn export(
+        &mut self,
+        table: &policy::TablePolicy,
+        parts: mpsc::Sender<Part>,
+    ) -> Result<(), EngineError> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.export(table, parts).await,
+            Self::Session(session) => session.export(table, parts).await,
+        }
+    }
+}
+
+/// Archives what `plan` says, rows first, into `out`.
+///
+/// # Errors
+/// [`BackupError`].
+pub(crate) async fn archive(
+    mut reader: Reader<'_>,
+    plan: Plan,
+    out: impl Write + Send + 'static,
+    progress: Progress,
+) -> Result<BackupReport, BackupError> {
+    let tables = plan.policy.tables.clone();
     let (work, queue) = mpsc::channel(QUEUE);
     let packing = {
         let progress = progress.clone();
         tokio::task::spawn_blocking(move || Packer::new(plan, out, progress)?.run(queue))
     };
     progress.begin(Phase::Rows, 0);
-    let fed = feed(&mut *snapshot, &tables, work, &progress).await;
-    // The snapshot stays open until the rows are through and no longer.
-    drop(snapshot);
+    let fed = feed(&mut reader, &tables, work, &progress).await;
+    // A snapshot stays open until the rows are through and no longer.
+    drop(reader);
     let packed = packing.await.map_err(|_| BackupError::Defect)?;
     match (fed, packed) {
         // The packing thread hanging up is how its errors show here, so its own error is the one that explains.
@@ -257,7 +293,7 @@ enum Feed {
 
 /// Reads all tables and hands their parts on. Dropping `work` without [`Work::Finish`] makes the packing thread stop.
 async fn feed(
-    snapshot: &mut dyn engine::Snapshot,
+    reader: &mut Reader<'_>,
     tables: &[policy::TablePolicy],
     work: mpsc::Sender<Work>,
     progress: &Progress,
@@ -280,7 +316,7 @@ async fn feed(
             }
             Ok(())
         };
-        let (exported, forwarded) = tokio::join!(snapshot.export(table, parts), forward);
+        let (exported, forwarded) = tokio::join!(reader.export(table, parts), forward);
         forwarded?;
         exported.map_err(|error| Feed::Error(error.into()))?;
         if progress.cancelled() {

@@ -136,6 +136,13 @@ pub trait ReplaceSession: Send {
     /// The rows of each table of the schema, counted inside of the transaction.
     async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError>;
 
+    /// Sends the rows of one table as this transaction sees them, as [`Snapshot::export`] does.
+    async fn export(
+        &mut self,
+        table: &TablePolicy,
+        parts: mpsc::Sender<Part>,
+    ) -> Result<(), EngineError>;
+
     /// Removes all rows of the tables, with triggers and foreign keys out of the way.
     async fn clear(&mut self) -> Result<(), EngineError>;
 

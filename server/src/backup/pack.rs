@@ -34,14 +34,14 @@ const WHOLE_FILE_BYTES: u64 = 16 << 20;
 const FILE_SLAB_BYTES: usize = 1 << 20;
 
 /// Everything that is known before the first row comes.
-pub(super) struct Plan {
-    pub(super) facts: Database,
-    pub(super) policy: Policy,
-    pub(super) counts: Vec<(TableName, u64)>,
-    pub(super) app: Product,
-    pub(super) created_at: String,
-    pub(super) file_sets: Vec<(String, PathBuf)>,
-    pub(super) seal: Option<SealTo>,
+pub(crate) struct Plan {
+    pub(crate) facts: Database,
+    pub(crate) policy: Policy,
+    pub(crate) counts: Vec<(TableName, u64)>,
+    pub(crate) app: Product,
+    pub(crate) created_at: String,
+    pub(crate) file_sets: Vec<(String, PathBuf)>,
+    pub(crate) seal: Option<SealTo>,
 }
 
 pub(super) struct Packer<W: Write> {

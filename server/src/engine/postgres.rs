@@ -10,6 +10,7 @@ use super::{CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot, 
 mod aside;
 mod catalog;
 mod copy;
+mod export;
 mod link;
 mod replace;
 mod sequence;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
-    policy::ColumnPolicy,
-    rows::{RowError, RowSet},
+    policy::{ColumnPolicy, TablePolicy},
+    rows::{Part, RowError, RowSet},
     schema::{Column, TableName},
 };
 use futures_util::TryStreamExt;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::{
     aside::{self, Aside},
     catalog::{self, Catalog, Relation},
-    copy,
+    copy, export,
     link::{self, Id, Link, Step},
     sequence,
 };
@@ -167,6 +167,14 @@ impl ReplaceSession for PostgresReplace {
             counts.push((relation.name.clone(), count));
         }
         Ok(counts)
+    }
+
+    async fn export(
+        &mut self,
+        table: &TablePolicy,
+        parts: mpsc::Sender<Part>,
+    ) -> Result<(), EngineError> {
+        export::export(&mut self.link, &self.catalog, table, parts).await
     }
 
     async fn clear(&mut self) -> Result<(), EngineError> {

@@ -3,17 +3,12 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use coffer_core::{
-    policy::TablePolicy,
-    rows::{Part, PartCutter},
-    schema::{Column, TableName},
-};
-use futures_util::TryStreamExt;
+use coffer_core::{policy::TablePolicy, rows::Part, schema::TableName};
 use tokio::sync::mpsc;
 
 use super::{
     catalog::{self, Catalog},
-    copy,
+    export,
     link::{Id, Link, Step},
 };
 use crate::engine::{Database, EngineError, Snapshot, sql, url::PostgresUrl};
@@ -177,51 +172,6 @@ impl Snapshot for PostgresSnapshot {
         policy: &TablePolicy,
         parts: mpsc::Sender<Part>,
     ) -> Result<(), EngineError> {
-        let relation = self.catalog.relation(&policy.table)?;
-        let columns: Vec<&Column> = self
-            .catalog
-            .table(&policy.table)?
-            .stored_columns()
-            .collect();
-        if columns.len() != policy.columns.len() {
-            return Err(EngineError::NoColumn {
-                target: self.link.target().to_owned(),
-                table: policy.table.clone(),
-                column: format!("number {}", columns.len().max(policy.columns.len())),
-            });
-        }
-        let mut cutter = PartCutter::new(columns.iter().map(|column| column.name.as_str()));
-        let pairs: Vec<_> = columns
-            .into_iter()
-            .zip(policy.columns.iter().cloned())
-            .collect();
-        let statement = copy::out_statement(relation, &pairs);
-        let connection = self.link.for_copy()?;
-        let result = async {
-            let mut rows = connection.copy_out_raw(&statement).await?;
-            while let Some(row) = rows.try_next().await? {
-                if let Some(part) = cutter.push(&row)
-                    && parts.send(part).await.is_err()
-                {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        }
-        .await;
-        let step = Step::of("reading the rows of", &policy.table);
-        if !result.map_err(|error| self.link.fail(step, &error))? {
-            return Ok(());
-        }
-        self.link.copied();
-        let last = cutter.finish().map_err(|error| EngineError::BadRows {
-            table: policy.table.clone(),
-            error,
-        })?;
-        if let Some(part) = last {
-            // Whoever has stopped listening doesn't want the last part either.
-            let _ = parts.send(part).await;
-        }
-        Ok(())
+        export::export(&mut self.link, &self.catalog, policy, parts).await
     }
 }

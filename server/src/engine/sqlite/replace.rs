@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
-    rows::{RowSet, sqlite::Class},
+    policy::TablePolicy,
+    rows::{Part, RowSet, sqlite::Class},
     schema::{Column, TableName},
 };
 use rusqlite::{ErrorCode, config::DbConfig};
@@ -18,7 +19,7 @@ use super::{
     link::{Link, describe},
     mark,
     rows::{self, Lines, Source},
-    snapshot::count_rows,
+    snapshot::{count_rows, export},
     virtual_table::Kind,
 };
 use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, sql};
@@ -101,6 +102,16 @@ impl ReplaceSession for SqliteReplace {
 
     async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError> {
         self.step(|open| count_rows(&open.link, &open.catalog))
+            .await
+    }
+
+    async fn export(
+        &mut self,
+        table: &TablePolicy,
+        parts: mpsc::Sender<Part>,
+    ) -> Result<(), EngineError> {
+        let table = table.clone();
+        self.step(move |open| export(&open.link, &open.catalog, &table, &parts))
             .await
     }
 

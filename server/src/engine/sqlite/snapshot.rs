@@ -110,7 +110,7 @@ impl Snapshot for SqliteSnapshot {
     ) -> Result<(), EngineError> {
         let policy = policy.clone();
         self.open
-            .call(move |open| export(open, &policy, &parts))
+            .call(move |open| export(&open.link, &open.catalog, &policy, &parts))
             .await
     }
 }
@@ -138,16 +138,18 @@ fn text(value: ValueRef<'_>) -> Option<String> {
     }
 }
 
-fn export(
-    open: &Open,
+/// Sends the rows of one table as parts, through whatever transaction is open.
+pub(super) fn export(
+    link: &Link,
+    catalog: &Catalog,
     policy: &TablePolicy,
     parts: &mpsc::Sender<Part>,
 ) -> Result<(), EngineError> {
-    let table = open.catalog.table(&policy.table, &open.link.target)?;
+    let table = catalog.table(&policy.table, &link.target)?;
     let columns: Vec<&Column> = table.stored_columns().collect();
     if columns.len() != policy.columns.len() {
         return Err(EngineError::NoColumn {
-            target: open.link.target.clone(),
+            target: link.target.clone(),
             table: policy.table.clone(),
             column: format!("number {}", columns.len().max(policy.columns.len())),
         });
@@ -168,7 +170,7 @@ fn export(
         })
         .collect();
     let mut wanted = true;
-    rows::read(&open.link, &policy.table, &sources, |line| {
+    rows::read(link, &policy.table, &sources, |line| {
         if let Some(part) = cutter.push(line) {
             wanted = parts.blocking_send(part).is_ok();
         }
