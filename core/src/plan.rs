@@ -72,6 +72,8 @@ pub struct Consent {
     pub replace_existing: bool,
     /// The target's schema may differ from the archive's.
     pub schema_mismatch: bool,
+    /// No safety backup of what will be replaced is taken first.
+    pub no_safety_backup: bool,
 }
 
 /// Something about a restore that the user must know.
@@ -141,6 +143,8 @@ pub enum Finding {
     },
     /// The archive was opened by a key and nobody signed it, so anybody who knows the public key may have made it.
     Unsigned,
+    /// What will be replaced is not kept: by consent, no safety backup is taken.
+    NoSafetyBackup,
     /// A notice of the archive.
     Notice {
         /// The notice.
@@ -162,6 +166,7 @@ impl Finding {
             | Self::Placeholders { .. }
             | Self::SignedBy { .. }
             | Self::Unsigned
+            | Self::NoSafetyBackup
             | Self::Notice { .. } => false,
         }
     }
@@ -235,6 +240,9 @@ impl fmt::Display for Finding {
             Self::SignedBy { sender } => write!(f, "the archive was sealed and signed by {sender}"),
             Self::Unsigned => f.write_str(
                 "nobody signed the archive, and it is sealed to a public key: whoever knows that key may have made it; go on only if you know where it comes from",
+            ),
+            Self::NoSafetyBackup => f.write_str(
+                "no safety backup is taken: what the restore replaces cannot be brought back by coffer undo",
             ),
             Self::Notice { notice } => notice.fmt(f),
         }
@@ -379,6 +387,9 @@ pub fn plan(
     let files = file_sets.iter().map(|set| set.delete).sum();
     if rows > 0 || files > 0 {
         findings.push(Finding::NotEmpty { rows, files });
+    }
+    if consent.no_safety_backup {
+        findings.push(Finding::NoSafetyBackup);
     }
     compare(manifest, &selected, target, &mut findings);
     closure(&selected, &target.schema, &mut findings);

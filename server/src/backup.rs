@@ -229,6 +229,7 @@ pub async fn run(
         app: Product { name: app, version },
         created_at,
         file_sets: request.source.file_sets.clone(),
+        missing_folders_are_empty: false,
         seal: request.seal,
     };
     archive(Reader::Snapshot(snapshot), plan, out, progress).await
@@ -239,7 +240,6 @@ pub(crate) enum Reader<'a> {
     /// A backup's own, which ends once the rows are read.
     Snapshot(Box<dyn engine::Snapshot>),
     /// A restore's, which goes on.
-    #[expect(dead_code, reason = "a safety backup reads through it")]
     Session(&'a mut dyn engine::ReplaceSession),
 }
 

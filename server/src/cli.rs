@@ -21,6 +21,7 @@ mod recover;
 mod redact;
 mod rekey;
 mod restore;
+mod safety;
 mod salvage;
 mod scrub;
 mod seal;
@@ -30,6 +31,7 @@ mod sender_file;
 mod serve;
 mod signing;
 mod source;
+mod undo;
 mod unseal;
 mod verify;
 
@@ -83,6 +85,8 @@ enum Command {
     Sender(sender::Args),
     /// Restore an archive into a database, all or nothing.
     Restore(restore::Args),
+    /// Bring back what the last restore replaced, from the safety backup that it took.
+    Undo(undo::Args),
     /// Finish or undo a restore that was interrupted between its commit and the last of its files.
     Recover(recover::Args),
     /// Run the server: sources, backups and restores in the browser.
@@ -122,6 +126,7 @@ pub fn main() -> ExitCode {
             Command::Key(args) => key::run(args, &output),
             Command::Sender(args) => sender::run(args, &output),
             Command::Restore(args) => restore::run(args, &output).await,
+            Command::Undo(args) => undo::run(args, &output).await,
             Command::Recover(args) => recover::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,
         }

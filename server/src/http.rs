@@ -40,6 +40,7 @@ use coffer_core::seal::SenderKey;
 use crate::{
     catalog::Catalog,
     jobs::Jobs,
+    safety::SafetyStore,
     store::{Archives, Uploads},
 };
 use sign_in::SignIn;
@@ -59,6 +60,8 @@ struct App {
     sign_in: SignIn,
     /// What backups are signed with.
     sender: SenderKey,
+    /// Where what restores replace is kept.
+    safety: SafetyStore,
     hosts: Hosts,
 }
 

@@ -10,11 +10,13 @@ use coffer_core::{
 };
 
 use crate::{
+    backup::{BackupError, Reader},
     engine::{self, CommitMark, EngineError},
     files::FilesError,
     progress::Progress,
     read::{OpenArchive, ReadAt, ReadError, Unlock},
     recover::{self, RecoverError},
+    safety::{self, Changes, Content, SafetyBackup, SafetyError, SafetyStore, Taken},
     signed::TrustedSenders,
     source::SourceConfig,
     switch::FileSwitch,
@@ -22,6 +24,7 @@ use crate::{
 };
 
 mod facts;
+mod keep;
 mod load;
 mod stage;
 
@@ -46,6 +49,21 @@ pub struct RestoreRequest {
     pub consent: Consent,
     /// Digest of the plan that the user confirmed; `None` where nobody was asked.
     pub expected_plan: Option<Digest>,
+    /// Where what will be replaced is kept, unless the user consented to do without.
+    pub safety: SafetyStore,
+    /// The restore that this one undoes, if it does.
+    pub undoes: Option<Undoes>,
+}
+
+/// A restore that another one undoes.
+#[derive(Clone, Debug)]
+pub struct Undoes {
+    /// The safety backup that it took.
+    pub id: String,
+    /// SHA-256 of that archive's manifest.
+    pub manifest: Digest,
+    /// What it left. The target must still hold it; `None` if later changes may be lost.
+    pub unless_changed_from: Option<Content>,
 }
 
 /// What a restore did.
@@ -57,6 +75,8 @@ pub struct RestoreReport {
     pub file_sets: Vec<RestoredFileSet>,
     /// Rows in all.
     pub rows: u64,
+    /// Where what was replaced is kept; `None` if that was declined.
+    pub safety_backup: Option<SafetyBackup>,
 }
 
 /// The rows of one table after a restore.
@@ -137,6 +157,14 @@ pub enum RestoreError {
     /// An earlier restore of the same files was interrupted, and can't be ended.
     #[error("{0}")]
     Recover(#[from] RecoverError),
+    /// What will be replaced can't be kept.
+    #[error("{0}")]
+    Safety(SafetyError),
+    /// What the restore to be undone left is not what the target holds now.
+    #[error(
+        "{0} changed since the restore that is to be undone, and these changes would be lost; nothing was changed; say that they may be lost, or restore what you need from the safety backup by hand"
+    )]
+    ChangedSince(Changes),
     /// The job was cancelled.
     #[error("cancelled; nothing was changed")]
     Cancelled,
@@ -147,6 +175,15 @@ pub enum RestoreError {
     Defect,
 }
 
+impl From<SafetyError> for RestoreError {
+    fn from(error: SafetyError) -> Self {
+        match error {
+            SafetyError::Backup(BackupError::Cancelled) => Self::Cancelled,
+            error => Self::Safety(error),
+        }
+    }
+}
+
 fn reasons(plan: &Plan) -> String {
     plan.blocking()
         .map(ToString::to_string)
@@ -155,6 +192,14 @@ fn reasons(plan: &Plan) -> String {
 }
 
 impl RestoreError {
+    /// Whether the restore certainly had no effect.
+    const fn is_certain(&self) -> bool {
+        !matches!(
+            self,
+            Self::OutcomeUnknown { .. } | Self::Engine(EngineError::CommitUnknown { .. })
+        )
+    }
+
     /// A stable name for programs, in snake case.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -169,6 +214,8 @@ impl RestoreError {
             Self::FilesNotSwitched { .. } => "files_not_switched",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::Recover(_) => "interrupted_restore",
+            Self::Safety(error) => error.code(),
+            Self::ChangedSince(_) => "changed_since",
             Self::Cancelled => "cancelled",
             Self::Defect => "defect",
         }
@@ -194,6 +241,7 @@ pub async fn run(
     progress: Progress,
 ) -> Result<RestoreReport, RestoreError> {
     recover::run(&request.target.url, &request.target.file_sets).await?;
+    safety::settle(&request.safety.folder, &request.target.url).await?;
     let archive = open(&request).await?;
     // Refuse at once what would be refused later, before gigabytes are read.
     let early = facts::plan_with(&request, &archive, &target_facts(&request.target).await?)?;
@@ -210,33 +258,75 @@ pub async fn run(
         .filter(|table| request.selection.has_table(&table.table))
         .cloned()
         .collect();
+    let mut kept = None;
     let loaded = if !selected.is_empty() {
-        load::replace(&request, &archive, &selected, &mut switch, &progress).await
+        load::replace(
+            &request,
+            &archive,
+            &selected,
+            &mut switch,
+            &mut kept,
+            &progress,
+        )
+        .await
     } else if switch.is_empty() {
         Ok(Vec::new())
     } else {
-        let target = engine::open(&request.target.url).target();
-        switch
-            .arm(&target, CommitMark::None)
+        files_only(&request, &archive, &mut switch, &mut kept, &progress)
+            .await
             .map(|()| Vec::new())
-            .map_err(Into::into)
     };
     let tables = match loaded {
         Ok(tables) => tables,
-        Err(error) => return Err(give_up(switch, error).await),
+        Err(error) => {
+            if error.is_certain() {
+                kept.into_iter().for_each(Taken::discard);
+            }
+            return Err(give_up(switch, error).await);
+        }
     };
+    let safety_backup = kept.map(|taken| taken.committed(&request.safety));
     let file_sets = switch_files(&request, switch).await?;
     Ok(RestoreReport {
         rows: tables.iter().map(|table| table.rows).sum(),
         tables,
         file_sets,
+        safety_backup,
     })
+}
+
+/// Everything up to the moment from which the switch of the files is to be finished, where no table is selected.
+async fn files_only(
+    request: &RestoreRequest,
+    archive: &OpenArchive,
+    switch: &mut FileSwitch,
+    kept: &mut Option<Taken>,
+    progress: &Progress,
+) -> Result<(), RestoreError> {
+    let engine = engine::open(&request.target.url);
+    keep::unchanged_files(request)?;
+    let snapshot = engine.snapshot().await?;
+    let facts = keep::Facts::of(snapshot.database(), Vec::new());
+    *kept = keep::keep(
+        request,
+        archive,
+        Reader::Snapshot(snapshot),
+        facts,
+        &[],
+        progress,
+    )
+    .await?;
+    if let Some(taken) = kept {
+        // Before the journal: once that is there, the files will be switched, whatever happens.
+        taken.arm(keep::left(request, archive, Vec::new())?)?;
+    }
+    Ok(switch.arm(&engine.target(), CommitMark::None)?)
 }
 
 /// Removes what was staged, unless nobody knows yet whether it is needed.
 async fn give_up(switch: FileSwitch, error: RestoreError) -> RestoreError {
     if let Some(journal) = switch.into_journal()
-        && !matches!(error, RestoreError::OutcomeUnknown { .. })
+        && error.is_certain()
     {
         let undone = tokio::task::spawn_blocking(|| journal.undo()).await;
         if let Ok(Err(failed)) = undone {
@@ -291,6 +381,12 @@ async fn open(request: &RestoreRequest) -> Result<Arc<OpenArchive>, RestoreError
     let archive = blocking(move || Ok(OpenArchive::open(source, &unlock)?)).await?;
     let sender = archive.plain().sender();
     request.senders.accept(sender).map_err(ReadError::from)?;
+    if let Some(undoes) = &request.undoes
+        && undoes.manifest != archive.manifest_digest
+    {
+        let id = undoes.id.clone();
+        return Err(SafetyError::Exchanged { id }.into());
+    }
     Ok(Arc::new(archive))
 }
 

@@ -1,4 +1,5 @@
-//! The key that a server signs its backups with: made at its first start, and kept in its data folder.
+//! The key that a server signs its backups with: made at its first start, and kept in its data folder. A folder of safety
+//! backups has one in the same way.
 //!
 //! Anyone can seal to the public keys that a server has, so only the signature tells a backup of this server from one
 //! that somebody put into its store. The file is one that `coffer sender show` reads. Whoever can read it can sign as
@@ -26,7 +27,7 @@ const LIMIT: u64 = 64 << 10;
 pub enum SenderKeyError {
     /// The file can't be read or written.
     #[error(
-        "the server's sender key {path} cannot be read or made: {error}; nothing was started; check the file's owner and free space"
+        "the sender key {path} cannot be read or made: {error}; nothing was started or changed; check the file's owner and free space"
     )]
     File {
         /// The file.
@@ -36,7 +37,7 @@ pub enum SenderKeyError {
     },
     /// The file holds something else.
     #[error(
-        "{path} holds no sender key: {error}; nothing was started; bring the file back from a copy, or move it away, and a new key is made whose signatures have another name"
+        "{path} holds no sender key: {error}; nothing was started or changed; bring the file back from a copy, or move it away, and a new key is made whose signatures have another name"
     )]
     Malformed {
         /// The file.
@@ -74,7 +75,7 @@ pub fn open(folder: &Path) -> Result<SenderKey, SenderKeyError> {
             write(folder, &path, &text(&key)).map_err(failed)?;
             tracing::info!(
                 fingerprint = %key.sender().fingerprint(),
-                "made the key that this server signs its backups with"
+                "made a key to sign backups with"
             );
             Ok(key)
         }
@@ -89,7 +90,7 @@ fn is_key(line: &str) -> bool {
 fn text(key: &SenderKey) -> Zeroizing<String> {
     let sender = key.sender();
     Zeroizing::new(format!(
-        "# Coffer sender key {} of a server. Whoever has this file can sign backups as this server.\n# sender: {sender}\n{}\n",
+        "# Coffer sender key {} of a folder. Whoever has this file can sign backups as whoever keeps it.\n# sender: {sender}\n{}\n",
         sender.fingerprint(),
         *key.expose()
     ))
@@ -103,8 +104,8 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
 }
 
 /// Writes the file whole or not at all. The folder is locked, so nobody else makes one meanwhile.
-fn write(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let unfinished = folder.join(format!("{FILE_NAME}.unfinished"));
+pub(crate) fn write(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)

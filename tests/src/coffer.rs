@@ -52,7 +52,8 @@ impl Run {
     }
 }
 
-/// Runs `coffer` with arguments and further environment variables, without a terminal.
+/// Runs `coffer` with arguments and further environment variables, without a terminal. Safety backups go with the end of
+/// the run, unless the environment names a folder for them.
 ///
 /// # Panics
 /// If it can't be started: run `cargo build --release` first.
@@ -61,8 +62,10 @@ pub fn coffer<S: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = S>,
     environment: &[(&str, &str)],
 ) -> Run {
+    let safety = tempfile::tempdir().unwrap();
     let mut child = Command::new(program())
         .args(arguments)
+        .env("COFFER_SAFETY_FOLDER", safety.path())
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -486,6 +486,7 @@ fn killed_at_any_moment_rows_and_files_are_of_one_side() {
             app.fill("old");
             let mut child = Command::new(program())
                 .args(arguments(&app))
+                .env("COFFER_SAFETY_FOLDER", app.path("safety"))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())

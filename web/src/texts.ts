@@ -452,6 +452,8 @@ export const texts = {
         return `The archive was sealed and signed by ${plain(finding.sender)}.`;
       case "unsigned":
         return "Nobody signed this archive, and it is sealed to a public key: whoever knows that key may have made it. Go on only if you know where it comes from.";
+      case "no_safety_backup":
+        return "No safety backup is taken: what the restore replaces can’t be brought back.";
       case "placeholders":
         return `Credentials were left out of this archive: ${count(finding.columns, "column", "columns")} will hold placeholders, and new credentials have to be set.`;
       case "no_folder":

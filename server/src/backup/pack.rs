@@ -41,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) app: Product,
     pub(crate) created_at: String,
     pub(crate) file_sets: Vec<(String, PathBuf)>,
+    /// A folder that isn't there holds no files, instead of being an error.
+    pub(crate) missing_folders_are_empty: bool,
     pub(crate) seal: Option<SealTo>,
 }
 
@@ -232,7 +234,12 @@ impl<W: Write> Packer<W> {
         let sets = self.plan.file_sets.clone();
         let mut walked = Vec::new();
         for (set, folder) in &sets {
-            let (found, notices) = walk(set, folder)?;
+            let missing = self.plan.missing_folders_are_empty && !folder.exists();
+            let (found, notices) = if missing {
+                Default::default()
+            } else {
+                walk(set, folder)?
+            };
             self.notices.extend(notices);
             walked.push((set, found));
         }

@@ -6,7 +6,7 @@ use super::ordinary::findings;
 use crate::{
     backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
     piped::PipedError, read::ReadError, recover::RecoverError, redact::RedactError,
-    restore::RestoreError, switch::JournalError,
+    restore::RestoreError, safety::SafetyError, switch::JournalError,
 };
 
 /// A failed command.
@@ -193,13 +193,32 @@ impl From<RecoverError> for Failure {
     }
 }
 
+impl From<SafetyError> for Failure {
+    fn from(error: SafetyError) -> Self {
+        let exit = match error {
+            SafetyError::Recover(error) => return error.into(),
+            SafetyError::NoFolder => USAGE,
+            SafetyError::Running { .. }
+            | SafetyError::NotThere { .. }
+            | SafetyError::NothingToUndo { .. }
+            | SafetyError::OtherTarget { .. }
+            | SafetyError::Exchanged { .. } => REFUSED,
+            _ => FAILED,
+        };
+        Self::new(exit, error.code(), &error)
+    }
+}
+
 impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
         let exit = match error {
             RestoreError::Read(error) => return error.into(),
             RestoreError::Recover(error) => return error.into(),
             RestoreError::Cancelled => CANCELLED,
-            RestoreError::Blocked(_) | RestoreError::PlanChanged(_) => REFUSED,
+            RestoreError::Safety(error) => return error.into(),
+            RestoreError::Blocked(_)
+            | RestoreError::PlanChanged(_)
+            | RestoreError::ChangedSince(_) => REFUSED,
             _ => FAILED,
         };
         Self::new(exit, error.code(), &error)

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::{
     Failure, Output,
     output::{bytes, count, safe},
+    safety::SafetyArgs,
     secret::OpenArgs,
     signing::TrustArgs,
     source::{self, distinct, file_set, url},
@@ -80,6 +81,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     trust: TrustArgs,
+
+    #[command(flatten)]
+    safety: SafetyArgs,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -88,7 +92,8 @@ enum ModeArg {
     Replace,
 }
 
-struct Shown<'a>(&'a Plan);
+/// A plan for people.
+pub(super) struct Shown<'a>(pub(super) &'a Plan);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,17 +141,18 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// A plan for programs.
 #[derive(Serialize)]
-struct Planned<'a> {
-    plan: &'a Plan,
-    digest: String,
+pub(super) struct Planned<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) digest: String,
 }
 
 #[derive(Serialize)]
-struct Done {
-    restored: bool,
+pub(super) struct Done {
+    pub(super) restored: bool,
     #[serde(flatten)]
-    report: RestoreReport,
+    pub(super) report: RestoreReport,
 }
 
 impl fmt::Display for Done {
@@ -158,7 +164,21 @@ impl fmt::Display for Done {
             count(self.report.tables.len() as u64, "table"),
             count(self.report.rows, "row"),
             count(files, "file")
-        )
+        )?;
+        let Some(kept) = &self.report.safety_backup else {
+            return Ok(());
+        };
+        writeln!(
+            f,
+            "what was replaced is kept: {} and {} in {} ({}); `coffer undo` brings them back",
+            count(kept.rows, "row"),
+            count(kept.files, "file"),
+            kept.file,
+            bytes(kept.bytes)
+        )?;
+        kept.lacks
+            .iter()
+            .try_for_each(|lack| writeln!(f, "  not kept: {}", safe(lack)))
     }
 }
 
@@ -196,8 +216,11 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         consent: Consent {
             replace_existing: args.force,
             schema_mismatch: args.ignore_schema_mismatch,
+            no_safety_backup: args.safety.declined(),
         },
         expected_plan: None,
+        safety: args.safety.store()?,
+        undoes: None,
     };
     let plan = restore::plan(&request).await?;
     if args.dry_run {
@@ -244,7 +267,7 @@ fn select_tables(
     tables.map(Some)
 }
 
-fn refusal(plan: &Plan) -> Failure {
+pub(super) fn refusal(plan: &Plan) -> Failure {
     use coffer_core::plan::Finding;
     let reasons: Vec<String> = plan
         .blocking()
@@ -268,7 +291,7 @@ fn refusal(plan: &Plan) -> Failure {
     )
 }
 
-fn confirm(plan: &Plan) -> Result<(), Failure> {
+pub(super) fn confirm(plan: &Plan) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(
             "there is no terminal to confirm the plan on; nothing was changed, use --yes to go on without asking",

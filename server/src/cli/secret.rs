@@ -128,7 +128,7 @@ pub(super) struct SealArgs {
     sign: SignArgs,
 }
 
-fn recipient(text: &str) -> Result<Recipient, String> {
+pub(super) fn recipient(text: &str) -> Result<Recipient, String> {
     Recipient::parse(text).map_err(|error| error.to_string())
 }
 
@@ -220,6 +220,11 @@ pub(super) struct OpenArgs {
 }
 
 impl OpenArgs {
+    /// Whether anything was named.
+    pub(super) const fn given(&self) -> bool {
+        self.password.given() || self.identity.is_some()
+    }
+
     /// What opens an archive; a prompt asks only for a sealed one.
     pub(super) fn unlock(&self, sealed: bool) -> Result<Unlock, Failure> {
         if !sealed {

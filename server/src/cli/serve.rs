@@ -1,17 +1,18 @@
 //! `coffer serve`
 
 use std::{
-    env, fmt,
+    fmt,
     io::{self, IsTerminal},
     net::SocketAddr,
     path::PathBuf,
 };
 
+use coffer_core::seal::Recipient;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, Output};
+use super::{Failure, Output, safety::own_folder, secret::recipient};
 use crate::http::{DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server};
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +44,11 @@ pub(super) struct Args {
     /// Most bytes that unfinished uploads have together, in GiB.
     #[arg(long, value_name = "GIB", default_value_t = DEFAULT_UPLOAD_QUOTA >> 30, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     upload_quota: u64,
+
+    /// Seal safety backups, of what restores replace, to this public key instead of one that the server keeps; may be
+    /// repeated. Only `coffer undo --identity` can then undo a restore.
+    #[arg(long = "safety-recipient", value_name = "KEY", value_parser = recipient)]
+    safety_recipients: Vec<Recipient>,
 
     /// How much is told on standard error.
     #[arg(long, value_name = "LEVEL", env = "COFFER_LOG", default_value = "info")]
@@ -106,6 +112,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         allow_remote: args.allow_remote,
         hosts: args.hosts,
         upload_quota: args.upload_quota << 30,
+        safety_recipients: args.safety_recipients,
     })
     .await?;
     let link = server.sign_in_link();
@@ -146,15 +153,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 
 /// `coffer` in the folder where the user's programs keep their data.
 fn data_folder() -> Result<PathBuf, Failure> {
-    let absolute = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    absolute("XDG_DATA_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
-        .map(|folder| folder.join("coffer"))
-        .ok_or_else(|| {
-            Failure::usage("there is no home folder to keep data in; say where with --data FOLDER")
-        })
+    own_folder("XDG_DATA_HOME", ".local/share").ok_or_else(|| {
+        Failure::usage("there is no home folder to keep data in; say where with --data FOLDER")
+    })
 }

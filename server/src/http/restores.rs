@@ -55,6 +55,7 @@ pub(super) async fn start(
         mode: body.mode,
         consent: body.consent,
         plan: body.plan_digest,
+        safety: app.safety.clone(),
     };
     let job = app
         .jobs

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use coffer_core::seal::Recipient;
 use tokio::{net::TcpListener, sync::oneshot};
 use zeroize::Zeroizing;
 
@@ -20,6 +21,7 @@ use crate::{
     demo::DemoError,
     jobs::{Jobs, remove_unfinished, source_config},
     recover,
+    safety::{self, DEFAULT_KEEP, SafetyStore},
     sender_key::{self, SenderKeyError},
     store::{Archives, StoreError, Uploads, make_private_folder},
 };
@@ -33,6 +35,8 @@ pub const DEFAULT_UPLOAD_QUOTA: u64 = 64 << 30;
 const FURTHER_PORTS: u16 = 20;
 /// When an upload that nobody touches is given up.
 const UPLOAD_AGE: Duration = Duration::from_secs(24 * 3600);
+/// The folder of safety backups, in the data folder.
+const SAFETY: &str = "safety";
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How long an ended job can be asked about.
 const JOB_AGE: time::Duration = time::Duration::days(90);
@@ -57,6 +61,8 @@ pub struct ServeOptions {
     pub hosts: Vec<String>,
     /// Bytes that unfinished uploads may have together.
     pub upload_quota: u64,
+    /// Whom safety backups are sealed to; nobody means a key that the server keeps.
+    pub safety_recipients: Vec<Recipient>,
 }
 
 /// Why the server does not run.
@@ -166,7 +172,7 @@ impl Server {
         let archives = Archives::open(&options.data.join("archives"))?;
         let uploads = Uploads::open(&options.data.join("uploads"), options.upload_quota)?;
         clean(&catalog, &archives).await?;
-        recover_sources(&catalog).await?;
+        recover_sources(&catalog, &options.data.join(SAFETY)).await?;
         if options.demo {
             super::demo::register(&options.data, &catalog).await?;
         }
@@ -180,6 +186,11 @@ impl Server {
             uploads,
             sign_in,
             sender,
+            safety: SafetyStore {
+                folder: options.data.join(SAFETY),
+                recipients: options.safety_recipients,
+                keep: DEFAULT_KEEP,
+            },
         });
         Ok(Self {
             listener,
@@ -329,7 +340,7 @@ async fn clean(catalog: &Catalog, archives: &Archives) -> Result<(), ServeError>
 
 /// Ends the restores that an earlier process was interrupted in. A database that can't be reached now doesn't keep the
 /// server from starting: the next restore of that source tries again, and no backup of it is taken before.
-async fn recover_sources(catalog: &Catalog) -> Result<(), ServeError> {
+async fn recover_sources(catalog: &Catalog, safety: &Path) -> Result<(), ServeError> {
     for source in catalog.sources().await? {
         let Ok(config) = source_config(&source) else {
             // Whoever uses the source next is told what is wrong with it.
@@ -346,7 +357,11 @@ async fn recover_sources(catalog: &Catalog) -> Result<(), ServeError> {
             ),
             Err(error) => {
                 tracing::error!(source = source.name, %error, "could not end an interrupted restore");
+                continue;
             }
+        }
+        if let Err(error) = safety::settle(safety, &config.url).await {
+            tracing::error!(source = source.name, %error, "could not look after safety backups");
         }
     }
     Ok(())

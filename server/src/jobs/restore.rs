@@ -13,6 +13,7 @@ use crate::{
     progress::Progress,
     read::Unlock,
     restore::{self, RestoreRequest},
+    safety::SafetyStore,
     signed::TrustedSenders,
     source::SourceConfig,
     store::ClaimedUpload,
@@ -35,6 +36,8 @@ pub struct RestoreJob {
     pub consent: Consent,
     /// Digest of the plan that the user confirmed.
     pub plan: Digest,
+    /// Where what will be replaced is kept.
+    pub safety: SafetyStore,
 }
 
 impl RestoreJob {
@@ -54,6 +57,8 @@ impl RestoreJob {
             mode: self.mode,
             consent: self.consent,
             expected_plan: Some(self.plan),
+            safety: self.safety,
+            undoes: None,
         };
         let report = restore::run(request, progress).await?;
         drop((self.upload, self.lock));

@@ -14,12 +14,15 @@ use tokio::sync::mpsc;
 use super::{
     RestoreError, RestoreRequest, RestoredTable, accept,
     facts::{facts, plan_with},
+    keep,
 };
 use crate::{
+    backup::Reader,
     engine::{self, EngineError, Outcome, ReplaceSession},
     progress::{Phase, Progress},
     read::{OpenArchive, ReadError},
     recover,
+    safety::Taken,
     switch::FileSwitch,
     verify,
 };
@@ -33,6 +36,7 @@ pub(super) async fn replace(
     archive: &Arc<OpenArchive>,
     selected: &[TableData],
     switch: &mut FileSwitch,
+    kept: &mut Option<Taken>,
     progress: &Progress,
 ) -> Result<Vec<RestoredTable>, RestoreError> {
     progress.begin(Phase::Planning, 0);
@@ -41,8 +45,12 @@ pub(super) async fn replace(
     let mut session = database.begin_replace(&names).await?;
     // Planned once more with the tables locked: from here on the target can't change under the plan.
     let rows = session.count_rows().await?;
+    let now = keep::Facts::of(session.database(), rows.clone());
     let facts = facts(session.database(), rows, &request.target)?;
     accept(request, plan_with(request, archive, &facts)?)?;
+    keep::unchanged(request, &mut *session).await?;
+    let reader = Reader::Session(&mut *session);
+    *kept = keep::keep(request, archive, reader, now, &names, progress).await?;
 
     session.clear().await?;
     progress.begin(
@@ -58,6 +66,7 @@ pub(super) async fn replace(
     session.settle(&manifest.sequences).await?;
     let changed = changed_tables(&archive.manifest, &facts);
     let mut restored = Vec::new();
+    let mut left = Vec::new();
     for table in selected {
         let columns = verify::stored_columns(archive, table)?;
         let (rows, set) = session.read_back(&table.table, &columns).await?;
@@ -70,6 +79,9 @@ pub(super) async fn replace(
                 found: rows,
             });
         }
+        if kept.is_some() {
+            left.push(keep::table_left(&mut *session, &table.table, columns, (rows, set)).await?);
+        }
         if progress.cancelled() {
             return Err(RestoreError::Cancelled);
         }
@@ -78,6 +90,9 @@ pub(super) async fn replace(
             name: table.table.name.clone(),
             rows,
         });
+    }
+    if let Some(taken) = kept {
+        taken.arm(keep::left(request, archive, left)?)?;
     }
     progress.begin(Phase::Committing, 0);
     if switch.is_empty() {

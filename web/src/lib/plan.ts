@@ -35,7 +35,7 @@ export type Finding =
   | { readonly code: "placeholders"; readonly columns: number }
   | { readonly code: "no_folder"; readonly set: string }
   | { readonly code: "signed_by"; readonly sender: string }
-  | { readonly code: "unsigned" }
+  | { readonly code: "unsigned" | "no_safety_backup" }
   | { readonly code: "notice"; readonly notice: Notice };
 
 /** The consent that lifts a finding, where one does. */

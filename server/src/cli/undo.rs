@@ -1,0 +1,251 @@
+//! `coffer undo`
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{
+    Failure, Output,
+    output::{bytes, count, safe},
+    restore::{Done, Planned, Shown, confirm, refusal},
+    safety::SafetyArgs,
+    secret::OpenArgs,
+    source::url,
+};
+use crate::{
+    progress::Progress,
+    restore,
+    safety::{Changes, Listed, Occasion, Record, State},
+    undo::{self, Allowed},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The safety backup to restore; without it, the latest one of the target.
+    #[arg(value_name = "ID", conflicts_with = "list")]
+    id: Option<String>,
+
+    /// The database that was restored into: postgres://… or sqlite:PATH.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COFFER_TARGET",
+        hide_env_values = true,
+        required_unless_present = "list"
+    )]
+    target: Option<String>,
+
+    /// List the safety backups, of all targets or of the one that is named, and stop.
+    #[arg(long, conflicts_with_all = ["dry_run", "yes", "discard_changes", "ignore_schema_mismatch"])]
+    list: bool,
+
+    /// Show the plan and stop.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+
+    /// Undo although rows or files changed since the restore, and lose these changes.
+    #[arg(long)]
+    discard_changes: bool,
+
+    /// Undo although the target's schema differs from what it was, as far as the rows fit.
+    #[arg(long)]
+    ignore_schema_mismatch: bool,
+
+    #[command(flatten)]
+    key: OpenArgs,
+
+    #[command(flatten)]
+    safety: SafetyArgs,
+}
+
+/// One safety backup, for programs.
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    created_at: &'a str,
+    target: &'a str,
+    before: Occasion,
+    /// What became of the restore: `begun`, `committing` if it was interrupted there, or `committed`.
+    restore: &'static str,
+    restored_app: &'a str,
+    restored_created_at: &'a str,
+    tables: usize,
+    rows: u64,
+    files: u64,
+    bytes: u64,
+}
+
+impl<'a> Entry<'a> {
+    fn of(record: &'a Record) -> Self {
+        Self {
+            id: &record.id,
+            created_at: &record.created_at,
+            target: &record.target,
+            before: record.before,
+            restore: match record.state {
+                State::Begun => "begun",
+                State::Committing { .. } => "committing",
+                State::Committed { .. } => "committed",
+            },
+            restored_app: &record.restored.app,
+            restored_created_at: &record.restored.created_at,
+            tables: record.held.tables.len(),
+            rows: record.rows(),
+            files: record.files(),
+            bytes: record.bytes,
+        }
+    }
+}
+
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.before {
+            Occasion::Restore => "a restore",
+            Occasion::Undo => "an undo",
+        };
+        let became = match self.restore {
+            "begun" => ", which is going on",
+            "committing" => ", which was interrupted and may have taken effect",
+            _ => "",
+        };
+        write!(
+            f,
+            "{}  {}  {} in {} and {} ({}), before {what}{became}",
+            self.id,
+            safe(self.target),
+            count(self.rows, "row"),
+            count(self.tables as u64, "table"),
+            count(self.files, "file"),
+            bytes(self.bytes)
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    folder: String,
+    safety_backups: Vec<Entry<'a>>,
+    unreadable: Vec<String>,
+}
+
+impl<'a> List<'a> {
+    fn of(folder: String, listed: &'a Listed) -> Self {
+        Self {
+            folder,
+            safety_backups: listed.records.iter().map(Entry::of).collect(),
+            unreadable: listed.unreadable.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.safety_backups.is_empty() {
+            writeln!(f, "no safety backups in {}", self.folder)?;
+        }
+        for entry in &self.safety_backups {
+            writeln!(f, "{entry}")?;
+        }
+        for unreadable in &self.unreadable {
+            writeln!(f, "{}", safe(unreadable))?;
+        }
+        Ok(())
+    }
+}
+
+/// A plan with what the undo would lose, for programs.
+#[derive(Serialize)]
+struct PlannedUndo<'a> {
+    safety_backup: Entry<'a>,
+    changed_since: &'a Changes,
+    #[serde(flatten)]
+    planned: Planned<'a>,
+}
+
+struct ShownUndo<'a>(&'a Record, &'a Changes, Shown<'a>);
+
+impl fmt::Display for ShownUndo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(record, changes, shown) = self;
+        writeln!(f, "undo with {}", Entry::of(record))?;
+        shown.fmt(f)?;
+        if !changes.is_empty() {
+            writeln!(
+                f,
+                "  changed since the restore, and lost by the undo: {}",
+                safe(&changes.to_string())
+            )?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    let store = args.safety.store()?;
+    let target = args.target.as_deref().map(url).transpose()?;
+    if args.list {
+        let listed = undo::list(&store.folder, target.as_ref()).await?;
+        let list = List::of(store.folder.display().to_string(), &listed);
+        output.result(&list, &list);
+        return Ok(());
+    }
+    let target = target.ok_or_else(|| Failure::usage("name the database with --target"))?;
+    let record = undo::find(&store.folder, &target, args.id.as_deref()).await?;
+    let unlock = args
+        .key
+        .given()
+        .then(|| args.key.unlock(true))
+        .transpose()?;
+    let allowed = Allowed {
+        losing_changes: args.discard_changes,
+        schema_mismatch: args.ignore_schema_mismatch,
+        no_safety_backup: args.safety.declined(),
+    };
+    let mut request = undo::request(store, &target, &record, unlock, allowed)?;
+    let plan = restore::plan(&request).await?;
+    let changes = undo::changes(&target, &record).await?;
+    let shown = ShownUndo(&record, &changes, Shown(&plan));
+    if args.dry_run {
+        let planned = PlannedUndo {
+            safety_backup: Entry::of(&record),
+            changed_since: &changes,
+            planned: Planned {
+                plan: &plan,
+                digest: plan.digest().to_string(),
+            },
+        };
+        output.result(&planned, shown);
+        return Ok(());
+    }
+    output.note(shown);
+    if plan.blocked {
+        return Err(refusal(&plan));
+    }
+    if !changes.is_empty() && !args.discard_changes {
+        return Err(Failure::refused(
+            "changed_since",
+            format!(
+                "refused: {} changed since the restore, and an undo would lose that (--discard-changes allows it); nothing was changed",
+                safe(&changes.to_string())
+            ),
+        ));
+    }
+    if !args.yes {
+        confirm(&plan)?;
+    }
+    request.expected_plan = Some(plan.digest());
+    let progress = Progress::default();
+    let report = output
+        .watch(&progress, restore::run(request, progress.clone()))
+        .await?;
+    let done = Done {
+        restored: true,
+        report,
+    };
+    output.result(&done, &done);
+    Ok(())
+}

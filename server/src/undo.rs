@@ -1,0 +1,157 @@
+//! Undoing a restore: restoring the safety backup that it took.
+
+use std::{path::Path, sync::Arc};
+
+use coffer_core::{
+    manifest::Selection,
+    plan::{Consent, Mode},
+};
+
+use crate::{
+    engine::{self, DatabaseUrl},
+    read::{FileSource, Unlock},
+    restore::{RestoreError, RestoreRequest, Undoes},
+    safety::{self, Changes, Listed, Record, SafetyError, SafetyFolder, SafetyStore},
+    signed::{Trusted, TrustedSenders},
+    source::SourceConfig,
+};
+
+/// What the user allows, besides what an undo does in any case.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allowed {
+    /// What changed since the restore may be lost.
+    pub losing_changes: bool,
+    /// The target's schema may differ from the one that it had.
+    pub schema_mismatch: bool,
+    /// No safety backup is taken, so that the undo can't be undone.
+    pub no_safety_backup: bool,
+}
+
+/// All safety backups of a folder, the latest first; only those of one database, if one is named, brought up to date.
+///
+/// # Errors
+/// [`SafetyError`].
+pub async fn list(folder: &Path, url: Option<&DatabaseUrl>) -> Result<Listed, SafetyError> {
+    if let Some(url) = url {
+        safety::settle(folder, url).await?;
+    }
+    let Some(folder) = SafetyFolder::existing(folder) else {
+        return Ok(Listed::default());
+    };
+    let mut listed = folder.list()?;
+    if let Some(url) = url {
+        let target = engine::open(url).target();
+        listed.records.retain(|record| record.target == target);
+    }
+    Ok(listed)
+}
+
+/// The safety backup that undoes the last restore into a database, or the one that is named.
+///
+/// # Errors
+/// [`SafetyError`].
+pub async fn find(
+    folder: &Path,
+    url: &DatabaseUrl,
+    id: Option<&str>,
+) -> Result<Record, SafetyError> {
+    let shown = || folder.display().to_string();
+    let target = engine::open(url).target();
+    safety::settle(folder, url).await?;
+    let records = list(folder, None).await?.records;
+    let found = match id {
+        Some(id) => records
+            .into_iter()
+            .find(|record| record.id == id)
+            .ok_or_else(|| SafetyError::NotThere {
+                id: id.to_owned(),
+                folder: shown(),
+            })?,
+        None => records
+            .into_iter()
+            .find(|record| record.target == target)
+            .ok_or_else(|| SafetyError::NothingToUndo {
+                target: target.clone(),
+                folder: shown(),
+            })?,
+    };
+    if found.target != target {
+        return Err(SafetyError::OtherTarget {
+            id: found.id,
+            of: found.target,
+            target,
+        });
+    }
+    // What a running restore keeps is the state that there still is.
+    if found.left().is_none() {
+        return Err(SafetyError::Running { id: found.id });
+    }
+    Ok(found)
+}
+
+/// What changed in the target since the restore that a safety backup was taken before.
+///
+/// # Errors
+/// [`SafetyError`].
+pub async fn changes(url: &DatabaseUrl, record: &Record) -> Result<Changes, SafetyError> {
+    let Some(left) = record.left() else {
+        return Ok(Changes::default());
+    };
+    Ok(left.changes(&safety::observe(url, record).await?))
+}
+
+/// The restore that undoes another one. `unlock` opens the safety backup; without it, the folder's own key does.
+///
+/// # Errors
+/// [`RestoreError`].
+pub fn request(
+    store: SafetyStore,
+    url: &DatabaseUrl,
+    record: &Record,
+    unlock: Option<Unlock>,
+    allowed: Allowed,
+) -> Result<RestoreRequest, RestoreError> {
+    let folder = SafetyFolder::existing(&store.folder).ok_or_else(|| SafetyError::NotThere {
+        id: record.id.clone(),
+        folder: store.folder.display().to_string(),
+    })?;
+    let path = folder.archive(&record.id);
+    let archive = FileSource::open(&path).map_err(|error| SafetyError::Folder {
+        doing: "open",
+        path: path.display().to_string(),
+        error,
+    })?;
+    let unlock = match unlock {
+        Some(unlock) => unlock,
+        None => folder.key()?.map_or(Unlock::None, Unlock::Key),
+    };
+    let sender = folder.sender()?.sender();
+    Ok(RestoreRequest {
+        target: SourceConfig {
+            url: url.clone(),
+            file_sets: record.file_sets.clone(),
+            preset: None,
+            app: None,
+        },
+        archive: Arc::new(archive),
+        unlock,
+        senders: TrustedSenders::new(vec![Trusted::Key(sender)]),
+        selection: Selection::ALL,
+        mode: Mode::Replace,
+        consent: Consent {
+            // That is what an undo is.
+            replace_existing: true,
+            schema_mismatch: allowed.schema_mismatch,
+            no_safety_backup: allowed.no_safety_backup,
+        },
+        expected_plan: None,
+        safety: store,
+        undoes: Some(Undoes {
+            id: record.id.clone(),
+            manifest: record.manifest,
+            unless_changed_from: (!allowed.losing_changes)
+                .then(|| record.left().cloned())
+                .flatten(),
+        }),
+    })
+}
