@@ -36,6 +36,7 @@ pub mod policy;
 pub mod preview;
 pub mod range;
 pub mod redact;
+mod request;
 pub mod rows;
 pub mod schema;
 pub mod seal;

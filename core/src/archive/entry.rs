@@ -4,10 +4,7 @@ use alloc::{vec, vec::Vec};
 use core::fmt;
 
 use super::{ArchiveError, Entry, Fault, Limits, content::Content, record};
-use crate::range::ByteRange;
-
-/// Bytes that are asked for at once at most.
-pub(crate) const SLAB_BYTES: u64 = 4 << 20;
+use crate::{range::ByteRange, request::Intake};
 
 /// What a reader says after each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +28,7 @@ enum State {
 pub struct EntryReader {
     content: Content,
     state: State,
-    /// Position in the archive of the first byte that was not yet fed.
-    position: u64,
-    end: u64,
-    /// Bytes fed and not yet used.
-    input: Vec<u8>,
-    used: usize,
+    intake: Intake,
     raw: Option<Vec<u8>>,
     /// Whether local header and data descriptor are compared too.
     records: bool,
@@ -46,7 +38,7 @@ impl fmt::Debug for EntryReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EntryReader")
             .field("entry", self.content.entry())
-            .field("position", &self.position)
+            .field("position", &self.intake.position())
             .finish_non_exhaustive()
     }
 }
@@ -61,11 +53,8 @@ impl EntryReader {
         Self {
             content: Content::new(entry, limits),
             state: State::Header,
-            position: entry.offset,
             // The directory was checked to hold only records whose end lies inside of the file.
-            end: end.unwrap_or(entry.offset),
-            input: Vec::new(),
-            used: 0,
+            intake: Intake::new(entry.offset, end.unwrap_or(entry.offset)),
             raw: None,
             records: true,
         }
@@ -75,10 +64,10 @@ impl EntryReader {
     #[must_use]
     pub fn content_only(mut self) -> Self {
         let entry = self.content.entry();
-        self.position = self
-            .position
+        let start = entry
+            .offset
             .saturating_add(entry.local_header().len() as u64);
-        self.end = self.position.saturating_add(entry.compressed);
+        self.intake = Intake::new(start, start.saturating_add(entry.compressed));
         self.state = State::Data;
         self.records = false;
         self
@@ -106,16 +95,7 @@ impl EntryReader {
     /// # Errors
     /// [`ArchiveError::Misfed`].
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        let given = bytes.len() as u64;
-        let wanted = self.end - self.position;
-        if bytes.is_empty() || given > wanted {
-            return Err(ArchiveError::Misfed { wanted, given });
-        }
-        self.input.drain(..self.used);
-        self.used = 0;
-        self.input.extend_from_slice(bytes);
-        self.position += given;
-        Ok(())
+        Ok(self.intake.feed(bytes)?)
     }
 
     /// Does a bounded piece of work: appends at most 1 MiB of content to `out`.
@@ -128,27 +108,28 @@ impl EntryReader {
                 State::Header => {
                     let entry = self.content.entry();
                     let Some(found) = self.waiting(entry.local_header().len()) else {
-                        return Ok(self.want());
+                        return self.want();
                     };
                     if let Some(field) = record::local_difference(entry, found) {
                         return Err(self.content.fault(Fault::LocalHeader(field)));
                     }
-                    self.used += found.len();
+                    let len = found.len();
+                    self.intake.consume(len);
                     self.state = State::Data;
                 }
                 State::Data => {
                     let before = out.len();
-                    let input = self.input.get(self.used..).unwrap_or_default();
+                    let input = self.intake.waiting();
                     let taken = self.content.step(input, out)?;
                     if let Some(raw) = &mut self.raw {
                         raw.extend_from_slice(input.get(..taken.used).unwrap_or_default());
                     }
-                    self.used += taken.used;
+                    self.intake.consume(taken.used);
                     if out.len() > before {
                         return Ok(Step::Output);
                     }
                     if !taken.ended {
-                        return Ok(self.want());
+                        return self.want();
                     }
                     self.state = State::Descriptor;
                 }
@@ -159,12 +140,13 @@ impl EntryReader {
                 State::Descriptor => {
                     let entry = self.content.entry();
                     let Some(found) = self.waiting(entry.descriptor().len()) else {
-                        return Ok(self.want());
+                        return self.want();
                     };
                     if let Some(field) = record::descriptor_difference(entry, found) {
                         return Err(self.content.fault(Fault::Descriptor(field)));
                     }
-                    self.used += found.len();
+                    let len = found.len();
+                    self.intake.consume(len);
                     self.content.finish()?;
                     self.state = State::Done;
                 }
@@ -173,16 +155,18 @@ impl EntryReader {
         }
     }
 
-    fn want(&self) -> Step {
-        Step::Want(ByteRange::new(
-            self.position,
-            (self.end - self.position).min(SLAB_BYTES),
-        ))
+    fn want(&self) -> Result<Step, ArchiveError> {
+        // What the directory gave room to ends before the room does, or it is a defect.
+        let next = self.intake.want_up_to(self.intake.end());
+        next.map(Step::Want).ok_or(ArchiveError::Misfed {
+            wanted: 0,
+            given: 0,
+        })
     }
 
     /// The next `len` bytes, once they are all there.
     fn waiting(&self, len: usize) -> Option<&[u8]> {
-        self.input.get(self.used..self.used.checked_add(len)?)
+        self.intake.waiting().get(..len)
     }
 
     /// Reads a whole entry that is small enough to hold, through `read`, which gives the bytes of a range.

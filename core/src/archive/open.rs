@@ -15,7 +15,7 @@ use super::{
     },
     record::{self, CENTRAL_LAYOUT},
 };
-use crate::{manifest::MANIFEST_PATH, range::ByteRange};
+use crate::{manifest::MANIFEST_PATH, range::ByteRange, request::Request};
 
 /// Bytes read from the end at first: in most archives they hold the whole directory and the manifest.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -26,8 +26,7 @@ pub struct Opening {
     len: u64,
     limits: Limits,
     state: State,
-    wanted: ByteRange,
-    buffer: Vec<u8>,
+    request: Request,
     /// The last bytes of the archive.
     tail: Vec<u8>,
 }
@@ -53,13 +52,11 @@ impl Opening {
         if len == 0 {
             return Err(ArchiveError::Empty);
         }
-        let wanted = ByteRange::new(0, len.min(4));
         Ok(Self {
             len,
             limits,
             state: State::Start,
-            wanted,
-            buffer: Vec::new(),
+            request: Request::new(ByteRange::new(0, len.min(4))),
             tail: Vec::new(),
         })
     }
@@ -67,9 +64,7 @@ impl Opening {
     /// The bytes it needs next; `None` when it is done.
     #[must_use]
     pub fn wants(&self) -> Option<ByteRange> {
-        let given = self.buffer.len() as u64;
-        (!matches!(self.state, State::Done(_) | State::Failed))
-            .then(|| ByteRange::new(self.wanted.offset + given, self.wanted.len - given))
+        self.request.wants()
     }
 
     /// Takes some or all of the bytes that it wants, from their start.
@@ -77,22 +72,13 @@ impl Opening {
     /// # Errors
     /// What is wrong with the archive so far.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        let wanted = self.wants().map_or(0, |range| range.len);
-        if bytes.is_empty() || bytes.len() as u64 > wanted {
-            return Err(ArchiveError::Misfed {
-                wanted,
-                given: bytes.len() as u64,
-            });
-        }
-        self.buffer.extend_from_slice(bytes);
-        if (bytes.len() as u64) < wanted {
+        let Some((_, bytes)) = self.request.feed(bytes)? else {
             return Ok(());
-        }
-        self.step().inspect_err(|_| self.state = State::Failed)
+        };
+        self.step(bytes)
     }
 
-    fn step(&mut self) -> Result<(), ArchiveError> {
-        let bytes = core::mem::take(&mut self.buffer);
+    fn step(&mut self, bytes: Vec<u8>) -> Result<(), ArchiveError> {
         match core::mem::replace(&mut self.state, State::Failed) {
             State::Start => {
                 let starts = number(&bytes, 0, 4);
@@ -103,7 +89,7 @@ impl Opening {
                 }
                 let tail = self.len.min(TAIL_BYTES);
                 self.state = State::Tail;
-                self.wanted = ByteRange::new(self.len - tail, tail);
+                self.request = Request::new(ByteRange::new(self.len - tail, tail));
                 Ok(())
             }
             State::Tail => self.tail_read(bytes),
@@ -155,10 +141,10 @@ impl Opening {
             // The whole directory is in the tail already.
             let skip = usize::try_from(end.offset - tail_start).unwrap_or(usize::MAX);
             self.tail = tail.split_off(skip.min(tail.len()));
-            return self.step();
+            return self.step(Vec::new());
         }
         self.tail = tail;
-        self.wanted = ByteRange::new(end.offset, tail_start - end.offset);
+        self.request = Request::new(ByteRange::new(end.offset, tail_start - end.offset));
         Ok(())
     }
 
@@ -167,10 +153,9 @@ impl Opening {
     /// # Errors
     /// [`ArchiveError::Misfed`] if it still wants bytes.
     pub fn finish(self) -> Result<Directory, ArchiveError> {
-        let wanted = self.wants().map_or(0, |range| range.len);
         match self.state {
             State::Done(directory) => Ok(directory),
-            _ => Err(ArchiveError::Misfed { wanted, given: 0 }),
+            _ => Err(self.request.unfed().into()),
         }
     }
 }

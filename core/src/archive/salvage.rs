@@ -26,7 +26,7 @@ use super::{
         LOCAL_SIGNATURE, MAX32, number, short,
     },
 };
-use crate::range::ByteRange;
+use crate::{range::ByteRange, request::Request};
 
 const TAIL_BYTES: u64 = 64 << 10;
 /// The longest local header: fixed part, longest name, ZIP64 field.
@@ -116,8 +116,7 @@ pub struct Search {
     len: u64,
     limits: Limits,
     state: State,
-    wanted: ByteRange,
-    buffer: Vec<u8>,
+    request: Request,
     /// Entries that central headers name, by offset.
     listed: BTreeMap<u64, Entry>,
     directory: DirectoryState,
@@ -153,7 +152,7 @@ struct Streamed {
 impl core::fmt::Debug for Search {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Search")
-            .field("wanted", &self.wanted)
+            .field("wanted", &self.wants())
             .field("entries", &self.entries.len())
             .finish_non_exhaustive()
     }
@@ -168,8 +167,7 @@ impl Search {
             len,
             limits,
             state: if len == 0 { State::Done } else { State::Tail },
-            wanted: ByteRange::new(len - tail, tail),
-            buffer: Vec::new(),
+            request: Request::new(ByteRange::new(len - tail, tail)),
             listed: BTreeMap::new(),
             directory: DirectoryState::Lost,
             searched: false,
@@ -181,9 +179,7 @@ impl Search {
     /// The bytes it needs next; `None` when it is done.
     #[must_use]
     pub fn wants(&self) -> Option<ByteRange> {
-        let given = self.buffer.len() as u64;
-        (!matches!(self.state, State::Done))
-            .then(|| ByteRange::new(self.wanted.offset + given, self.wanted.len - given))
+        self.request.wants()
     }
 
     /// Takes some or all of the bytes that it wants, from their start. What is known to be lost is given as zeros.
@@ -191,22 +187,12 @@ impl Search {
     /// # Errors
     /// [`ArchiveError::Misfed`], and [`ArchiveError::Limit`] for more entries than are allowed. Damage is no error here.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        let wanted = self.wants().map_or(0, |range| range.len);
-        if bytes.is_empty() || bytes.len() as u64 > wanted {
-            return Err(ArchiveError::Misfed {
-                wanted,
-                given: bytes.len() as u64,
-            });
-        }
-        self.buffer.extend_from_slice(bytes);
-        if (bytes.len() as u64) < wanted {
+        let Some((at, bytes)) = self.request.feed(bytes)? else {
             return Ok(());
-        }
-        let bytes = core::mem::take(&mut self.buffer);
-        let at = self.wanted.offset;
+        };
         match core::mem::replace(&mut self.state, State::Done) {
             State::Tail => self.tail_read(&bytes),
-            State::Directory { entries } => self.directory_read(&bytes, entries),
+            State::Directory { entries } => self.directory_read(at, &bytes, entries),
             State::Record => self.record_read(at, &bytes)?,
             State::Content(streamed) => self.content_read(at, streamed, &bytes)?,
             State::Lookout(gap) => self.look_out(at, gap, &bytes)?,
@@ -220,11 +206,8 @@ impl Search {
     /// # Errors
     /// [`ArchiveError::Misfed`] if it still wants bytes.
     pub fn finish(mut self) -> Result<Found, ArchiveError> {
-        if let Some(wanted) = self.wants() {
-            return Err(ArchiveError::Misfed {
-                wanted: wanted.len,
-                given: 0,
-            });
+        if self.wants().is_some() {
+            return Err(self.request.unfed().into());
         }
         // A damaged size can lead past entries that the directory names.
         let reached: BTreeSet<u64> = self
@@ -250,7 +233,7 @@ impl Search {
 
     fn want(&mut self, state: State, offset: u64, len: u64) {
         self.state = state;
-        self.wanted = ByteRange::new(offset, len);
+        self.request = Request::new(ByteRange::new(offset, len));
     }
 
     fn tail_read(&mut self, tail: &[u8]) {
@@ -287,7 +270,7 @@ impl Search {
             .is_some_and(|found| found.starts_with(&records))
     }
 
-    fn directory_read(&mut self, bytes: &[u8], entries: u64) {
+    fn directory_read(&mut self, at: u64, bytes: &[u8], entries: u64) {
         let mut rest = bytes;
         let mut whole = true;
         let mut next = 0;
@@ -310,7 +293,7 @@ impl Search {
                 }
             }
         }
-        whole &= self.listed.len() as u64 == entries && next == self.wanted.offset;
+        whole &= self.listed.len() as u64 == entries && next == at;
         if whole {
             self.directory = DirectoryState::Whole;
             self.entries = core::mem::take(&mut self.listed)

@@ -6,13 +6,17 @@ use super::{
     FOOTER_BYTES, FileKey, Footer, HEADER_UNIT, Header, Lock, Locks, PREFIX_BYTES, Password,
     SealError, SecretKey, Sender, Unsealer, header::block_len, payload::Layout, sender,
 };
-use crate::range::ByteRange;
+use crate::{range::ByteRange, request::Request};
 
 #[derive(Debug)]
 enum State {
     Start,
-    HeaderRest,
-    Footer { header: Header, header_len: u64 },
+    /// What is left of the header, whose start is known.
+    HeaderRest(Vec<u8>),
+    Footer {
+        header: Header,
+        header_len: u64,
+    },
     Done(Sealed),
     Failed,
 }
@@ -22,8 +26,7 @@ enum State {
 pub struct Opening {
     file_len: u64,
     state: State,
-    wanted: ByteRange,
-    buffer: Vec<u8>,
+    request: Request,
 }
 
 impl Opening {
@@ -35,33 +38,17 @@ impl Opening {
         if file_len == 0 {
             return Err(SealError::Empty);
         }
-        let wanted = ByteRange::new(0, HEADER_UNIT.min(file_len));
         Ok(Self {
             file_len,
             state: State::Start,
-            wanted,
-            buffer: Vec::new(),
+            request: Request::new(ByteRange::new(0, HEADER_UNIT.min(file_len))),
         })
     }
 
     /// The bytes it needs next; `None` when it is done.
     #[must_use]
     pub fn wants(&self) -> Option<ByteRange> {
-        match self.state {
-            State::Done(_) | State::Failed => None,
-            _ => {
-                let given = self.buffer.len() as u64;
-                let before = match self.state {
-                    State::HeaderRest => HEADER_UNIT,
-                    _ => 0,
-                };
-                let given = given - before;
-                Some(ByteRange::new(
-                    self.wanted.offset + given,
-                    self.wanted.len - given,
-                ))
-            }
-        }
+        self.request.wants()
     }
 
     /// Takes some or all of the bytes that it wants, from their start.
@@ -69,53 +56,28 @@ impl Opening {
     /// # Errors
     /// What is wrong with the file so far.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), SealError> {
-        let Some(wanted) = self.wants() else {
-            return Err(SealError::Misfed {
-                wanted: 0,
-                given: bytes.len() as u64,
-            });
-        };
-        if bytes.len() as u64 > wanted.len || bytes.is_empty() {
-            return Err(SealError::Misfed {
-                wanted: wanted.len,
-                given: bytes.len() as u64,
-            });
-        }
-        self.buffer.extend_from_slice(bytes);
-        if (bytes.len() as u64) < wanted.len {
+        let Some((_, bytes)) = self.request.feed(bytes)? else {
             return Ok(());
-        }
-        self.step().inspect_err(|_| self.state = State::Failed)
-    }
-
-    fn step(&mut self) -> Result<(), SealError> {
+        };
         match core::mem::replace(&mut self.state, State::Failed) {
             State::Start => {
-                let len = block_len(&self.buffer)?;
+                let len = block_len(&bytes)?;
                 if len + FOOTER_BYTES > self.file_len {
                     return Err(SealError::CutShort {
                         length: self.file_len,
                     });
                 }
                 if len > HEADER_UNIT {
-                    self.state = State::HeaderRest;
-                    self.wanted = ByteRange::new(HEADER_UNIT, len - HEADER_UNIT);
+                    self.state = State::HeaderRest(bytes);
+                    self.request = Request::new(ByteRange::new(HEADER_UNIT, len - HEADER_UNIT));
                     Ok(())
                 } else {
-                    self.header_read()
+                    self.header_read(&bytes)
                 }
             }
-            State::HeaderRest => self.header_read(),
+            State::HeaderRest(start) => self.header_read(&[start, bytes].concat()),
             State::Footer { header, header_len } => {
-                let bytes = self
-                    .buffer
-                    .as_slice()
-                    .try_into()
-                    .map_err(|_| SealError::Misfed {
-                        wanted: FOOTER_BYTES,
-                        given: self.buffer.len() as u64,
-                    })?;
-                let footer = Footer::parse(bytes, self.file_len)?;
+                let footer = Footer::parse(exactly(&bytes)?, self.file_len)?;
                 self.state = State::Done(Sealed::new(header, header_len, footer, self.file_len)?);
                 Ok(())
             }
@@ -126,14 +88,14 @@ impl Opening {
         }
     }
 
-    fn header_read(&mut self) -> Result<(), SealError> {
-        let header = Header::parse(&self.buffer)?;
+    fn header_read(&mut self, bytes: &[u8]) -> Result<(), SealError> {
+        let header = Header::parse(bytes)?;
         self.state = State::Footer {
             header,
-            header_len: self.buffer.len() as u64,
+            header_len: bytes.len() as u64,
         };
-        self.wanted = ByteRange::new(self.file_len - FOOTER_BYTES, FOOTER_BYTES);
-        self.buffer.clear();
+        let footer = ByteRange::new(self.file_len - FOOTER_BYTES, FOOTER_BYTES);
+        self.request = Request::new(footer);
         Ok(())
     }
 
@@ -142,10 +104,9 @@ impl Opening {
     /// # Errors
     /// [`SealError::Misfed`] if it still wants bytes.
     pub fn finish(self) -> Result<Sealed, SealError> {
-        let wanted = self.wants().map_or(0, |range| range.len);
         match self.state {
             State::Done(sealed) => Ok(sealed),
-            _ => Err(SealError::Misfed { wanted, given: 0 }),
+            _ => Err(self.request.unfed().into()),
         }
     }
 }
@@ -248,7 +209,7 @@ impl Sealed {
     /// # Errors
     /// [`SealError::SenderMalformed`] or [`SealError::SenderSignatureWrong`].
     pub fn sender(&self, prefix: &[u8], block: &[u8]) -> Result<Sender, SealError> {
-        sender::check(block, prefix_of(prefix)?, &self.footer)
+        sender::check(block, exactly(prefix)?, &self.footer)
     }
 
     /// The first bytes of the payload region, which [`Sealed::unsealer`] and [`Sealed::sender`] need.
@@ -286,13 +247,14 @@ impl Sealed {
     /// # Errors
     /// [`SealError::CommitmentMismatch`].
     pub fn unsealer(&self, file_key: &FileKey, prefix: &[u8]) -> Result<Unsealer, SealError> {
-        Unsealer::new(&*file_key.payload_key()?, prefix_of(prefix)?, self.layout)
+        Unsealer::new(&*file_key.payload_key()?, exactly(prefix)?, self.layout)
     }
 }
 
-fn prefix_of(bytes: &[u8]) -> Result<&[u8; PREFIX_BYTES], SealError> {
+/// The bytes, as many as a structure of fixed length has.
+pub(super) fn exactly<const LEN: usize>(bytes: &[u8]) -> Result<&[u8; LEN], SealError> {
     bytes.try_into().map_err(|_| SealError::Misfed {
-        wanted: PREFIX_BYTES as u64,
+        wanted: LEN as u64,
         given: bytes.len() as u64,
     })
 }

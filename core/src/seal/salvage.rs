@@ -20,9 +20,10 @@ use super::{
     CHUNK_BYTES, FOOTER_BYTES, FileKey, Footer, PREFIX_BYTES, SEALED_CHUNK_BYTES, SealError,
     TAG_BYTES,
     footer::FOOTER_MAGIC,
+    open::exactly,
     payload::{ChunkCipher, Layout, MAX_CHUNKS},
 };
-use crate::{digest::Digest, range::ByteRange};
+use crate::{digest::Digest, range::ByteRange, request::Request};
 
 /// Bytes at the end of the file in which a footer is looked for, with the scrub table of up to 64 GiB before it.
 const TAIL_BYTES: u64 = 2 << 20;
@@ -56,8 +57,7 @@ pub struct Survey {
     file_key: FileKey,
     cipher: Option<ChunkCipher>,
     state: State,
-    wanted: ByteRange,
-    buffer: Vec<u8>,
+    request: Request,
     /// What the footer says, if there is one.
     layout: Option<Layout>,
     /// How far the footer stands behind its place; negative if before it.
@@ -99,8 +99,7 @@ impl Survey {
             file_key: file_key.clone(),
             cipher: None,
             state: State::Tail,
-            wanted: ByteRange::new(file_len - tail, tail),
-            buffer: Vec::new(),
+            request: Request::new(ByteRange::new(file_len - tail, tail)),
             layout: None,
             moved: 0,
             runs: Vec::new(),
@@ -112,6 +111,7 @@ impl Survey {
                 .findings
                 .push(SealError::CutShort { length: file_len });
             survey.state = State::Done;
+            survey.request = Request::none();
         }
         survey
     }
@@ -119,9 +119,7 @@ impl Survey {
     /// The bytes it needs next; `None` when it is done.
     #[must_use]
     pub fn wants(&self) -> Option<ByteRange> {
-        let given = self.buffer.len() as u64;
-        (self.state != State::Done)
-            .then(|| ByteRange::new(self.wanted.offset + given, self.wanted.len - given))
+        self.request.wants()
     }
 
     /// Takes some or all of the bytes that it wants, from their start.
@@ -129,18 +127,9 @@ impl Survey {
     /// # Errors
     /// [`SealError::Misfed`], and [`SealError::Crypto`]. Damage is no error here.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), SealError> {
-        let wanted = self.wants().map_or(0, |range| range.len);
-        if bytes.is_empty() || bytes.len() as u64 > wanted {
-            return Err(SealError::Misfed {
-                wanted,
-                given: bytes.len() as u64,
-            });
-        }
-        self.buffer.extend_from_slice(bytes);
-        if (bytes.len() as u64) < wanted {
+        let Some((offset, bytes)) = self.request.feed(bytes)? else {
             return Ok(());
-        }
-        let bytes = core::mem::take(&mut self.buffer);
+        };
         match self.state {
             State::Tail => {
                 self.find_footer(&bytes);
@@ -150,10 +139,7 @@ impl Survey {
                 );
             }
             State::Prefix => {
-                let prefix = bytes.as_slice().try_into().map_err(|_| SealError::Misfed {
-                    wanted,
-                    given: bytes.len() as u64,
-                })?;
+                let prefix = exactly(&bytes)?;
                 let (cipher, fits) =
                     ChunkCipher::open_regardless(&*self.file_key.payload_key()?, prefix)?;
                 if !fits {
@@ -163,7 +149,6 @@ impl Survey {
                 self.want_full(0, false);
             }
             State::Full { next, moved } => {
-                let offset = self.wanted.offset;
                 let next = self.try_full(next, offset, bytes);
                 self.want_full(next, moved);
             }
@@ -173,7 +158,6 @@ impl Survey {
                 self.after_last(offset);
             }
             State::AnyLast { number, tries } => {
-                let offset = self.wanted.offset;
                 // From the longest on: a file that is cut behind its payload has little after the last chunk.
                 let found = (TAG_BYTES..=bytes.len().min(SEALED_CHUNK_BYTES - 1))
                     .rev()
@@ -191,7 +175,7 @@ impl Survey {
 
     fn want(&mut self, state: State, range: ByteRange) {
         self.state = state;
-        self.wanted = range;
+        self.request = Request::new(range);
     }
 
     /// Where a chunk starts in an undamaged file.
@@ -450,11 +434,8 @@ impl Survey {
     /// # Errors
     /// [`SealError::Misfed`] if it still wants bytes.
     pub fn finish(self) -> Result<Survivors, SealError> {
-        if let Some(wanted) = self.wants() {
-            return Err(SealError::Misfed {
-                wanted: wanted.len,
-                given: 0,
-            });
+        if self.wants().is_some() {
+            return Err(self.request.unfed().into());
         }
         let chunk = CHUNK_BYTES as u64;
         let after_runs = self.next_after_runs();

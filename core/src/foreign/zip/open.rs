@@ -12,6 +12,7 @@ use crate::{
         },
     },
     range::ByteRange,
+    request::Request,
 };
 
 /// Bytes read from the end at first: more than an end record with the longest comment and its ZIP64 records take.
@@ -23,8 +24,7 @@ pub struct Opening {
     len: u64,
     limits: Limits,
     state: State,
-    wanted: ByteRange,
-    buffer: Vec<u8>,
+    request: Request,
 }
 
 #[derive(Debug)]
@@ -62,17 +62,14 @@ impl Opening {
             len,
             limits,
             state: State::Tail,
-            wanted: ByteRange::new(len - tail, tail),
-            buffer: Vec::new(),
+            request: Request::new(ByteRange::new(len - tail, tail)),
         })
     }
 
     /// The bytes it needs next; `None` when it is done.
     #[must_use]
     pub fn wants(&self) -> Option<ByteRange> {
-        let given = self.buffer.len() as u64;
-        (!matches!(self.state, State::Done(_) | State::Failed))
-            .then(|| ByteRange::new(self.wanted.offset + given, self.wanted.len - given))
+        self.request.wants()
     }
 
     /// Takes some or all of the bytes that it wants, from their start.
@@ -81,18 +78,9 @@ impl Opening {
     /// [`ArchiveError::Unsafe`] with everything that was found, if any of it is [`Weight::Refused`];
     /// [`ArchiveError::NotZip`], [`ArchiveError::NoEnd`], [`ArchiveError::Limit`], [`ArchiveError::Misfed`].
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        let wanted = self.wants().map_or(0, |range| range.len);
-        if bytes.is_empty() || bytes.len() as u64 > wanted {
-            return Err(ArchiveError::Misfed {
-                wanted,
-                given: bytes.len() as u64,
-            });
-        }
-        self.buffer.extend_from_slice(bytes);
-        if (bytes.len() as u64) < wanted {
+        let Some((_, bytes)) = self.request.feed(bytes)? else {
             return Ok(());
-        }
-        let bytes = core::mem::take(&mut self.buffer);
+        };
         match core::mem::replace(&mut self.state, State::Failed) {
             State::Tail => self.tail(bytes),
             State::Directory {
@@ -136,15 +124,16 @@ impl Opening {
         let mut tail = tail;
         let end = place.offset.saturating_add(place.len);
         tail.truncate(usize::try_from(end.saturating_sub(tail_at)).unwrap_or(usize::MAX));
-        if place.offset < tail_at {
-            self.wanted = ByteRange::new(place.offset, place.len.min(tail_at - place.offset));
+        let before = place.len.min(tail_at.saturating_sub(place.offset));
+        if before > 0 {
+            self.request = Request::new(ByteRange::new(place.offset, before));
             self.state = State::Directory {
                 place,
                 tail,
                 findings,
             };
         } else {
-            let at = usize::try_from(place.offset - tail_at).unwrap_or(usize::MAX);
+            let at = usize::try_from(place.offset.saturating_sub(tail_at)).unwrap_or(usize::MAX);
             let bytes = tail.split_off(at.min(tail.len()));
             self.state = State::Done(directory(bytes, place, &self.limits, findings)?);
         }
@@ -156,10 +145,9 @@ impl Opening {
     /// # Errors
     /// [`ArchiveError::Misfed`] if it still wants bytes.
     pub fn finish(self) -> Result<Zip, ArchiveError> {
-        let wanted = self.wants().map_or(0, |range| range.len);
         match self.state {
             State::Done(zip) => Ok(zip),
-            _ => Err(ArchiveError::Misfed { wanted, given: 0 }),
+            _ => Err(self.request.unfed().into()),
         }
     }
 }
@@ -335,4 +323,32 @@ fn directory(
         by_name,
         findings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It asked for no bytes at all once, which nobody can give.
+    #[test]
+    fn an_empty_directory_far_from_the_end_is_refused() {
+        let mut zip = vec![0; 3 * TAIL_BYTES as usize];
+        zip.extend_from_slice(&END_SIGNATURE.to_le_bytes());
+        zip.extend_from_slice(&[0; END_LEN - 4]);
+        let len = zip.len() as u64;
+        let mut opening = Opening::new(len, Limits::default()).unwrap();
+        let refused = loop {
+            let range = opening.wants().unwrap();
+            let bytes = &zip[range.offset as usize..range.end() as usize];
+            if let Err(error) = opening.feed(bytes) {
+                break error;
+            }
+        };
+        let fault = Fault::End(EndFault::Position {
+            expected: len - END_LEN as u64,
+            found: 0,
+        });
+        assert_eq!(refused, ArchiveError::Unsafe(vec![whole(fault)]));
+        assert_eq!(opening.wants(), None);
+    }
 }

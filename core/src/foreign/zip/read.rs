@@ -15,10 +15,9 @@ use crate::{
         read_whole,
     },
     range::ByteRange,
+    request::Intake,
 };
 
-/// Bytes that are asked for at once at most.
-const SLAB_BYTES: u64 = 4 << 20;
 /// Longest data descriptor.
 const DESCRIPTOR_BYTES: u64 = 24;
 
@@ -35,20 +34,15 @@ pub struct Reader {
     raw_name: Vec<u8>,
     flags: u16,
     state: State,
-    /// Position in the file of the first byte that was not yet fed.
-    position: u64,
-    /// Where the next record begins.
-    room: u64,
-    /// Bytes fed and not yet used.
-    input: Vec<u8>,
-    used: usize,
+    /// It ends where the next record begins.
+    intake: Intake,
 }
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
             .field("entry", self.content.entry())
-            .field("position", &self.position)
+            .field("position", &self.intake.position())
             .finish_non_exhaustive()
     }
 }
@@ -70,10 +64,7 @@ impl Reader {
             raw_name: item.raw_name.clone(),
             flags: item.flags,
             state: State::Header,
-            position: item.entry.offset,
-            room: item.room,
-            input: Vec::new(),
-            used: 0,
+            intake: Intake::new(item.entry.offset, item.room),
         })
     }
 
@@ -82,16 +73,7 @@ impl Reader {
     /// # Errors
     /// [`ArchiveError::Misfed`].
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        let given = bytes.len() as u64;
-        let wanted = self.room - self.position;
-        if bytes.is_empty() || given > wanted {
-            return Err(ArchiveError::Misfed { wanted, given });
-        }
-        self.input.drain(..self.used);
-        self.used = 0;
-        self.input.extend_from_slice(bytes);
-        self.position += given;
-        Ok(())
+        Ok(self.intake.feed(bytes)?)
     }
 
     /// Does a bounded piece of work: appends at most 1 MiB of content to `out`.
@@ -102,30 +84,31 @@ impl Reader {
         loop {
             match self.state {
                 State::Header => {
-                    let Some(header) = local_header(self.waiting()) else {
+                    let Some(header) = local_header(self.intake.waiting()) else {
                         return self.want(LOCAL_FIXED as u64 + 65_535 * 2);
                     };
                     let len = header.len();
                     if let Some(field) = self.header_difference(header) {
                         return Err(self.content.fault(Fault::LocalHeader(field)));
                     }
-                    self.used += len;
+                    self.intake.consume(len);
                     let data_end = self
+                        .intake
                         .unused()
                         .saturating_add(self.content.entry().compressed);
-                    if data_end > self.room {
+                    if data_end > self.intake.end() {
                         return Err(self.content.fault(Fault::Overlap {
                             end: data_end,
-                            next: self.room,
+                            next: self.intake.end(),
                         }));
                     }
                     self.state = State::Data;
                 }
                 State::Data => {
                     let before = out.len();
-                    let input = self.input.get(self.used..).unwrap_or_default();
+                    let input = self.intake.waiting();
                     let taken = self.content.step(input, out)?;
-                    self.used += taken.used;
+                    self.intake.consume(taken.used);
                     if out.len() > before {
                         return Ok(Step::Output);
                     }
@@ -136,12 +119,12 @@ impl Reader {
                 }
                 State::Descriptor => {
                     if self.flags & FLAG_DESCRIPTOR != 0 {
-                        let due = DESCRIPTOR_BYTES.min(self.room - self.unused());
-                        if (self.waiting().len() as u64) < due {
+                        let due = DESCRIPTOR_BYTES.min(self.intake.end() - self.intake.unused());
+                        if (self.intake.waiting().len() as u64) < due {
                             return self.want(due);
                         }
                         if let Some(field) =
-                            descriptor_difference(self.content.entry(), self.waiting())
+                            descriptor_difference(self.content.entry(), self.intake.waiting())
                         {
                             return Err(self.content.fault(Fault::Descriptor(field)));
                         }
@@ -173,34 +156,21 @@ impl Reader {
         })
     }
 
-    fn waiting(&self) -> &[u8] {
-        self.input.get(self.used..).unwrap_or_default()
-    }
-
-    /// Position in the file of the first byte that was not yet used.
-    fn unused(&self) -> u64 {
-        self.position - self.waiting().len() as u64
-    }
-
     /// Asks for the rest of what `ahead` bytes from the first unused one are, and the bytes behind the data with it.
     fn want(&self, ahead: u64) -> Result<Step, ArchiveError> {
-        let end = self
-            .unused()
-            .saturating_add(ahead)
+        let due = self.intake.unused().saturating_add(ahead);
+        let end = due
             .saturating_add(self.content.left())
-            .saturating_add(DESCRIPTOR_BYTES)
-            .min(self.room);
-        match end.saturating_sub(self.position) {
-            // All of its room is read, and it still is not whole.
-            0 => Err(self.content.fault(Fault::Overlap {
-                end: self.unused().saturating_add(ahead),
-                next: self.room,
-            })),
-            len => Ok(Step::Want(ByteRange::new(
-                self.position,
-                len.min(SLAB_BYTES),
-            ))),
-        }
+            .saturating_add(DESCRIPTOR_BYTES);
+        // When all of its room is read it still is not whole.
+        let overlap = Fault::Overlap {
+            end: due,
+            next: self.intake.end(),
+        };
+        self.intake
+            .want_up_to(end)
+            .map(Step::Want)
+            .ok_or_else(|| self.content.fault(overlap))
     }
 
     /// The first field of the local header that contradicts the directory.
