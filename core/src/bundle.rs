@@ -14,7 +14,7 @@ use crate::{
         EntryDigest, FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest, ManifestError,
         Selection, files,
     },
-    seal::{FileKey, SealError, Sealer, seal_header, sealed_len},
+    seal::{FileKey, PREFIX_BYTES, SealError, Sealer, seal_header, sealed_len},
 };
 
 /// Why a bundle can't be made.
@@ -39,22 +39,50 @@ pub enum BundleError {
 pub struct Bundler {
     manifest: String,
     len: u64,
-    limits: Limits,
     /// Header block and start of the payload, until given out.
     start: Vec<u8>,
+    content: BundleContent,
+    /// Gone when the bundle is whole.
+    sealer: Option<Sealer>,
+    plain: Vec<u8>,
+}
+
+/// What is selected of an archive as an archive of its own, not sealed yet.
+pub struct BundleContent {
+    limits: Limits,
     copies: VecDeque<(Entry, EntryDigest)>,
     reading: Option<CheckedReader>,
     made: VecDeque<(&'static str, Packed)>,
-    /// Both are gone when the bundle is whole.
-    writers: Option<(ArchiveWriter, Sealer)>,
-    content: Vec<u8>,
-    plain: Vec<u8>,
+    /// Gone when it is whole.
+    writer: Option<ArchiveWriter>,
+    inflated: Vec<u8>,
+}
+
+/// A bundle whose content is still to be sealed: see [`Bundler::into_parts`].
+#[derive(Debug)]
+pub struct BundleParts {
+    /// Header block and start of the payload.
+    pub start: Vec<u8>,
+    /// How many of these bytes are the header block.
+    pub header_len: usize,
+    /// What comes after that.
+    pub sealer: Sealer,
+    /// What it is to seal.
+    pub content: BundleContent,
 }
 
 impl core::fmt::Debug for Bundler {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Bundler")
             .field("len", &self.len)
+            .field("content", &self.content)
+            .finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for BundleContent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("BundleContent")
             .field("copies", &self.copies.len())
             .finish_non_exhaustive()
     }
@@ -115,13 +143,16 @@ impl Bundler {
         Ok(Self {
             manifest: text,
             len,
-            limits,
             start,
-            copies,
-            reading: None,
-            made,
-            writers: Some((ArchiveWriter::new(), sealer)),
-            content: vec![],
+            content: BundleContent {
+                limits,
+                copies,
+                reading: None,
+                made,
+                writer: Some(ArchiveWriter::new()),
+                inflated: vec![],
+            },
+            sealer: Some(sealer),
             plain: vec![],
         })
     }
@@ -139,6 +170,49 @@ impl Bundler {
         self.len
     }
 
+    /// Leaves the sealing to the caller, who has it done elsewhere: by the browser, or on other threads. `None` if the
+    /// bundle was begun here.
+    #[must_use]
+    pub fn into_parts(self) -> Option<BundleParts> {
+        let header_len = self.start.len().checked_sub(PREFIX_BYTES)?;
+        Some(BundleParts {
+            start: self.start,
+            header_len,
+            sealer: self.sealer?,
+            content: self.content,
+        })
+    }
+
+    /// Takes bytes that it wants, from their start.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Misfed`].
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
+        self.content.feed(bytes)
+    }
+
+    /// Does a bounded piece of work; whatever it answers, it may have appended sealed bytes to `out`.
+    ///
+    /// # Errors
+    /// [`BundleError`].
+    pub fn step(&mut self, out: &mut Vec<u8>) -> Result<Step, BundleError> {
+        out.append(&mut self.start);
+        let Some(sealer) = &mut self.sealer else {
+            return Ok(Step::Done);
+        };
+        self.plain.clear();
+        let step = self.content.step(&mut self.plain)?;
+        sealer.push(&self.plain, out)?;
+        if step == Step::Done
+            && let Some(sealer) = self.sealer.take()
+        {
+            sealer.finish(out)?;
+        }
+        Ok(step)
+    }
+}
+
+impl BundleContent {
     /// Takes bytes that it wants, from their start.
     ///
     /// # Errors
@@ -154,46 +228,34 @@ impl Bundler {
         }
     }
 
-    /// Does a bounded piece of work; whatever it answers, it may have appended sealed bytes to `out`.
+    /// Does a bounded piece of work; whatever it answers, it may have appended bytes of the new archive to `out`.
     ///
     /// # Errors
     /// [`BundleError`].
     pub fn step(&mut self, out: &mut Vec<u8>) -> Result<Step, BundleError> {
-        out.append(&mut self.start);
-        let Some((writer, sealer)) = &mut self.writers else {
+        let Some(writer) = &mut self.writer else {
             return Ok(Step::Done);
         };
-        self.plain.clear();
-        let step = if let Some(reader) = &mut self.reading {
-            self.content.clear();
-            let step = reader.step(&mut self.content)?;
-            writer.push(&reader.take_raw(), &mut self.plain)?;
-            if step == Step::Done {
-                writer.end(&mut self.plain)?;
-                self.reading = None;
-                Step::Output
-            } else {
-                step
+        if let Some(reader) = &mut self.reading {
+            self.inflated.clear();
+            let step = reader.step(&mut self.inflated)?;
+            writer.push(&reader.take_raw(), out)?;
+            if step != Step::Done {
+                return Ok(step);
             }
+            writer.end(out)?;
+            self.reading = None;
         } else if let Some((entry, expected)) = self.copies.pop_front() {
             let reader = CheckedReader::new(&entry, &expected, self.limits)?;
-            writer.begin_copy(&entry, &mut self.plain)?;
+            writer.begin_copy(&entry, out)?;
             self.reading = Some(reader.keep_raw());
-            Step::Output
         } else if let Some((name, packed)) = self.made.pop_front() {
-            writer.add(name, &packed, &mut self.plain)?;
-            Step::Output
-        } else {
-            Step::Done
-        };
-        if step != Step::Done {
-            sealer.push(&self.plain, out)?;
-        } else if let Some((writer, mut sealer)) = self.writers.take() {
-            writer.finish(&mut self.plain)?;
-            sealer.push(&self.plain, out)?;
-            sealer.finish(out)?;
+            writer.add(name, &packed, out)?;
+        } else if let Some(writer) = self.writer.take() {
+            writer.finish(out)?;
+            return Ok(Step::Done);
         }
-        Ok(step)
+        Ok(Step::Output)
     }
 }
 
@@ -305,6 +367,28 @@ mod tests {
         (json, manifest, files, done)
     }
 
+    /// The same with the sealing left to the caller.
+    fn run_in_parts(archive: &Fixture, selection: &Selection) -> Vec<u8> {
+        let BundleParts {
+            start: mut out,
+            header_len,
+            mut sealer,
+            mut content,
+        } = bundler(archive, selection).unwrap().into_parts().unwrap();
+        assert_eq!(header_len, seal::HEADER_UNIT as usize);
+        let mut plain = Vec::new();
+        loop {
+            match content.step(&mut plain).unwrap() {
+                Step::Want(wanted) => content.feed(archive.range(wanted)).unwrap(),
+                Step::Output => {}
+                Step::Done => break,
+            }
+        }
+        sealer.push(&plain, &mut out).unwrap();
+        sealer.finish(&mut out).unwrap();
+        out
+    }
+
     fn only(tables: &[&str], file_sets: &[&str]) -> Selection {
         Selection {
             tables: Some(
@@ -324,6 +408,7 @@ mod tests {
         for step in [13, 5000] {
             assert_eq!(run(&archive, &Selection::ALL, step).unwrap(), whole);
         }
+        assert!(run_in_parts(&archive, &Selection::ALL) == whole);
         let (json, manifest, files, done) = unseal(&whole);
         assert_eq!(manifest, archive.manifest);
         assert_eq!(files, archive.files);

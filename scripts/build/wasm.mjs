@@ -16,8 +16,8 @@ const generated = at("wasm", "generated");
 const bound = at("target", "wasm-build", `bound-${process.pid}`);
 const failure = 'The WebAssembly module could not be built; the reason is above. To see it again: "npm run build -- wasm".';
 
-/** What rustc emits for WebAssembly by default. Every browser of the last years has them; wasm-opt must be told. */
-const features = ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"];
+/** What rustc emits for WebAssembly. Every browser of the last years has them; wasm-opt must be told. */
+const features = ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext", "simd"];
 
 const megabytes = (path) => `${(statSync(path).size / 1e6).toFixed(2)} MB`;
 
@@ -61,7 +61,16 @@ export async function buildModule() {
   await rust();
   await nodePackages();
   const route = await wasmRoute();
-  const inputs = ["Cargo.toml", "Cargo.lock", "core", "wasm/Cargo.toml", "wasm/src", "scripts/wasm-bindgen", "scripts/build/wasm.mjs"];
+  const inputs = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "core",
+    "wasm/Cargo.toml",
+    "wasm/src",
+    "scripts/wasm-bindgen",
+    "scripts/build/wasm.mjs",
+    "scripts/setup/wasm.mjs",
+  ];
   const what = {
     inputs: inputs.map((path) => at(path)),
     facts: [route.version, binaryenVersion()],
@@ -87,7 +96,15 @@ export const vectorsModule = at("target", "vectors-module");
 export async function buildVectorsModule() {
   await rust();
   const route = await wasmRoute();
-  const inputs = ["Cargo.toml", "Cargo.lock", "core", "tests/make-vectors", "scripts/wasm-bindgen", "scripts/build/wasm.mjs"];
+  const inputs = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "core",
+    "tests/make-vectors",
+    "scripts/wasm-bindgen",
+    "scripts/build/wasm.mjs",
+    "scripts/setup/wasm.mjs",
+  ];
   const what = {
     inputs: inputs.map((path) => at(path)),
     facts: [route.version],

@@ -452,7 +452,8 @@ impl Opened {
             &key,
             &mut random::generator()?,
         )?;
-        Ok(Bundle::new(bundler, &key, self.cursor(Reading::Streaming)?))
+        let cursor = self.cursor(Reading::Streaming)?;
+        Bundle::new(bundler, &key, cursor, self.lanes.as_ref()).await
     }
 }
 

@@ -76,6 +76,13 @@ impl Failure {
         )
     }
 
+    /// The bytes of a `Blob` can't be had, for a reason that the browser gives.
+    pub(crate) fn unreadable(reason: &str) -> Self {
+        Self::read(&format!(
+            "the file was changed, moved or deleted since it was picked, so pick it again ({reason})"
+        ))
+    }
+
     /// What only a defect of this program or of the browser can cause. The worker is not to be trusted afterwards.
     pub(crate) fn crashed(why: &str) -> Self {
         Self::new(

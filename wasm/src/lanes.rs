@@ -21,6 +21,8 @@ export interface Worked {
   bytes: Uint8Array;
   /** Place, from 0, of the first chunk that does not authenticate; -1 if all do. */
   damaged: number;
+  /** Plaintext after the last whole chunk of what was to be sealed. */
+  rest: Uint8Array;
   /** Sealed bytes that go on with a block begun before. */
   head: Uint8Array;
   /** SHA-256 of each whole block of 1 MiB after them. */
@@ -29,7 +31,10 @@ export interface Worked {
   tail: Uint8Array;
 }
 
-/** The browser's cryptography, for bulk data. What it is given to open or seal it may take away. */
+/**
+ * The browser's cryptography, for bulk data. What it is given to open or seal it may take away; what lies in a file it
+ * reads by itself, and rejects with an error named `Unread` if it can't.
+ */
 export interface Lanes {
   /** An AES-256-GCM key that can't be exported. The bytes are copied before this returns. */
   importKey(key: Uint8Array): Promise<CryptoKey>;
@@ -37,9 +42,9 @@ export interface Lanes {
    * Opens chunks of 16 KiB and a tag each, the last one maybe shorter; one nonce of 12 bytes each. Without `head` and
    * `whole` nothing is hashed.
    */
-  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array, head?: number, whole?: number): Promise<Worked>;
-  /** Seals chunks of 16 KiB each, the last one maybe shorter. */
-  seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array, head: number, whole: number): Promise<Worked>;
+  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array | Blob, head?: number, whole?: number): Promise<Worked>;
+  /** Seals as many chunks of 16 KiB as there are nonces. */
+  seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array | Blob, head: number, whole: number): Promise<Worked>;
   /** SHA-256. The bytes are copied before this returns. */
   digest(bytes: Uint8Array): Promise<ArrayBuffer>;
 }
@@ -60,7 +65,7 @@ extern "C" {
         this: &Lanes,
         key: &JsValue,
         nonces: &Uint8Array,
-        sealed: &Uint8Array,
+        sealed: &JsValue,
         head: Option<u32>,
         whole: Option<u32>,
     ) -> Result<Promise, JsValue>;
@@ -70,7 +75,7 @@ extern "C" {
         this: &Lanes,
         key: &JsValue,
         nonces: &Uint8Array,
-        plain: &Uint8Array,
+        plain: &JsValue,
         head: u32,
         whole: u32,
     ) -> Result<Promise, JsValue>;
@@ -94,6 +99,10 @@ extern "C" {
     /// Place of the first chunk that does not authenticate; -1 if all do.
     #[wasm_bindgen(method, getter)]
     fn damaged(this: &Worked) -> i32;
+
+    /// Plaintext after the last whole chunk of what was to be sealed.
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn rest(this: &Worked) -> Uint8Array;
 
     /// Sealed bytes that go on with a block begun before.
     #[wasm_bindgen(method, getter)]
@@ -135,11 +144,11 @@ impl LaneKey {
         })
     }
 
-    /// Opens a batch, and hashes its sealed bytes where somebody wants to know.
+    /// Opens a batch, which is a `Uint8Array` or a `Blob`, and hashes its sealed bytes where somebody wants to know.
     pub(crate) async fn open(
         &self,
         batch: &Batch,
-        sealed: &Uint8Array,
+        sealed: &JsValue,
         hashed: bool,
     ) -> Result<Worked, Failure> {
         let (head, whole) = hashed.then(|| cut(batch)).unzip();
@@ -149,8 +158,8 @@ impl LaneKey {
         Ok(outcome(worked).await?.unchecked_into())
     }
 
-    /// Seals a batch.
-    pub(crate) async fn seal(&self, batch: &Batch, plain: &Uint8Array) -> Result<Worked, Failure> {
+    /// Seals a batch, from a `Uint8Array` or a `Blob` that may hold less than a chunk more.
+    pub(crate) async fn seal(&self, batch: &Batch, plain: &JsValue) -> Result<Worked, Failure> {
         let (head, whole) = cut(batch);
         let worked = self
             .lanes
@@ -208,9 +217,12 @@ async fn outcome(promise: Result<Promise, JsValue>) -> Result<JsValue, Failure> 
         Err(thrown) => Err(thrown),
     }
     .map_err(|thrown| {
-        let why = thrown
-            .dyn_ref::<Error>()
-            .map(|error| String::from(error.message()));
-        Failure::crashed(&why.unwrap_or_else(|| "the browser's cryptography failed".to_owned()))
+        let error = thrown.dyn_ref::<Error>();
+        let why = error.map(|error| String::from(error.message()));
+        let why = why.unwrap_or_else(|| "the browser's cryptography failed".to_owned());
+        match error {
+            Some(error) if error.name() == "Unread" => Failure::unreadable(&why),
+            _ => Failure::crashed(&why),
+        }
     })
 }

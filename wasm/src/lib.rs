@@ -18,9 +18,11 @@ mod random;
 mod scrub;
 mod sealing;
 mod signed;
+mod slab_sealer;
 mod source;
 mod stream;
 mod task;
+mod turns;
 mod unsealing;
 mod window;
 

@@ -144,15 +144,9 @@ impl Plain {
         let stored = located.map_or(range, |located| located.sealed);
         let plain = self.clone();
         let task = Task::begin(async move {
-            let signed = plain.seal.as_ref().and_then(|seal| {
-                let lanes = seal.key.as_ref().map(|key| &key.lanes);
-                Some((seal.signed.as_ref()?, lanes))
-            });
-            let bytes = match signed {
-                Some((signed, lanes)) if !compared_later => {
-                    signed.read(&plain.source, lanes, stored).await?
-                }
-                _ => plain.source.read_outside(stored).await?,
+            let compared = match compared_later {
+                true => None,
+                false => plain.compared(stored).await?,
             };
             match (&plain.seal, located) {
                 (
@@ -163,11 +157,21 @@ impl Plain {
                     }),
                     Some(located),
                 ) => {
+                    let sealed = match compared {
+                        Some(bytes) => bytes.into(),
+                        None => plain.source.handed_on(stored).await?,
+                    };
                     let batch = unsealer.batch(&located)?;
-                    let worked = key.open(&batch, &bytes, compared_later).await?;
+                    let worked = key.open(&batch, &sealed, compared_later).await?;
                     Ok(Raw::Worked(worked, located))
                 }
-                (_, located) => Ok(Raw::Stored(bytes, located)),
+                (_, located) => {
+                    let bytes = match compared {
+                        Some(bytes) => bytes,
+                        None => plain.source.read_outside(stored).await?,
+                    };
+                    Ok(Raw::Stored(bytes, located))
+                }
             }
         });
         Ok(Coming {
@@ -175,6 +179,20 @@ impl Plain {
             stored: stored.len,
             task,
         })
+    }
+
+    /// A range of a signed archive's payload, compared with what was signed; `None` if nobody signed it.
+    async fn compared(&self, range: ByteRange) -> Result<Option<Uint8Array>, Failure> {
+        let Some(Seal {
+            key,
+            signed: Some(signed),
+            ..
+        }) = &self.seal
+        else {
+            return Ok(None);
+        };
+        let lanes = key.as_ref().map(|key| &key.lanes);
+        Ok(Some(signed.read(&self.source, lanes, range).await?))
     }
 
     /// Waits for a range. What `scrub` is given must come in the order of the file.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use coffer_core::ByteRange;
-use js_sys::{Promise, Uint8Array};
+use js_sys::{Error, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Headers, Request, RequestCache, RequestCredentials, RequestInit, Response};
@@ -92,11 +92,22 @@ impl Source {
         }
         match &self.place {
             Place::Blob(blob) => {
-                let bytes = slice(blob, range).await?;
+                let bytes = bytes(&part(blob, range)?).await?;
                 self.count(&bytes);
                 Ok(bytes)
             }
             Place::Url { .. } => Ok(self.fetch(range, false).await?.1),
+        }
+    }
+
+    /// A range as somebody else may read it: a part of the `Blob`, or the bytes themselves.
+    pub(crate) async fn handed_on(&self, range: ByteRange) -> Result<JsValue, Failure> {
+        match &self.place {
+            Place::Blob(blob) => {
+                self.bytes_read.set(self.bytes_read.get() + range.len);
+                Ok(part(blob, range)?.into())
+            }
+            Place::Url { .. } => Ok(self.read_outside(range).await?.into()),
         }
     }
 
@@ -166,28 +177,33 @@ impl Source {
     }
 }
 
-async fn slice(blob: &Blob, range: ByteRange) -> Result<Uint8Array, Failure> {
-    let changed = || {
-        Failure::read(
-            "the file was changed, moved or deleted since it was picked, so pick it again",
-        )
-    };
+/// All bytes of a `Blob`.
+pub(crate) async fn bytes(blob: &Blob) -> Result<Uint8Array, Failure> {
+    let buffer = JsFuture::from(blob.array_buffer())
+        .await
+        .map_err(|thrown| unreadable(&thrown))?;
+    let bytes = Uint8Array::new(&buffer);
+    if f64::from(bytes.length()) == blob.size() {
+        Ok(bytes)
+    } else {
+        Err(Failure::unreadable("fewer bytes came"))
+    }
+}
+
+fn part(blob: &Blob, range: ByteRange) -> Result<Blob, Failure> {
     let (start, end) = (
         crate::convert::number(range.offset),
         crate::convert::number(range.end()),
     );
-    let part = blob
-        .slice_with_f64_and_f64(start, end)
-        .map_err(|_| changed())?;
-    let buffer = JsFuture::from(part.array_buffer())
-        .await
-        .map_err(|_| changed())?;
-    let bytes = Uint8Array::new(&buffer);
-    if u64::from(bytes.length()) == range.len {
-        Ok(bytes)
-    } else {
-        Err(changed())
-    }
+    blob.slice_with_f64_and_f64(start, end)
+        .map_err(|thrown| unreadable(&thrown))
+}
+
+fn unreadable(thrown: &JsValue) -> Failure {
+    let reason = thrown
+        .dyn_ref::<Error>()
+        .map(|error| String::from(error.name()));
+    Failure::unreadable(&reason.unwrap_or_default())
 }
 
 async fn request(url: &str, range: ByteRange) -> Result<Response, Failure> {

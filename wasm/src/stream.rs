@@ -4,7 +4,7 @@ use coffer_core::archive::CheckedReader;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
-use crate::{convert, pieces::Pieces};
+use crate::{convert, pieces::Pieces, turns::Turns};
 
 /// One file, in pieces of a few MiB. Its size and SHA-256 are compared before the last piece is given out: an error
 /// instead of an end means that nothing that came before is to be trusted.
@@ -12,12 +12,15 @@ use crate::{convert, pieces::Pieces};
 #[derive(Debug)]
 pub struct FileStream {
     size: u64,
-    pieces: Pieces<CheckedReader>,
+    pieces: Turns<Pieces<CheckedReader>>,
 }
 
 impl FileStream {
-    pub(crate) const fn new(size: u64, pieces: Pieces<CheckedReader>) -> Self {
-        Self { size, pieces }
+    pub(crate) fn new(size: u64, pieces: Pieces<CheckedReader>) -> Self {
+        Self {
+            size,
+            pieces: Turns::new(pieces),
+        }
     }
 }
 

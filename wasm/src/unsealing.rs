@@ -1,17 +1,17 @@
 //! All of an archive's plaintext, from its first byte to its last.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+use std::{collections::VecDeque, rc::Rc};
 
 use coffer_core::ByteRange;
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
 use crate::{
     convert,
     cursor::AHEAD,
     failure::Failure,
     plain::{Coming, Plain},
+    turns::{Giver, Turns},
     window::SLAB_BYTES,
 };
 
@@ -21,15 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Unsealing {
     len: u64,
-    state: Rc<RefCell<State>>,
-}
-
-#[derive(Debug)]
-enum State {
-    Ready(Reader),
-    /// A piece is being waited for.
-    Busy,
-    Failed,
+    pieces: Turns<Reader>,
 }
 
 #[derive(Debug)]
@@ -58,28 +50,7 @@ impl Unsealing {
     /// `chunk_damaged`, `read_failed`.
     #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array | undefined>")]
     pub fn next(&self) -> Promise {
-        let state = self.state.clone();
-        future_to_promise(async move {
-            let mut reader = match state.replace(State::Busy) {
-                State::Ready(reader) => reader,
-                State::Busy => return Err(Failure::busy().into()),
-                State::Failed => {
-                    state.replace(State::Failed);
-                    return Err(Failure::ended().into());
-                }
-            };
-            let piece = reader.next().await;
-            let goes_on = match &piece {
-                Ok(_) => true,
-                Err(failure) => failure.is_temporary(),
-            };
-            state.replace(if goes_on {
-                State::Ready(reader)
-            } else {
-                State::Failed
-            });
-            Ok(piece?.map_or(JsValue::UNDEFINED, Into::into))
-        })
+        self.pieces.next()
     }
 }
 
@@ -87,18 +58,18 @@ impl Unsealing {
     pub(crate) fn new(plain: Rc<Plain>) -> Self {
         Self {
             len: plain.len(),
-            state: Rc::new(RefCell::new(State::Ready(Reader {
+            pieces: Turns::new(Reader {
                 plain,
                 coming: VecDeque::new(),
                 given: 0,
                 begun: None,
                 end: false,
-            }))),
+            }),
         }
     }
 }
 
-impl Reader {
+impl Giver for Reader {
     async fn next(&mut self) -> Result<Option<Uint8Array>, Failure> {
         if self.end {
             return Ok(None);
@@ -126,7 +97,9 @@ impl Reader {
             }
         }
     }
+}
 
+impl Reader {
     fn read_ahead(&mut self) -> Result<(), Failure> {
         let len = self.plain.len();
         while self.coming.len() < AHEAD && self.begun.is_none_or(|begun| begun < len) {

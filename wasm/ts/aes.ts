@@ -6,8 +6,8 @@ export interface Job {
   readonly key: CryptoKey;
   /** 12 bytes for each chunk. */
   readonly nonces: Uint8Array<ArrayBuffer>;
-  /** Sealed bytes to open, or plaintext to seal. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Sealed bytes to open, or plaintext to seal. What lies in a file is read here, so that nobody else has to pass it on. */
+  readonly bytes: Uint8Array<ArrayBuffer> | Blob;
   /** How the sealed bytes fall into blocks, if they are to be hashed. */
   readonly cut: Cut | undefined;
 }
@@ -26,20 +26,39 @@ const chunkBytes = 16 << 10;
 const tagBytes = 16;
 const blockBytes = 1 << 20;
 const digestBytes = 32;
-/** Calls that are made before any is waited for. More take longer: their results wait in memory that is no longer near. */
-const together = 64;
+/** Calls that are made before any is waited for. With more, their results wait in memory that is no longer near. */
+const together = 16;
 
-/** Does a batch. */
-export async function work(job: Job): Promise<Worked> {
-  if (job.kind === "open") {
-    const blocks = digestBlocks(job.bytes, job.cut);
-    return { ...(await open(job)), ...(await blocks) };
-  }
-  const bytes = await seal(job);
-  return { bytes, damaged: -1, ...(await digestBlocks(bytes, job.cut)) };
+/** The bytes of a file could not be had. */
+export class Unread extends Error {
+  override readonly name = "Unread";
 }
 
-async function open({ key, nonces, bytes: sealed }: Job): Promise<Pick<Worked, "bytes" | "damaged">> {
+/** The bytes of a job, wherever they lie. */
+export async function load(bytes: Job["bytes"]): Promise<Uint8Array<ArrayBuffer>> {
+  if (!(bytes instanceof Blob)) return bytes;
+  let read: ArrayBuffer;
+  try {
+    read = await bytes.arrayBuffer();
+  } catch (thrown) {
+    throw new Unread(thrown instanceof Error ? thrown.name : "no reason was given");
+  }
+  if (read.byteLength !== bytes.size) throw new Unread("fewer bytes came");
+  return new Uint8Array(read);
+}
+
+/** Does a batch whose bytes are `loaded`. */
+export async function work(job: Job, loaded: Uint8Array<ArrayBuffer>): Promise<Worked> {
+  if (job.kind === "open") {
+    const blocks = digestBlocks(loaded, job.cut);
+    return { ...(await open(job, loaded)), rest: new Uint8Array(0), ...(await blocks) };
+  }
+  const bytes = await seal(job, loaded);
+  const rest = loaded.slice((job.nonces.length / nonceBytes) * chunkBytes);
+  return { bytes, damaged: -1, rest, ...(await digestBlocks(bytes, job.cut)) };
+}
+
+async function open({ key, nonces }: Job, sealed: Uint8Array<ArrayBuffer>): Promise<Pick<Worked, "bytes" | "damaged">> {
   const count = nonces.length / nonceBytes;
   const plain = new Uint8Array(sealed.length - count * tagBytes);
   for (let first = 0; first < count; first += together) {
@@ -49,7 +68,7 @@ async function open({ key, nonces, bytes: sealed }: Job): Promise<Pick<Worked, "
       return crypto.subtle.decrypt(algorithm(nonces, place), key, chunk);
     });
     try {
-      for (const [index, chunk] of (await Promise.all(opening)).entries()) plain.set(new Uint8Array(chunk), (first + index) * chunkBytes);
+      for (const [index, chunk] of (await Promise.all(opening)).entries()) take(chunk, plain, (first + index) * chunkBytes);
     } catch {
       const outcomes = await Promise.allSettled(opening);
       const failed = outcomes.findIndex(({ status }) => status === "rejected");
@@ -62,16 +81,30 @@ async function open({ key, nonces, bytes: sealed }: Job): Promise<Pick<Worked, "
   return { bytes: plain, damaged: -1 };
 }
 
-async function seal({ key, nonces, bytes: plain }: Job): Promise<Uint8Array<ArrayBuffer>> {
+async function seal({ key, nonces }: Job, plain: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const count = nonces.length / nonceBytes;
-  const sealed = new Uint8Array(plain.length + count * tagBytes);
+  const sealed = new Uint8Array(count * (chunkBytes + tagBytes));
   for (let first = 0; first < count; first += together) {
     const places = range(first, Math.min(count, first + together));
     const sealing = places.map((place) => crypto.subtle.encrypt(algorithm(nonces, place), key, piece(plain, place, chunkBytes)));
-    for (const [index, chunk] of (await Promise.all(sealing)).entries())
-      sealed.set(new Uint8Array(chunk), (first + index) * (chunkBytes + tagBytes));
+    for (const [index, chunk] of (await Promise.all(sealing)).entries()) take(chunk, sealed, (first + index) * (chunkBytes + tagBytes));
   }
   return sealed;
+}
+
+/**
+ * Copies a result to its place and gives its memory back at once: collected later, each result would lie in memory that
+ * the system has to find and to clear anew, which takes as long as the cryptography.
+ */
+function take(result: ArrayBuffer, into: Uint8Array<ArrayBuffer>, at: number): void {
+  into.set(new Uint8Array(result), at);
+  // Not every browser can; there it is collected.
+  (result as Movable).transfer?.(0);
+}
+
+/** ECMAScript 2024. */
+interface Movable extends ArrayBuffer {
+  transfer?(length?: number): ArrayBuffer;
 }
 
 async function digestBlocks(sealed: Uint8Array<ArrayBuffer>, cut: Cut | undefined): Promise<Hashed> {

@@ -5,7 +5,7 @@
  * worker does.
  */
 import type { Lanes as ModuleLanes, Worked } from "../generated/coffer_wasm.js";
-import { type Job, work } from "./aes.js";
+import { type Job, load, Unread, work } from "./aes.js";
 import type { Answer } from "./lane.js";
 
 /** Workers. Each may have a batch of 4 MiB in hand and another one waiting, so memory sets a limit of its own. */
@@ -23,12 +23,12 @@ export class Lanes implements ModuleLanes {
     return crypto.subtle.importKey("raw", key as Uint8Array<ArrayBuffer>, "AES-GCM", false, ["encrypt", "decrypt"]);
   }
 
-  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array, head?: number, whole?: number): Promise<Worked> {
+  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array | Blob, head?: number, whole?: number): Promise<Worked> {
     const cut = head === undefined || whole === undefined ? undefined : { head, whole };
     return this.#do({ kind: "open", key, nonces, bytes: sealed, cut } as Job);
   }
 
-  seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array, head: number, whole: number): Promise<Worked> {
+  seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array | Blob, head: number, whole: number): Promise<Worked> {
     return this.#do({ kind: "seal", key, nonces, bytes: plain, cut: { head, whole } } as Job);
   }
 
@@ -36,9 +36,10 @@ export class Lanes implements ModuleLanes {
     return crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   }
 
-  #do(job: Job): Promise<Worked> {
+  async #do(job: Job): Promise<Worked> {
+    const size = job.bytes instanceof Blob ? job.bytes.size : job.bytes.length;
     // Where a worker can't start workers, this one does all.
-    if (job.bytes.length <= smallBytes || typeof Worker === "undefined") return work(job);
+    if (size <= smallBytes || typeof Worker === "undefined") return work(job, await load(job.bytes));
     return this.#lane().do(job);
   }
 
@@ -70,7 +71,7 @@ class Lane {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
       const first = this.#waiting.shift();
       if ("worked" in data) first?.resolve(data.worked);
-      else first?.reject(new Error(data.failure));
+      else first?.reject(data.unread ? new Unread(data.failure) : new Error(data.failure));
     });
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -87,7 +88,7 @@ class Lane {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(job, [job.bytes.buffer]);
+      this.#worker.postMessage(job, job.bytes instanceof Blob ? [] : [job.bytes.buffer]);
     });
   }
 

@@ -98,9 +98,7 @@ const service: ArchiveService = {
   },
 
   async sealSlab(slab) {
-    const length = slab instanceof Blob ? slab.size : slab.length;
-    const bytes = slab instanceof Blob ? slab.arrayBuffer() : Promise.resolve(slab.buffer);
-    return sent(await begun().push(length, bytes));
+    return sent(await begun().push(slab));
   },
 
   async endSeal() {
