@@ -10,6 +10,7 @@ use crate::{
 const ALLOWED: Consent = Consent {
     replace_existing: true,
     schema_mismatch: true,
+    no_safety_backup: false,
 };
 
 fn target_like(manifest: &Manifest) -> TargetFacts {

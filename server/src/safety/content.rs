@@ -1,6 +1,6 @@
 //! What tables and folders hold, in a form that is small, and that can be compared later.
 
-use std::{collections::BTreeMap, fs, io, os::unix::fs::MetadataExt, path::PathBuf};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use coffer_core::{
     Digest,
@@ -205,7 +205,7 @@ impl SetContent {
     ///
     /// # Errors
     /// [`FilesError`] if it can't be listed.
-    pub fn of_folder(name: &str, folder: &PathBuf) -> Result<Self, FilesError> {
+    pub fn of_folder(name: &str, folder: &Path) -> Result<Self, FilesError> {
         let mut listing = Listing::new();
         if folder.exists() {
             let (found, notices) = walk(name, folder)?;
