@@ -20,7 +20,7 @@ mod write;
 
 pub use account::account;
 pub use checked::{CheckedReader, ExpectedDigest};
-pub use deflate::{Packed, pack};
+pub use deflate::{Packed, StreamPacker, Streamed, pack};
 pub(crate) use entry::read_whole;
 pub use entry::{EntryReader, Step};
 pub use error::{ArchiveError, DirectoryFault, EndFault, Fault, Field, Finding, Limits, Special};

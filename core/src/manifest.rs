@@ -200,6 +200,11 @@ impl TableData {
     /// Adds a part behind the others and gives the name of its entry.
     pub fn push(&mut self, part: &Part) -> String {
         let (data, set) = PartData::of(part);
+        self.push_data(data, set)
+    }
+
+    /// As [`TableData::push`], with the figures of a part that [`PartData::of`] has given, on another thread perhaps.
+    pub fn push_data(&mut self, data: PartData, set: RowSet) -> String {
         self.rows += data.rows;
         self.bytes += data.bytes;
         self.row_set.add(set);

@@ -24,10 +24,12 @@ use crate::{
     switch::{self, JournalError},
 };
 
+mod lane;
+mod names;
 mod pack;
 mod sink;
+mod write;
 
-use pack::Packer;
 pub(crate) use pack::Plan;
 pub(crate) use sink::{Sink, begin_sealed};
 
@@ -270,7 +272,7 @@ pub(crate) async fn archive(
     let (work, queue) = mpsc::channel(QUEUE);
     let packing = {
         let progress = progress.clone();
-        tokio::task::spawn_blocking(move || Packer::new(plan, out, progress)?.run(queue))
+        tokio::task::spawn_blocking(move || pack::run(&plan, out, queue, &progress))
     };
     progress.begin(Phase::Rows, 0);
     let fed = feed(&mut reader, &tables, work, &progress).await;

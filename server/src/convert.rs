@@ -16,13 +16,13 @@ use std::{
 use coffer_core::{ByteRange, seal::SealError};
 
 use crate::{
+    aes,
     backup::{BackupError, SealTo, begin_sealed},
     progress::{Phase, Progress},
     read::{FileSource, OpenArchive, Plain, ReadAt, ReadError, Unlock},
     verify,
 };
 
-mod aes;
 mod check;
 mod encrypt;
 mod slab;

@@ -9,17 +9,20 @@
     )
 )]
 
+mod aes;
 pub mod backup;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod convert;
+mod deflate;
 pub mod demo;
 pub mod engine;
 pub mod extract;
 pub mod files;
 pub mod http;
 pub mod jobs;
+mod lanes;
 pub mod piped;
 pub mod progress;
 pub mod read;

@@ -17,6 +17,7 @@ use coffer_core::{
 
 pub use crate::read_at::{FileSource, ReadAt};
 use crate::{
+    aes,
     progress::Progress,
     read_at::SourceError,
     signed::{SenderError, SignedPayload},
@@ -143,7 +144,7 @@ pub fn look(source: &dyn ReadAt) -> Result<Look, ReadError> {
 /// The content of a file: as it is, or decrypted.
 pub struct Plain {
     source: Arc<dyn ReadAt>,
-    unsealer: Option<Unsealer>,
+    unsealer: Option<(Unsealer, aes::Key)>,
     /// Of a signed archive; then nothing is used that was not compared with what was signed.
     signed: Option<SignedPayload>,
     origin: Origin,
@@ -175,8 +176,10 @@ impl Plain {
             None if by_key => Origin::Anybody,
             None => Origin::Unsaid,
         };
+        let unsealer = sealed.unsealer(&file_key, &prefix)?;
+        let key = aes::Key::new(&unsealer.payload_key())?;
         Ok(Self {
-            unsealer: Some(sealed.unsealer(&file_key, &prefix)?),
+            unsealer: Some((unsealer, key)),
             source,
             signed,
             origin,
@@ -217,7 +220,7 @@ impl Plain {
     pub fn size(&self) -> u64 {
         self.unsealer
             .as_ref()
-            .map_or_else(|| self.source.size(), Unsealer::plain_len)
+            .map_or_else(|| self.source.size(), |(unsealer, _)| unsealer.plain_len())
     }
 
     /// A range of the content.
@@ -227,13 +230,17 @@ impl Plain {
     pub fn read(&self, range: ByteRange) -> Result<Vec<u8>, ReadError> {
         match &self.unsealer {
             None => Ok(read_range(&*self.source, range)?),
-            Some(unsealer) => {
+            Some((unsealer, key)) => {
                 let located = unsealer.locate(range)?;
-                let sealed = match &self.signed {
+                let mut bytes = match &self.signed {
                     Some(signed) => signed.read(located.sealed)?,
                     None => read_range(&*self.source, located.sealed)?,
                 };
-                Ok(unsealer.open(located, sealed)?)
+                let batch = unsealer.batch(&located)?;
+                let wanted = unsealer.settle(&located, key.open(&batch, &mut bytes))?;
+                bytes.truncate(wanted.end);
+                bytes.drain(..wanted.start);
+                Ok(bytes)
             }
         }
     }

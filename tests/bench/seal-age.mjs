@@ -1,23 +1,13 @@
 // Sealing and unsealing 1 GiB natively, against Debian's age, in memory-backed files.
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  accessSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { at } from "../../scripts/lib/paths.mjs";
-import { age as findAge } from "../../scripts/setup/age.mjs";
+import { rivals } from "../../scripts/setup/rivals.mjs";
 import { noise, writeFiles } from "./support/content.mjs";
 import { median, ratio, speed, table } from "./support/figures.mjs";
+import { timed, workFolder } from "./support/timed.mjs";
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 7);
 const mebibyte = 1 << 20;
@@ -50,37 +40,9 @@ function plainArchive() {
   return archive;
 }
 
-/** Where files lie in memory, so that no disk is measured; the build folder where there is no such place. */
-function workFolder() {
-  const inMemory = "/dev/shm";
-  try {
-    accessSync(inMemory, constants.W_OK);
-    const { bavail, bsize } = statfsSync(inMemory);
-    if (bavail * bsize > 6 * 1024 * mebibyte) return mkdtempSync(join(inMemory, "coffer-bench-"));
-  } catch {
-    // Not there: the build folder it is.
-  }
-  const folder = at("target", "bench", "seal-age", "work");
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  return folder;
-}
-
-/** Runs a shell line; gives how long it took and how long processors worked on it, in milliseconds. */
-function timed(line, ...args) {
-  const script = `{ ${line}; } >/dev/null 2>&1 || exit 1; times`;
-  const before = process.hrtime.bigint();
-  const { status, stdout } = spawnSync("/bin/sh", ["-c", script, "sh", ...args], { encoding: "utf8" });
-  const wall = Number(process.hrtime.bigint() - before) / 1e6;
-  if (status !== 0) throw new Error(`${line} ${args.join(" ")} failed`);
-  // The second line of `times` has what the children took, of the user's and of the system's time.
-  const parts = [...stdout.split("\n")[1].matchAll(/(\d+)m([\d.]+)s/g)];
-  return { wall, cpu: parts.reduce((sum, [, minutes, seconds]) => sum + (Number(minutes) * 60 + Number(seconds)) * 1000, 0) };
-}
-
-const { age, keygen } = await findAge();
+const { age, "age-keygen": keygen } = await rivals("age", "age-keygen");
 const source = plainArchive();
-const folder = workFolder();
+const folder = workFolder("seal-age", 6 * 1024 * mebibyte);
 try {
   const path = (name) => join(folder, name);
   const [plain, byAge, byCoffer, fromAge, fromCoffer] = ["a.zip", "a.age", "a.coffer", "age.zip", "coffer.zip"].map(path);

@@ -20,6 +20,34 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// Content that is kept as it is.
+    #[must_use]
+    pub fn stored(content: Vec<u8>) -> Self {
+        Self {
+            method: Method::Store,
+            crc32: crc32fast::hash(&content),
+            size: content.len() as u64,
+            data: content,
+        }
+    }
+
+    /// Content that another implementation has compressed: `data` is one DEFLATE stream and nothing behind it.
+    #[must_use]
+    pub fn deflated(content: &[u8], data: Vec<u8>) -> Self {
+        Self {
+            method: Method::Deflate,
+            crc32: crc32fast::hash(content),
+            size: content.len() as u64,
+            data,
+        }
+    }
+
+    /// Bytes of the content.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The entry that this content becomes under a name, at the start of an archive.
     #[must_use]
     pub fn entry(&self, name: &str) -> Entry {
@@ -38,21 +66,9 @@ impl Packed {
 /// Compresses content, or keeps it as it is where that is no longer.
 #[must_use]
 pub fn pack(content: Vec<u8>) -> Packed {
-    let crc32 = crc32fast::hash(&content);
-    let size = content.len() as u64;
     match deflate_whole(&content) {
-        Some(data) => Packed {
-            method: Method::Deflate,
-            crc32,
-            size,
-            data,
-        },
-        None => Packed {
-            method: Method::Store,
-            crc32,
-            size,
-            data: content,
-        },
+        Some(data) => Packed::deflated(&content, data),
+        None => Packed::stored(content),
     }
 }
 
@@ -71,16 +87,84 @@ fn deflate_whole(content: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+/// Makes content of unknown length ready to be an entry, as it comes. Made apart from the writer, so that several can
+/// be made side by side.
+pub struct StreamPacker {
+    crc32: crc32fast::Hasher,
+    size: u64,
+    /// The first piece decides how.
+    deflate: Option<StreamDeflate>,
+}
+
+/// What a [`StreamPacker`] has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streamed {
+    pub(super) crc32: u32,
+    pub(super) size: u64,
+}
+
+impl core::fmt::Debug for StreamPacker {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StreamPacker")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for StreamPacker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StreamPacker {
+    /// Starts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            crc32: crc32fast::Hasher::new(),
+            size: 0,
+            deflate: None,
+        }
+    }
+
+    /// Adds content, and appends stored bytes to `out`.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Misuse`].
+    pub fn push(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), ArchiveError> {
+        self.crc32.update(content);
+        self.size += content.len() as u64;
+        self.deflate
+            .get_or_insert_with(|| StreamDeflate::new(content))
+            .push(content, out)
+    }
+
+    /// Ends the content, and appends the last stored bytes to `out`.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Misuse`].
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<Streamed, ArchiveError> {
+        self.deflate
+            .unwrap_or_else(|| StreamDeflate::new(&[]))
+            .finish(out)?;
+        Ok(Streamed {
+            crc32: self.crc32.finalize(),
+            size: self.size,
+        })
+    }
+}
+
 /// Compresses a stream of unknown length. Content that doesn't compress becomes deflate's stored blocks, so that the
 /// entry ends where it says.
-pub(super) struct StreamDeflate {
+struct StreamDeflate {
     deflate: Deflate,
     buffer: Vec<u8>,
 }
 
 impl StreamDeflate {
     /// `sample` is the start of the content; what doesn't compress there is not tried further.
-    pub(super) fn new(sample: &[u8]) -> Self {
+    fn new(sample: &[u8]) -> Self {
         let sample = sample.get(..sample.len().min(1 << 16)).unwrap_or_default();
         let gains =
             deflate_whole(sample).is_some_and(|packed| packed.len() < sample.len() / 64 * 63);
@@ -91,11 +175,11 @@ impl StreamDeflate {
         }
     }
 
-    pub(super) fn push(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), ArchiveError> {
+    fn push(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), ArchiveError> {
         self.run(content, DeflateFlush::NoFlush, out)
     }
 
-    pub(super) fn finish(mut self, out: &mut Vec<u8>) -> Result<(), ArchiveError> {
+    fn finish(mut self, out: &mut Vec<u8>) -> Result<(), ArchiveError> {
         self.run(&[], DeflateFlush::Finish, out)
     }
 

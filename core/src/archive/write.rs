@@ -7,7 +7,7 @@ use alloc::{
 };
 
 use super::{
-    ArchiveError, Entry, Fault, Finding, Method, Packed, deflate::StreamDeflate, name,
+    ArchiveError, Entry, Fault, Finding, Method, Packed, StreamPacker, Streamed, name,
     record::end_records,
 };
 
@@ -22,13 +22,14 @@ pub struct ArchiveWriter {
 
 struct Streaming {
     entry: Entry,
-    crc: crc32fast::Hasher,
     kind: StreamKind,
 }
 
 enum StreamKind {
-    /// Compresses content; the first piece decides how.
-    Compress(Option<StreamDeflate>),
+    /// Compresses content.
+    Compress(StreamPacker),
+    /// Takes stored bytes that a [`StreamPacker`] elsewhere makes.
+    Packed,
     /// Takes stored bytes as they are; counts them down.
     Copy { left: u64 },
 }
@@ -95,6 +96,24 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`ArchiveWriter::add`].
     pub fn begin(&mut self, name: &str, out: &mut Vec<u8>) -> Result<(), ArchiveError> {
+        self.start_streamed(name, StreamKind::Compress(StreamPacker::new()), out)
+    }
+
+    /// Begins an entry whose content a [`StreamPacker`] packs elsewhere: what that appends follows by
+    /// [`ArchiveWriter::push`], and [`ArchiveWriter::end_packed`] ends it.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::add`].
+    pub fn begin_packed(&mut self, name: &str, out: &mut Vec<u8>) -> Result<(), ArchiveError> {
+        self.start_streamed(name, StreamKind::Packed, out)
+    }
+
+    fn start_streamed(
+        &mut self,
+        name: &str,
+        kind: StreamKind,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ArchiveError> {
         let entry = Entry {
             name: name.to_string(),
             method: Method::Deflate,
@@ -104,7 +123,7 @@ impl ArchiveWriter {
             offset: self.offset,
             streamed: true,
         };
-        self.start(entry, StreamKind::Compress(None), out)
+        self.start(entry, kind, out)
     }
 
     /// Begins an entry that is copied from another archive: its stored bytes follow by [`ArchiveWriter::push`].
@@ -132,15 +151,11 @@ impl ArchiveWriter {
         let header = entry.local_header();
         out.extend_from_slice(&header);
         self.offset += header.len() as u64;
-        self.streaming = Some(Streaming {
-            entry,
-            crc: crc32fast::Hasher::new(),
-            kind,
-        });
+        self.streaming = Some(Streaming { entry, kind });
         Ok(())
     }
 
-    /// Adds to the entry that was begun: content, or stored bytes for a copy.
+    /// Adds to the entry that was begun: content, or stored bytes where they come from elsewhere.
     ///
     /// # Errors
     /// [`ArchiveError::Misuse`] if none was begun, or if a copy has more bytes than its entry.
@@ -151,13 +166,13 @@ impl ArchiveWriter {
             .as_mut()
             .ok_or(ArchiveError::Misuse("no entry was begun"))?;
         match &mut streaming.kind {
-            StreamKind::Compress(deflate) => {
-                streaming.crc.update(bytes);
-                streaming.entry.size += bytes.len() as u64;
-                deflate
-                    .get_or_insert_with(|| StreamDeflate::new(bytes))
-                    .push(bytes, out)?;
+            StreamKind::Compress(packer) => {
+                packer.push(bytes, out)?;
                 streaming.entry.compressed += (out.len() - start) as u64;
+            }
+            StreamKind::Packed => {
+                out.extend_from_slice(bytes);
+                streaming.entry.compressed += bytes.len() as u64;
             }
             StreamKind::Copy { left } => {
                 *left = left
@@ -175,34 +190,64 @@ impl ArchiveWriter {
     /// # Errors
     /// [`ArchiveError::Misuse`] if none was begun, or if a copy has fewer bytes than its entry.
     pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), ArchiveError> {
+        let Streaming { mut entry, kind } = self.begun()?;
         let start = out.len();
-        let Streaming {
-            mut entry,
-            crc,
-            kind,
-        } = self
-            .streaming
-            .take()
-            .ok_or(ArchiveError::Misuse("no entry was begun"))?;
         match kind {
-            StreamKind::Compress(deflate) => {
-                deflate
-                    .unwrap_or_else(|| StreamDeflate::new(&[]))
-                    .finish(out)?;
+            StreamKind::Compress(packer) => {
+                let streamed = packer.finish(out)?;
                 entry.compressed += (out.len() - start) as u64;
-                entry.crc32 = crc.finalize();
-                out.extend_from_slice(&entry.descriptor());
+                self.offset += (out.len() - start) as u64;
+                self.describe(entry, streamed, out);
             }
-            StreamKind::Copy { left: 0 } => {}
+            StreamKind::Copy { left: 0 } => self.record(&entry),
             StreamKind::Copy { .. } => {
                 return Err(ArchiveError::Misuse(
                     "a copied entry is shorter than it was",
                 ));
             }
+            StreamKind::Packed => {
+                return Err(ArchiveError::Misuse(
+                    "an entry that is packed elsewhere was not ended there",
+                ));
+            }
         }
-        self.offset += (out.len() - start) as u64;
-        self.record(&entry);
         Ok(())
+    }
+
+    /// Ends the entry that was begun with [`ArchiveWriter::begin_packed`].
+    ///
+    /// # Errors
+    /// [`ArchiveError::Misuse`] if none was.
+    pub fn end_packed(
+        &mut self,
+        streamed: Streamed,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ArchiveError> {
+        let Streaming { entry, kind } = self.begun()?;
+        if !matches!(kind, StreamKind::Packed) {
+            return Err(ArchiveError::Misuse("the entry is not packed elsewhere"));
+        }
+        self.describe(entry, streamed, out);
+        Ok(())
+    }
+
+    fn begun(&mut self) -> Result<Streaming, ArchiveError> {
+        self.streaming
+            .take()
+            .ok_or(ArchiveError::Misuse("no entry was begun"))
+    }
+
+    /// Ends an entry whose facts are known now, with the data descriptor that has them.
+    fn describe(&mut self, entry: Entry, streamed: Streamed, out: &mut Vec<u8>) {
+        let entry = Entry {
+            crc32: streamed.crc32,
+            size: streamed.size,
+            ..entry
+        };
+        let descriptor = entry.descriptor();
+        out.extend_from_slice(&descriptor);
+        self.offset += descriptor.len() as u64;
+        self.record(&entry);
     }
 
     /// Ends the archive: central directory and end records.

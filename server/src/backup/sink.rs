@@ -2,11 +2,13 @@
 
 use std::io::Write;
 
-use coffer_core::seal::{Access, FileKey, Sealer, SenderKey, seal_header};
+use coffer_core::seal::{Access, CHUNK_BYTES, FileKey, Sealer, SenderKey, seal_header};
 use getrandom::SysRng;
 use rand_core::{TryRng, UnwrapErr};
+use zeroize::Zeroizing;
 
 use super::{BackupError, SealTo};
+use crate::aes::Key;
 
 /// A sealed archive that begins.
 pub(crate) struct Beginning {
@@ -20,7 +22,7 @@ pub(crate) struct Beginning {
 
 /// Begins a sealed archive under a fresh file key.
 pub(crate) fn begin_sealed(to: &SealTo) -> Result<Beginning, BackupError> {
-    let mut random = zeroize::Zeroizing::new([0; 32]);
+    let mut random = Zeroizing::new([0; 32]);
     SysRng
         .try_fill_bytes(&mut *random)
         .map_err(BackupError::Random)?;
@@ -49,13 +51,24 @@ pub(crate) fn begin_sealed(to: &SealTo) -> Result<Beginning, BackupError> {
     })
 }
 
+/// Bytes that are sealed at once: few enough to stay in the processor's cache from one step to the next, and a whole
+/// number of chunks.
+const BATCH_BYTES: usize = 16 * CHUNK_BYTES;
+
 /// Takes the archive's bytes, seals them if asked to, and writes them.
 pub(crate) struct Sink<W> {
     out: W,
-    sealer: Option<Sealer>,
-    sender: Option<SenderKey>,
-    buffer: Vec<u8>,
+    seal: Option<Seal>,
     written: u64,
+}
+
+struct Seal {
+    sealer: Sealer,
+    key: Key,
+    sender: Option<SenderKey>,
+    /// Bytes that don't fill a batch yet.
+    pending: Zeroizing<Vec<u8>>,
+    buffer: Vec<u8>,
 }
 
 impl<W: Write> Sink<W> {
@@ -63,9 +76,7 @@ impl<W: Write> Sink<W> {
     pub(crate) const fn plain(out: W) -> Self {
         Self {
             out,
-            sealer: None,
-            sender: None,
-            buffer: Vec::new(),
+            seal: None,
             written: 0,
         }
     }
@@ -79,57 +90,125 @@ impl<W: Write> Sink<W> {
         } = begin_sealed(to)?;
         let mut sink = Self {
             out,
-            sealer: Some(sealer),
-            sender: to.sender.clone(),
-            buffer: bytes,
+            seal: Some(Seal {
+                key: Key::new(&sealer.payload_key())?,
+                sealer,
+                sender: to.sender.clone(),
+                pending: Zeroizing::new(Vec::with_capacity(BATCH_BYTES)),
+                buffer: Vec::new(),
+            }),
             written: 0,
         };
-        sink.flush_buffer()?;
+        sink.store(&bytes)?;
         Ok((sink, file_key))
     }
 
     /// Adds bytes of the archive.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
-        match &mut self.sealer {
-            None => {
-                self.out.write_all(bytes).map_err(BackupError::Write)?;
-                self.written += bytes.len() as u64;
-                Ok(())
-            }
-            Some(sealer) => {
-                // In pieces, so that the sealed copy stays small however much comes at once.
-                for piece in bytes.chunks(1 << 20) {
-                    sealer.push(piece, &mut self.buffer)?;
-                    self.out
-                        .write_all(&self.buffer)
-                        .map_err(BackupError::Write)?;
-                    self.written += self.buffer.len() as u64;
-                    self.buffer.clear();
+    pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<(), BackupError> {
+        let Some(mut seal) = self.seal.take() else {
+            return self.store(bytes);
+        };
+        while !bytes.is_empty() {
+            let begun = seal.pending.len();
+            let (now, rest) = bytes.split_at(bytes.len().min(BATCH_BYTES - begun));
+            if begun == 0 && now.len() == BATCH_BYTES {
+                seal.batch(now)?;
+            } else {
+                seal.pending.extend_from_slice(now);
+                if seal.pending.len() == BATCH_BYTES {
+                    let full = std::mem::take(&mut seal.pending);
+                    seal.batch(&full)?;
+                    seal.pending = full;
+                    seal.pending.clear();
                 }
-                Ok(())
             }
+            self.store(&seal.buffer)?;
+            seal.buffer.clear();
+            bytes = rest;
         }
+        self.seal = Some(seal);
+        Ok(())
     }
 
-    fn flush_buffer(&mut self) -> Result<(), BackupError> {
-        self.out
-            .write_all(&self.buffer)
-            .map_err(BackupError::Write)?;
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
+    fn store(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+        self.out.write_all(bytes).map_err(BackupError::Write)?;
+        self.written += bytes.len() as u64;
         Ok(())
     }
 
     /// Ends the archive. Returns where it went and the bytes written.
     pub(crate) fn finish(mut self) -> Result<(W, u64), BackupError> {
-        if let Some(sealer) = self.sealer.take() {
-            match &self.sender {
-                None => sealer.finish(&mut self.buffer)?,
-                Some(sender) => sealer.finish_signed(sender, &mut self.buffer)?,
+        if let Some(mut seal) = self.seal.take() {
+            let mut end = Vec::new();
+            seal.sealer.push(&seal.pending, &mut end)?;
+            match &seal.sender {
+                None => seal.sealer.finish(&mut end)?,
+                Some(sender) => seal.sealer.finish_signed(sender, &mut end)?,
             }
-            self.flush_buffer()?;
+            self.store(&end)?;
         }
         self.out.flush().map_err(BackupError::Write)?;
         Ok((self.out, self.written))
+    }
+}
+
+impl Seal {
+    /// Appends whole chunks, sealed, to the buffer.
+    fn batch(&mut self, plain: &[u8]) -> Result<(), BackupError> {
+        let batch = self.sealer.next_batch(plain.len())?;
+        self.key.seal(&batch, plain, &mut self.buffer)?;
+        self.sealer.accept(&batch, &self.buffer)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffer_core::{
+        ByteRange,
+        seal::{Cost, Password},
+    };
+
+    use super::*;
+    use crate::read::{Plain, Unlock};
+
+    #[test]
+    fn pieces_of_any_size_are_sealed_as_one() {
+        let cost = Cost {
+            memory_kib: 8,
+            passes: 1,
+            lanes: 1,
+        };
+        let to = SealTo {
+            password: Some((Password::new("pass"), cost)),
+            ..SealTo::default()
+        };
+        let content: Vec<u8> = (0..3 * BATCH_BYTES + 77)
+            .map(|at| (at % 251) as u8)
+            .collect();
+        for piece in [
+            1000,
+            CHUNK_BYTES,
+            BATCH_BYTES - 1,
+            BATCH_BYTES,
+            content.len(),
+        ] {
+            for len in [0, BATCH_BYTES, content.len()] {
+                let plain = &content[..len];
+                let (mut sink, key) = Sink::sealed(Vec::new(), &to).unwrap();
+                for part in plain.chunks(piece) {
+                    sink.write(part).unwrap();
+                }
+                let (sealed, written) = sink.finish().unwrap();
+                assert_eq!(sealed.len() as u64, written);
+                let file = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(file.path(), &sealed).unwrap();
+                let source = crate::read::FileSource::open(file.path()).unwrap();
+                let opened =
+                    Plain::open(std::sync::Arc::new(source), &Unlock::FileKey(key)).unwrap();
+                assert_eq!(opened.size(), len as u64);
+                assert!(opened.read(ByteRange::new(0, len as u64)).unwrap() == plain);
+            }
+        }
     }
 }

@@ -127,8 +127,10 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         .clone()
         .map_or(Unlock::None, Unlock::FileKey);
     let checking = {
-        let progress = progress.clone();
-        tokio::task::spawn_blocking(move || verify::verify(&stored, &unlock, &progress))
+        let (progress, manifest) = (progress.clone(), report.manifest_digest);
+        tokio::task::spawn_blocking(move || {
+            verify::verify_written(&stored, &unlock, manifest, &progress)
+        })
     };
     output.watch(&progress, checking).await.map_err(|_| {
         Failure::failed(

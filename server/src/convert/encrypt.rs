@@ -7,7 +7,8 @@ use std::sync::{
 
 use coffer_core::seal::{Batch, Sealer, SenderKey};
 
-use super::{Buffer, PIECE_BYTES, Pool, SLAB_BYTES, Slab, Stop, aes::Key, store::Piece};
+use super::{Buffer, PIECE_BYTES, Pool, SLAB_BYTES, Slab, Stop, store::Piece};
+use crate::aes::Key;
 
 /// Encrypts slabs and hands them on.
 pub(super) struct Encrypter<'a> {

@@ -12,6 +12,7 @@ mod catalog;
 mod copy;
 mod export;
 mod link;
+mod readers;
 mod replace;
 mod sequence;
 mod snapshot;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use coffer_core::seal::{LockedKey, Recipient, Sender, SenderKey};
+use coffer_core::{
+    Digest,
+    seal::{LockedKey, Recipient, Sender, SenderKey},
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -183,17 +186,19 @@ async fn take(
         .file_key
         .clone()
         .map_or(Unlock::None, Unlock::FileKey);
-    tokio::task::spawn_blocking(move || prove(&stored, written, &key, sender, &progress))
+    let manifest = report.manifest_digest;
+    tokio::task::spawn_blocking(move || prove(&stored, written, &key, manifest, sender, &progress))
         .await
         .map_err(|_| JobFailure::defect())??;
     Ok((written, report))
 }
 
-/// Reads the stored bytes again: first as anybody can who has no key, then with the key, down to each row and file.
+/// Reads the stored bytes again: first as anybody can who has no key, then with the key, down to each part and file.
 fn prove(
     stored: &Arc<dyn ReadAt>,
     written: Written,
     key: &Unlock,
+    manifest: Digest,
     sender: Option<Sender>,
     progress: &Progress,
 ) -> Result<(), JobFailure> {
@@ -224,7 +229,7 @@ fn prove(
             first.offset
         )));
     }
-    let report = verify::verify(stored, key, progress)?;
+    let report = verify::verify_written(stored, key, manifest, progress)?;
     if report.sender != sender {
         return Err(damaged(
             "what is stored is not signed by this server".to_owned(),

@@ -17,6 +17,17 @@ export function noise(name, size) {
   return out;
 }
 
+/** Random numbers of 32 bits, the same ones for the same name: xorshift (Marsaglia 2003). */
+export function numbers(name) {
+  let state = createHash("sha256").update(name).digest().readUInt32LE(0) | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
 const words =
   "ticket printer account password reset network office report monday invoice update server answer question please thanks regards closed opened waiting colleague floor building laptop screen keyboard".split(
     " ",
@@ -24,14 +35,11 @@ const words =
 
 /** Text that packs about as well as log files and letters do. */
 export function text(name, size) {
-  let state = createHash("sha256").update(name).digest().readUInt32LE(0) | 1;
+  const next = numbers(name);
   const parts = [];
   for (let length = 0; length < size; ) {
-    // Xorshift, 32 bits (Marsaglia 2003).
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    const word = (state >>> 0) % 7 === 0 ? `${(state >>> 0).toString(36)}\n` : `${words[(state >>> 8) % words.length]} `;
+    const number = next();
+    const word = number % 7 === 0 ? `${number.toString(36)}\n` : `${words[(number >>> 8) % words.length]} `;
     parts.push(word);
     length += word.length;
   }

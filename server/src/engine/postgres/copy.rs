@@ -5,12 +5,17 @@ use coffer_core::{policy::ColumnPolicy, schema::Column};
 use super::catalog::Relation;
 use crate::engine::sql;
 
-/// The statement that gives the rows of a table.
-pub(super) fn out_statement(relation: &Relation, columns: &[(&Column, ColumnPolicy)]) -> String {
+/// The statement that gives the rows of a table, or of some of its pages: from the first number on, and up to the second one
+/// if there is one.
+pub(super) fn out_statement(
+    relation: &Relation,
+    columns: &[(&Column, ColumnPolicy)],
+    pages: Option<(u32, Option<u32>)>,
+) -> String {
     let plain = columns
         .iter()
         .all(|(_, policy)| *policy == ColumnPolicy::Keep);
-    if plain && !relation.partitioned {
+    if plain && !relation.partitioned && pages.is_none() {
         // COPY of a table gives its own rows only, not those of tables that inherit from it.
         let names = sql::names(columns.iter().map(|(column, _)| column.name.as_str()));
         return format!("COPY {} ({names}) TO STDOUT", sql::table(&relation.name));
@@ -28,10 +33,14 @@ pub(super) fn out_statement(relation: &Relation, columns: &[(&Column, ColumnPoli
             ),
         })
         .collect();
+    let start = pages.map(|(start, _)| format!(" WHERE ctid >= '({start},0)'"));
+    let end = pages.and_then(|(_, end)| Some(format!(" AND ctid < '({},0)'", end?)));
     format!(
-        "COPY (SELECT {} FROM {}) TO STDOUT",
+        "COPY (SELECT {} FROM {}{}{}) TO STDOUT",
         values.join(", "),
-        relation.rows_clause()
+        relation.rows_clause(),
+        start.unwrap_or_default(),
+        end.unwrap_or_default()
     )
 }
 
@@ -42,4 +51,29 @@ pub(super) fn in_statement(relation: &Relation, columns: &[String]) -> String {
         sql::table(&relation.name),
         sql::names(columns.iter().map(String::as_str))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use coffer_core::schema::TableName;
+
+    use super::*;
+
+    #[test]
+    fn ranges_of_pages_meet_without_a_gap() {
+        let relation = Relation {
+            id: Default::default(),
+            name: TableName::new("public", "t"),
+            partitioned: false,
+        };
+        let range = |pages| out_statement(&relation, &[], pages);
+        assert_eq!(
+            range(Some((0, Some(8)))),
+            "COPY (SELECT  FROM ONLY \"public\".\"t\" WHERE ctid >= '(0,0)' AND ctid < '(8,0)') TO STDOUT"
+        );
+        assert_eq!(
+            range(Some((8, None))),
+            "COPY (SELECT  FROM ONLY \"public\".\"t\" WHERE ctid >= '(8,0)') TO STDOUT"
+        );
+    }
 }

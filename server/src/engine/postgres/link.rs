@@ -80,6 +80,8 @@ pub(super) struct Link {
     target: String,
     user: String,
     version: String,
+    /// The version as `server_version_num` counts.
+    number: i32,
     /// Set by an error that leaves the connection's state unknown.
     broken: bool,
 }
@@ -104,6 +106,7 @@ impl Link {
             target,
             user: url.user().to_owned(),
             version: String::new(),
+            number: 0,
             broken: false,
         };
         let step = Step::new("setting the session up");
@@ -120,8 +123,8 @@ impl Link {
             )
             .await?;
         link.version = link.get(&row, 0)?;
-        let number: i32 = link.get(&row, 1)?;
-        if number < OLDEST.0 {
+        link.number = link.get(&row, 1)?;
+        if link.number < OLDEST.0 {
             return Err(EngineError::Version {
                 target: link.target,
                 found: link.version,
@@ -139,6 +142,11 @@ impl Link {
     /// The server's version.
     pub(super) fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The server's version as `server_version_num` counts, e.g. 150012.
+    pub(super) const fn number(&self) -> i32 {
+        self.number
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection, EngineError> {

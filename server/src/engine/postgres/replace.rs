@@ -276,7 +276,7 @@ impl ReplaceSession for PostgresReplace {
             .filter_map(|name| shape.columns.iter().find(|column| column.name == *name))
             .map(|column| (column, ColumnPolicy::Keep))
             .collect();
-        let statement = copy::out_statement(relation, &pairs);
+        let statement = copy::out_statement(relation, &pairs, None);
         let mut set = RowSet::new();
         let mut count = 0;
         let connection = self.link.for_copy()?;

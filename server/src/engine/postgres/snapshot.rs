@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use super::{
     catalog::{self, Catalog},
-    export,
+    export::{self, Wanted},
     link::{Id, Link, Step},
+    readers::Readers,
 };
 use crate::engine::{Database, EngineError, Snapshot, sql, url::PostgresUrl};
 
@@ -21,6 +22,8 @@ const UNDEFINED_TABLE: &str = "42P01";
 /// A transaction that sees the database as of one moment, with all tables locked against changes of their shape.
 pub(super) struct PostgresSnapshot {
     link: Link,
+    /// Further connections that see the same.
+    readers: Readers,
     catalog: Catalog,
     schemas: Vec<String>,
 }
@@ -31,8 +34,10 @@ impl PostgresSnapshot {
         for _ in 0..ATTEMPTS {
             if let Some(catalog) = begin(&mut link, schemas).await? {
                 refuse_large_objects(&mut link).await?;
+                let readers = Readers::open(url, &mut link, &catalog.relations).await?;
                 return Ok(Self {
                     link,
+                    readers,
                     catalog,
                     schemas: schemas.to_vec(),
                 });
@@ -172,6 +177,13 @@ impl Snapshot for PostgresSnapshot {
         policy: &TablePolicy,
         parts: mpsc::Sender<Part>,
     ) -> Result<(), EngineError> {
-        export::export(&mut self.link, &self.catalog, policy, parts).await
+        let relation = self.catalog.relation(&policy.table)?;
+        match self.readers.pages(relation) {
+            None => export::export(&mut self.link, &self.catalog, policy, parts).await,
+            Some(pages) => {
+                let wanted = Wanted::of(&self.link, &self.catalog, policy)?;
+                self.readers.export(&wanted, pages, &parts).await
+            }
+        }
     }
 }

@@ -2,22 +2,23 @@
 //! that core uses everywhere, where the processor has them, and takes less than half of the time. Core says which
 //! chunk has which nonce.
 
+use std::hint::black_box;
+
 use coffer_core::seal::{Batch, CHUNK_BYTES, PayloadKey, SEALED_CHUNK_BYTES, SealError};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 const FAILED: SealError = SealError::Crypto { what: "encryption" };
 
-/// The key of one payload.
-pub(super) struct Key(LessSafeKey);
+/// The key of one payload. What `ring` derives from it is overwritten when this is dropped; `ring` itself doesn't.
+pub(crate) struct Key(Box<LessSafeKey>);
 
 impl Key {
-    pub(super) fn new(key: &PayloadKey) -> Result<Self, SealError> {
-        let key = UnboundKey::new(&AES_256_GCM, key.expose()).map_err(|_| FAILED)?;
-        Ok(Self(LessSafeKey::new(key)))
+    pub(crate) fn new(key: &PayloadKey) -> Result<Self, SealError> {
+        Ok(Self(Box::new(expanded(key.expose())?)))
     }
 
     /// Appends the chunks of a batch, sealed, to `out`.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         batch: &Batch,
         plain: &[u8],
@@ -41,8 +42,26 @@ impl Key {
         Ok(())
     }
 
+    /// Decrypts the chunks of a batch in place and moves their plaintext together at the start. Returns its length, or the
+    /// place, from 0, of the first chunk that isn't authentic.
+    pub(crate) fn open(&self, batch: &Batch, sealed: &mut [u8]) -> Result<usize, usize> {
+        let mut written = 0;
+        for (place, nonce) in batch.nonces().enumerate() {
+            let read = place * SEALED_CHUNK_BYTES;
+            let end = sealed.len().min(read + SEALED_CHUNK_BYTES);
+            let chunk = sealed.get_mut(read..end).ok_or(place)?;
+            let nonce = Nonce::assume_unique_for_key(nonce);
+            let opened = self.0.open_in_place(nonce, Aad::empty(), chunk);
+            let opened = opened.map_err(|_| place)?.len();
+            // Close the gap that the tag of the chunk before has left.
+            sealed.copy_within(read..read + opened, written);
+            written += opened;
+        }
+        Ok(written)
+    }
+
     /// Whether the chunks of a batch, which it decrypts in place, are authentic and hold these bytes.
-    pub(super) fn holds(&self, batch: &Batch, sealed: &mut [u8], plain: &[u8]) -> bool {
+    pub(crate) fn holds(&self, batch: &Batch, sealed: &mut [u8], plain: &[u8]) -> bool {
         let lengths = (sealed.len(), plain.len());
         let mut chunks = batch
             .nonces()
@@ -55,6 +74,21 @@ impl Key {
                 opened.is_ok_and(|opened| opened == plain)
             })
     }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        if let Ok(nothing) = expanded(&[0; 32]) {
+            *self.0 = nothing;
+            // Else the compiler may see that nobody reads it any more, and leave it out.
+            black_box(&mut *self.0);
+        }
+    }
+}
+
+fn expanded(key: &[u8; 32]) -> Result<LessSafeKey, SealError> {
+    let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| FAILED)?;
+    Ok(LessSafeKey::new(key))
 }
 
 #[cfg(test)]
@@ -85,11 +119,15 @@ mod tests {
                 .unwrap();
             assert!(here == there);
             let sealed = &here[3..];
+            let mut opened = sealed.to_vec();
+            assert_eq!(key.open(&batch, &mut opened), Ok(plain.len()));
+            assert!(opened[..plain.len()] == plain);
             assert!(key.holds(&batch, &mut sealed.to_vec(), &plain));
             for at in [0, 3 * SEALED_CHUNK_BYTES + 7, sealed.len() - 1] {
                 let mut damaged = sealed.to_vec();
                 damaged[at] ^= 1;
-                assert!(!key.holds(&batch, &mut damaged, &plain));
+                assert!(!key.holds(&batch, &mut damaged.clone(), &plain));
+                assert_eq!(key.open(&batch, &mut damaged), Err(at / SEALED_CHUNK_BYTES));
             }
             let mut other = plain.clone();
             other[70_000] ^= 1;
