@@ -121,14 +121,20 @@ impl Readers {
                 Ok::<_, EngineError>((number, link))
             });
         }
-        for range in 0..ranges.len() {
+        'ranges: for range in 0..ranges.len() {
             let Some(queue) = queues.get_mut(range % count) else {
-                continue;
+                break;
             };
-            // A reader that ends without the end of its range has failed, and its task says why.
-            while let Some(Some(part)) = queue.recv().await {
-                if parts.send(part).await.is_err() {
-                    return Ok(());
+            loop {
+                match queue.recv().await {
+                    Some(Some(part)) => {
+                        if parts.send(part).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                    Some(None) => break,
+                    // A reader that ends without the end of its range has failed, and its task says why.
+                    None => break 'ranges,
                 }
             }
         }
