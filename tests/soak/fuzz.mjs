@@ -10,7 +10,7 @@ import { main, Problem } from "../../scripts/lib/problem.mjs";
 import { run } from "../../scripts/lib/run.mjs";
 
 const version = "0.13.2";
-const targets = ["header", "sealed", "zip", "manifest", "rows"];
+const targets = ["header", "rekey", "sealed", "survey", "zip", "foreign", "search", "manifest", "rows", "redact"];
 const seconds = Number(process.env.COFFER_FUZZ_SECONDS ?? "600");
 const chosen = process.env.COFFER_FUZZ_TARGETS?.split(" ").filter(Boolean) ?? targets;
 const folder = at("target", "fuzz");

@@ -67,18 +67,39 @@ pub fn slice(file: &[u8], range: ByteRange) -> &[u8] {
         .unwrap_or_else(|| panic!("a reader asked for {range:?} of {} bytes", file.len()))
 }
 
+/// Feeds a reader every range that it asks for, in pieces.
+///
+/// # Errors
+/// What the reader says.
+pub fn feed_all<R, E>(
+    file: &[u8],
+    pieces: &Pieces,
+    reader: &mut R,
+    wants: impl Fn(&R) -> Option<ByteRange>,
+    feed: impl Fn(&mut R, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut sizes = pieces.sizes();
+    while let Some(wanted) = wants(reader) {
+        let bytes = slice(file, wanted);
+        let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
+        feed(reader, &bytes[..size])?;
+    }
+    Ok(())
+}
+
 /// Opens a sealed archive.
 ///
 /// # Errors
 /// What the reader says.
 pub fn open_sealed(file: &[u8], pieces: &Pieces) -> Result<Sealed, SealError> {
     let mut opening = seal::Opening::new(file.len() as u64)?;
-    let mut sizes = pieces.sizes();
-    while let Some(wanted) = opening.wants() {
-        let bytes = slice(file, wanted);
-        let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
-        opening.feed(&bytes[..size])?;
-    }
+    feed_all(
+        file,
+        pieces,
+        &mut opening,
+        seal::Opening::wants,
+        seal::Opening::feed,
+    )?;
     opening.finish()
 }
 
@@ -149,12 +170,13 @@ pub fn open_archive(
     pieces: &Pieces,
 ) -> Result<Directory, ArchiveError> {
     let mut opening = archive::Opening::new(file.len() as u64, limits)?;
-    let mut sizes = pieces.sizes();
-    while let Some(wanted) = opening.wants() {
-        let bytes = slice(file, wanted);
-        let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
-        opening.feed(&bytes[..size])?;
-    }
+    feed_all(
+        file,
+        pieces,
+        &mut opening,
+        archive::Opening::wants,
+        archive::Opening::feed,
+    )?;
     opening.finish()
 }
 
@@ -196,12 +218,13 @@ pub fn read_entry(
 /// What the reader says.
 pub fn open_foreign(file: &[u8], limits: Limits, pieces: &Pieces) -> Result<Zip, ArchiveError> {
     let mut opening = foreign::zip::Opening::new(file.len() as u64, limits)?;
-    let mut sizes = pieces.sizes();
-    while let Some(wanted) = opening.wants() {
-        let bytes = slice(file, wanted);
-        let size = sizes.next().unwrap_or(usize::MAX).min(bytes.len());
-        opening.feed(&bytes[..size])?;
-    }
+    feed_all(
+        file,
+        pieces,
+        &mut opening,
+        foreign::zip::Opening::wants,
+        foreign::zip::Opening::feed,
+    )?;
     opening.finish()
 }
 

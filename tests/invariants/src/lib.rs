@@ -12,17 +12,25 @@
 pub mod choices;
 pub mod drive;
 mod edit;
+mod foreign;
 mod header;
 mod manifest;
 pub mod oracle;
+mod redact;
+mod rekey;
 mod rows;
+mod salvage;
 pub mod samples;
 mod sealed;
 mod zip;
 
+pub use foreign::foreign;
 pub use header::header;
 pub use manifest::manifest;
+pub use redact::redact;
+pub use rekey::rekey;
 pub use rows::rows;
+pub use salvage::{search, survey};
 pub use sealed::sealed;
 pub use zip::zip;
 
@@ -30,10 +38,15 @@ pub use zip::zip;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus.
-pub const TARGETS: [(&str, Body); 5] = [
+pub const TARGETS: [(&str, Body); 10] = [
     ("header", header),
+    ("rekey", rekey),
     ("sealed", sealed),
+    ("survey", survey),
     ("zip", zip),
+    ("foreign", foreign),
+    ("search", search),
     ("manifest", manifest),
     ("rows", rows),
+    ("redact", redact),
 ];

@@ -34,6 +34,13 @@ pub fn mac_line(file_key: &[u8; 32], before: &[u8]) -> Vec<u8> {
     format!("--- {mac}\n").into_bytes()
 }
 
+/// The text of a sealed archive's header, without the line of its MAC.
+#[must_use]
+pub fn header_text(file: &[u8]) -> &[u8] {
+    let len = u32::from_be_bytes(file[12..16].try_into().unwrap()) as usize;
+    &file[16..16 + len - MAC_LINE]
+}
+
 /// A header block around a text without its last line.
 #[must_use]
 pub fn header_block(file_key: &[u8; 32], text: &[u8], units: u16) -> Vec<u8> {

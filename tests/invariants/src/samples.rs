@@ -7,8 +7,8 @@ use coffer_core::{
     Digest,
     archive::{ArchiveWriter, pack},
     manifest::{
-        FILES_INDEX_PATH, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest, PartData, TableData,
-        files,
+        Contents, CredentialColumn, FILES_INDEX_PATH, FORMAT_VERSION, FileEntry, MANIFEST_PATH,
+        Manifest, PartData, TableData, files,
     },
     rows::RowSet,
     schema::{Column, Schema, Table, TableName},
@@ -136,6 +136,25 @@ pub const CHEAP: Cost = Cost {
     lanes: 1,
 };
 
+/// The second of [`secret_keys`], locked with [`PASSWORD`].
+///
+/// # Panics
+/// Never: the noise is good enough for any key.
+#[must_use]
+pub fn locked_key() -> &'static LockedKey {
+    static LOCKED: OnceLock<LockedKey> = OnceLock::new();
+    LOCKED.get_or_init(|| {
+        let mut noise = Noise::new(17);
+        LockedKey::lock(
+            &secret_keys()[1],
+            &Password::new(PASSWORD),
+            CHEAP,
+            &mut noise,
+        )
+        .unwrap()
+    })
+}
+
 /// Sealed archives of every shape: content that ends before, at and after the end of a chunk, and every way in.
 #[must_use]
 pub fn sealed() -> &'static [SealedSample] {
@@ -181,23 +200,53 @@ pub fn archive() -> &'static [u8] {
     static ARCHIVE: OnceLock<Vec<u8>> = OnceLock::new();
     ARCHIVE.get_or_init(|| {
         let (manifest, entries) = contents();
-        let mut out = Vec::new();
-        let mut writer = ArchiveWriter::new();
-        for (name, content) in entries {
-            if name.ends_with("noise") {
-                // One whose sizes stand behind its data.
-                writer.begin(&name, &mut out).unwrap();
-                writer.push(&content, &mut out).unwrap();
-                writer.end(&mut out).unwrap();
-            } else {
-                writer.add(&name, &pack(content), &mut out).unwrap();
-            }
-        }
-        let json = manifest.to_json().unwrap();
-        writer.add(MANIFEST_PATH, &pack(json), &mut out).unwrap();
-        writer.finish(&mut out).unwrap();
-        out
+        written(&manifest, entries)
     })
+}
+
+/// An archive of these entries.
+fn written(manifest: &Manifest, entries: Vec<(String, Vec<u8>)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = ArchiveWriter::new();
+    for (name, content) in entries {
+        if name.ends_with("noise") {
+            // One whose sizes stand behind its data.
+            writer.begin(&name, &mut out).unwrap();
+            writer.push(&content, &mut out).unwrap();
+            writer.end(&mut out).unwrap();
+        } else {
+            writer.add(&name, &pack(content), &mut out).unwrap();
+        }
+    }
+    let json = manifest.to_json().unwrap();
+    writer.add(MANIFEST_PATH, &pack(json), &mut out).unwrap();
+    writer.finish(&mut out).unwrap();
+    out
+}
+
+/// An archive whose table `notes` has these parts and credentials in `body`, with this placeholder.
+///
+/// # Panics
+/// If the writer refuses.
+#[must_use]
+pub fn sensitive(parts: &[Vec<u8>], placeholder: Option<&str>) -> (Manifest, Vec<u8>) {
+    let (mut manifest, mut entries) = contents();
+    let (notes, of_notes) = table_data("notes", parts);
+    entries.retain(|(name, _)| !name.starts_with(&notes.path));
+    entries.extend(of_notes);
+    manifest.contents = Contents::Sensitive;
+    manifest.credentials = Some(vec![CredentialColumn {
+        table: notes.table.clone(),
+        column: "body".into(),
+        placeholder: placeholder.map(Into::into),
+    }]);
+    for table in &mut manifest.tables {
+        if table.table == notes.table {
+            *table = notes.clone();
+        }
+    }
+    let file = written(&manifest, entries);
+    (manifest, file)
 }
 
 /// The manifest of [`archive`].
@@ -226,20 +275,21 @@ fn table(name: &str, columns: &[&str]) -> Table {
     }
 }
 
-fn table_data(name: &str, texts: &[&str]) -> (TableData, Vec<(String, Vec<u8>)>) {
+fn table_data<T: AsRef<[u8]>>(name: &str, texts: &[T]) -> (TableData, Vec<(String, Vec<u8>)>) {
     let mut row_set = RowSet::new();
     let path = format!("tables/public.{name}");
     let (mut parts, mut entries) = (Vec::new(), Vec::new());
     for (index, text) in texts.iter().enumerate() {
-        let rows = text.split_once('\n').unwrap().1;
-        row_set.add_rows(rows.as_bytes());
+        let text = text.as_ref();
+        let header = text.iter().position(|byte| *byte == b'\n');
+        let rows = &text[header.map_or(text.len(), |at| at + 1)..];
+        row_set.add_rows(rows);
         parts.push(PartData {
-            rows: rows.lines().count() as u64,
+            rows: rows.split_inclusive(|byte| *byte == b'\n').count() as u64,
             bytes: text.len() as u64,
-            sha256: Digest::of(text.as_bytes()),
+            sha256: Digest::of(text),
         });
-        let name = format!("{path}/{:06}.tsv", index + 1);
-        entries.push((name, text.as_bytes().to_vec()));
+        entries.push((format!("{path}/{:06}.tsv", index + 1), text.to_vec()));
     }
     let data = TableData {
         table: TableName::new("public", name),
@@ -255,8 +305,8 @@ fn table_data(name: &str, texts: &[&str]) -> (TableData, Vec<(String, Vec<u8>)>)
 
 fn contents() -> (Manifest, Vec<(String, Vec<u8>)>) {
     let long = format!("id\tbody\n1\t\\N\n2\t{}\n", "some text, ".repeat(30));
-    let (notes, mut entries) = table_data("notes", &[&long, "id\tbody\n3\ta\\tb\\\\c\n"]);
-    let (empty, _) = table_data("empty", &[]);
+    let (notes, mut entries) = table_data("notes", &[long.as_str(), "id\tbody\n3\ta\\tb\\\\c\n"]);
+    let (empty, _) = table_data::<&str>("empty", &[]);
     let mut noise = Noise::new(3);
     let mut list = Vec::new();
     for (path, len) in [("a/noise", 300), ("none", 0)] {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Limits that small files reach.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     entries: 40,
     directory_bytes: 20_000,
     entry_bytes: 300_000,
@@ -71,7 +71,7 @@ pub fn zip(bytes: &[u8]) {
 
 /// As somebody else's ZIP: nothing that is read can leave its folder or stand for two things, and the crate `zip` reads
 /// the same. Coffer's own archives are other people's ZIPs too.
-fn as_another_program(file: &[u8], pieces: &Pieces) {
+pub(crate) fn as_another_program(file: &[u8], pieces: &Pieces) {
     let opened = open_foreign(file, LIMITS, &Pieces::whole());
     assert_eq!(open_foreign(file, LIMITS, pieces), opened);
     let own = open_archive(file, LIMITS, &Pieces::whole());
@@ -130,7 +130,7 @@ fn as_another_program(file: &[u8], pieces: &Pieces) {
     }
 }
 
-fn check(file: &[u8], pieces: &Pieces) {
+pub(crate) fn check(file: &[u8], pieces: &Pieces) {
     let opened = open_archive(file, LIMITS, &Pieces::whole());
     assert_eq!(open_archive(file, LIMITS, pieces), opened);
     let directory = match opened {
@@ -276,7 +276,7 @@ const NAMES: [&str; 12] = [
 ];
 
 /// An archive of entries from choices, of which some tell lies.
-fn built(choices: &mut Choices<'_>) -> Vec<u8> {
+pub(crate) fn built(choices: &mut Choices<'_>) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     let count = 1 + choices.byte() % 6;
     for index in 0..count {

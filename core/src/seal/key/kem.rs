@@ -199,4 +199,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_coordinate_has_one_spelling() {
+        let point = |first, middle, last| {
+            let mut point = [middle; 32];
+            (point[0], point[31]) = (first, last);
+            is_canonical(&point)
+        };
+        // 2^255 - 19 is ed ff … ff 7f.
+        assert!(point(0xec, 0xff, 0x7f));
+        assert!(!point(0xed, 0xff, 0x7f));
+        assert!(!point(0xff, 0xff, 0x7f));
+        assert!(point(0xed, 0xfe, 0x7f));
+        assert!(point(0xff, 0xff, 0x7e));
+        assert!(point(0, 0, 0));
+        assert!(!point(0, 0, 0x80));
+    }
 }
