@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    manifest::{Contents, Manifest, ManifestError, Migration, Notice, Selection},
+    manifest::{Contents, LeftOut, Manifest, ManifestError, Migration, Notice, Selection},
     schema::{self, Drift, Engine, Schema, TableName},
     seal::Fingerprint,
 };
@@ -143,6 +143,13 @@ pub enum Finding {
     },
     /// The archive was opened by a key and nobody signed it, so anybody who knows the public key may have made it.
     Unsigned,
+    /// The archive leaves out files of a set by patterns. Those that the target holds now go, and nothing comes in their place.
+    FilesLeftOut {
+        /// The file set.
+        set: String,
+        /// The patterns that left out something.
+        patterns: Vec<String>,
+    },
     /// What will be replaced is not kept: by consent, no safety backup is taken.
     NoSafetyBackup,
     /// A notice of the archive.
@@ -166,6 +173,7 @@ impl Finding {
             | Self::Placeholders { .. }
             | Self::SignedBy { .. }
             | Self::Unsigned
+            | Self::FilesLeftOut { .. }
             | Self::NoSafetyBackup
             | Self::Notice { .. } => false,
         }
@@ -240,6 +248,11 @@ impl fmt::Display for Finding {
             Self::SignedBy { sender } => write!(f, "the archive was sealed and signed by {sender}"),
             Self::Unsigned => f.write_str(
                 "nobody signed the archive, and it is sealed to a public key: whoever knows that key may have made it; go on only if you know where it comes from",
+            ),
+            Self::FilesLeftOut { set, patterns } => write!(
+                f,
+                "the archive was told to leave files of {set} out ({}): those that the folder holds now go, and do not come back",
+                patterns.join(", ")
             ),
             Self::NoSafetyBackup => f.write_str(
                 "no safety backup is taken: what the restore replaces cannot be brought back by coffer undo",
@@ -376,6 +389,25 @@ pub fn plan(
                 set: set.name.clone(),
             });
         }
+        let patterns: Vec<String> = selected
+            .left_out
+            .iter()
+            .filter_map(|left_out| match left_out {
+                LeftOut::Files {
+                    set: of,
+                    pattern,
+                    found: 1..,
+                    ..
+                } if *of == set.name => Some(pattern.clone()),
+                _ => None,
+            })
+            .collect();
+        if !patterns.is_empty() && folder.is_some_and(|files| files > 0) {
+            findings.push(Finding::FilesLeftOut {
+                set: set.name.clone(),
+                patterns,
+            });
+        }
         file_sets.push(FileSetPlan {
             name: set.name.clone(),
             delete: folder.unwrap_or(0),
@@ -458,7 +490,7 @@ fn compare(
             .left_out
             .iter()
             .filter(|left_out| match left_out {
-                crate::manifest::LeftOut::Column {
+                LeftOut::Column {
                     table,
                     placeholder: Some(_),
                     ..

@@ -231,6 +231,7 @@ pub async fn run(
         app: Product { name: app, version },
         created_at,
         file_sets: request.source.file_sets.clone(),
+        file_rules: request.source.file_rules.clone(),
         missing_folders_are_empty: false,
         seal: request.seal,
     };

@@ -1,15 +1,19 @@
 //! Folders of uploaded files, walked for a backup. [`crate::switch`] puts new content in their place.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirEntry, File, ReadDir},
     io::{self, Read},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use coffer_core::manifest::Notice;
+use coffer_core::manifest::{LeftOut, LeftOutReason, Notice};
 
 use crate::switch::is_own;
+
+mod globs;
+
+pub use globs::{GlobError, Globs};
 
 /// A regular file that a walk found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,48 +44,126 @@ impl FilesError {
     }
 }
 
-/// All regular files below `folder`, in the order of their paths. Everything else that is there is named in the
-/// notices: links are not followed, since they may lead out of the folder.
+/// What a walk through a folder found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// All regular files that were not left out, in the order of their paths.
+    pub found: Vec<Found>,
+    /// What else is there.
+    pub notices: Vec<Notice>,
+    /// What each pattern left out, in their order.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Walks through the folder of a file set and all folders below it. What is left out by a pattern is counted, a folder as
+/// one; everything else that is no regular file is named in the notices: links are not followed, since they may lead out
+/// of the folder.
 ///
 /// # Errors
 /// [`FilesError`] if a folder can't be listed.
-pub fn walk(set: &str, folder: &Path) -> Result<(Vec<Found>, Vec<Notice>), FilesError> {
-    let (mut found, mut notices) = (Vec::new(), Vec::new());
-    let mut open = vec![(folder.to_path_buf(), String::new())];
-    while let Some((disk, prefix)) = open.pop() {
-        for entry in fs::read_dir(&disk).map_err(FilesError::at("list the folder", &disk))? {
-            let entry = entry.map_err(FilesError::at("list the folder", &disk))?;
-            let name = entry.file_name();
-            let shown = format!("{prefix}{}", name.to_string_lossy());
-            let mut skip = |why: &str| {
-                notices.push(Notice::FileSkipped {
-                    set: set.to_owned(),
-                    path: shown.clone(),
-                    why: why.to_owned(),
-                });
-            };
-            let kind = entry
-                .file_type()
-                .map_err(FilesError::at("look at", &entry.path()))?;
-            match name.to_str() {
-                Some(name) if prefix.is_empty() && is_own(name) => {
-                    skip("left over from an interrupted restore")
-                }
-                _ if kind.is_symlink() => skip("a symbolic link"),
-                None => skip("named in something that is not UTF-8"),
-                Some(name) if kind.is_dir() => {
-                    open.push((entry.path(), format!("{prefix}{name}/")))
-                }
-                Some(_) if kind.is_file() => found.push(Found {
-                    disk: entry.path(),
-                    path: shown,
-                }),
-                Some(_) => skip("neither a file nor a folder"),
-            }
+pub fn walk(set: &str, folder: &Path, leave_out: &Globs) -> Result<Walk, FilesError> {
+    let mut walker = Walker {
+        set,
+        leave_out,
+        matches: vec![0; leave_out.patterns().len()],
+        open: Vec::new(),
+        walk: Walk::default(),
+    };
+    let listing = fs::read_dir(folder).map_err(FilesError::at("list the folder", folder))?;
+    walker.list(folder, "", listing)?;
+    while let Some((disk, path)) = walker.open.pop() {
+        match fs::read_dir(&disk) {
+            Ok(listing) => walker.list(&disk, &format!("{path}/"), listing)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => walker.vanished(path),
+            Err(error) => return Err(FilesError::at("list the folder", &disk)(error)),
         }
     }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok((found, notices))
+    Ok(walker.finish())
+}
+
+struct Walker<'a> {
+    set: &'a str,
+    leave_out: &'a Globs,
+    /// What each pattern matched.
+    matches: Vec<u64>,
+    /// Folders that are still to be listed: on disk, and within the set.
+    open: Vec<(PathBuf, String)>,
+    walk: Walk,
+}
+
+impl Walker<'_> {
+    fn list(&mut self, disk: &Path, prefix: &str, listing: ReadDir) -> Result<(), FilesError> {
+        for entry in listing {
+            let entry = entry.map_err(FilesError::at("list the folder", disk))?;
+            self.entry(prefix, &entry)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, prefix: &str, entry: &DirEntry) -> Result<(), FilesError> {
+        let name = entry.file_name();
+        let path = format!("{prefix}{}", name.to_string_lossy());
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.vanished(path);
+                return Ok(());
+            }
+            Err(error) => return Err(FilesError::at("look at", &entry.path())(error)),
+        };
+        let own = prefix.is_empty() && name.to_str().is_some_and(is_own);
+        // The name as it is, also where it is not UTF-8.
+        let within = Path::new(prefix).join(&name);
+        if own {
+            self.skipped(path, "left over from an interrupted restore");
+        } else if let Some(pattern) = self.leave_out.matching(&within, kind.is_dir()) {
+            self.matches
+                .iter_mut()
+                .skip(pattern)
+                .take(1)
+                .for_each(|count| *count += 1);
+        } else if kind.is_symlink() {
+            self.skipped(path, "a symbolic link");
+        } else if name.to_str().is_none() {
+            self.skipped(path, "named in something that is not UTF-8");
+        } else if kind.is_dir() {
+            self.open.push((entry.path(), path));
+        } else if kind.is_file() {
+            let disk = entry.path();
+            self.walk.found.push(Found { disk, path });
+        } else {
+            self.skipped(path, "neither a file nor a folder");
+        }
+        Ok(())
+    }
+
+    fn skipped(&mut self, path: String, why: &str) {
+        self.walk.notices.push(Notice::FileSkipped {
+            set: self.set.to_owned(),
+            path,
+            why: why.to_owned(),
+        });
+    }
+
+    fn vanished(&mut self, path: String) {
+        let set = self.set.to_owned();
+        self.walk.notices.push(Notice::FileVanished { set, path });
+    }
+
+    fn finish(self) -> Walk {
+        let mut walk = self.walk;
+        walk.found.sort_by(|a, b| a.path.cmp(&b.path));
+        let matches = self.leave_out.patterns().zip(self.matches);
+        walk.left_out = matches
+            .map(|(pattern, found)| LeftOut::Files {
+                set: self.set.to_owned(),
+                pattern: pattern.to_owned(),
+                found,
+                reason: LeftOutReason::Excluded,
+            })
+            .collect();
+        walk
+    }
 }
 
 /// Counts the files below a folder; a folder that isn't there holds none.
@@ -89,8 +171,8 @@ pub fn walk(set: &str, folder: &Path) -> Result<(Vec<Found>, Vec<Notice>), Files
 /// # Errors
 /// [`FilesError`] if a folder can't be listed.
 pub fn count(folder: &Path) -> Result<u64, FilesError> {
-    match walk("", folder) {
-        Ok((found, _)) => Ok(found.len() as u64),
+    match walk("", folder, &Globs::default()) {
+        Ok(walk) => Ok(walk.found.len() as u64),
         Err(FilesError { error, .. })
             if error.kind() == io::ErrorKind::NotFound && !folder.exists() =>
         {

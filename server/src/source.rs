@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use coffer_core::policy::Preset;
 
-use crate::engine::DatabaseUrl;
+use crate::{engine::DatabaseUrl, files::Globs};
 
 /// A database with its file sets.
 #[derive(Clone, Debug)]
@@ -13,8 +13,19 @@ pub struct SourceConfig {
     pub url: DatabaseUrl,
     /// Folders of uploaded files by the file set's name.
     pub file_sets: Vec<(String, PathBuf)>,
+    /// How the files of single sets are backed up; sets without rules are archived as they are.
+    pub file_rules: Vec<FileRules>,
     /// Rules for the application's data.
     pub preset: Option<Preset>,
     /// The application's name, where no preset names it.
     pub app: Option<String>,
+}
+
+/// How the files of one set are backed up.
+#[derive(Clone, Debug)]
+pub struct FileRules {
+    /// The file set.
+    pub set: String,
+    /// What is left out.
+    pub leave_out: Globs,
 }

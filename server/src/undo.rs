@@ -128,6 +128,7 @@ pub fn request(
     let sender = folder.sender()?.sender();
     Ok(RestoreRequest {
         target: SourceConfig {
+            file_rules: Vec::new(),
             url: url.clone(),
             file_sets: record.file_sets.clone(),
             preset: None,

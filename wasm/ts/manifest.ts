@@ -118,6 +118,7 @@ export type LeftOut =
       readonly placeholder?: string;
     }
   | { readonly what: "file_set"; readonly name: string; readonly reason: LeftOutReason }
+  | { readonly what: "files"; readonly set: string; readonly pattern: string; readonly found: number; readonly reason: LeftOutReason }
   | { readonly what: "object"; readonly kind: string; readonly name: string; readonly reason: LeftOutReason };
 
 export type Notice =

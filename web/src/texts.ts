@@ -332,6 +332,8 @@ export const texts = {
           return `Column ${tableName(item.table)}.${plain(item.column)}`;
         case "file_set":
           return `File set ${plain(item.name)}`;
+        case "files":
+          return `Files ${plain(item.pattern)} of ${plain(item.set)}, ${count(item.found, "match", "matches")}`;
         case "object":
           return `${plain(item.kind)} ${plain(item.name)}`;
       }
@@ -452,6 +454,8 @@ export const texts = {
         return `The archive was sealed and signed by ${plain(finding.sender)}.`;
       case "unsigned":
         return "Nobody signed this archive, and it is sealed to a public key: whoever knows that key may have made it. Go on only if you know where it comes from.";
+      case "files_left_out":
+        return `The archive was told to leave out files of ${plain(finding.set)} (${finding.patterns.map(plain).join(", ")}). Those that the folder holds now go, and do not come back.`;
       case "no_safety_backup":
         return "No safety backup is taken: what the restore replaces can’t be brought back.";
       case "placeholders":

@@ -77,6 +77,17 @@ pub enum LeftOut {
         /// Why.
         reason: LeftOutReason,
     },
+    /// Files that a pattern leaves out.
+    Files {
+        /// The file set.
+        set: String,
+        /// The pattern, as it was given.
+        pattern: String,
+        /// Files and folders that it matched; what is below a folder is not counted.
+        found: u64,
+        /// Why.
+        reason: LeftOutReason,
+    },
     /// Something else of the database: a view, an unlogged table, a large object.
     Object {
         /// Its kind in the engine's words, e.g. `view`.

@@ -96,7 +96,7 @@ fn made_part(part: Part) -> Made {
 fn file(found: &Found, to: &SyncSender<Made>, progress: &Progress) -> Result<Made, Stop> {
     let mut file = match open_regular(&found.disk) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Made::Vanished),
+        Err(error) if is_gone(&error) => return Ok(Made::Vanished),
         Err(error) => return Err(error.into()),
     };
     let stamp = Stamp::of(&file)?;
@@ -151,6 +151,12 @@ fn facts(file: &File, stamp: Stamp, size: u64, sha256: Digest) -> io::Result<Fil
     })
 }
 
+/// Whether no file has a path any more: a link in its place is not one.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENOTDIR))
+}
+
 /// Opens a file without following a link that was put in its place since it was listed.
 fn open_regular(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -162,5 +168,35 @@ fn open_regular(path: &Path) -> io::Result<File> {
         Ok(file)
     } else {
         Err(io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink, sync::mpsc::sync_channel};
+
+    use super::*;
+
+    fn made(path: &Path) -> Made {
+        let found = Found {
+            disk: path.to_owned(),
+            path: "x".to_owned(),
+        };
+        let (to, results) = sync_channel(16);
+        work(Task::File(found), &to, &Progress::default());
+        results.try_iter().last().unwrap()
+    }
+
+    #[test]
+    fn what_is_no_file_any_more_has_vanished_and_no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "content").unwrap();
+        assert!(matches!(made(&at("file")), Made::File(facts, _) if facts.size == 7));
+        symlink("file", at("link")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        for gone in ["missing", "link", "folder", "file/below"] {
+            assert!(matches!(made(&at(gone)), Made::Vanished), "{gone}");
+        }
     }
 }

@@ -26,9 +26,10 @@ use super::{
 };
 use crate::{
     engine::Database,
-    files::walk,
+    files::{Walk, walk},
     lanes::{self, Lanes},
     progress::{Phase, Progress},
+    source::FileRules,
 };
 
 /// Everything that is known before the first row comes.
@@ -39,6 +40,7 @@ pub(crate) struct Plan {
     pub(crate) app: Product,
     pub(crate) created_at: String,
     pub(crate) file_sets: Vec<(String, PathBuf)>,
+    pub(crate) file_rules: Vec<FileRules>,
     /// A folder that isn't there holds no files, instead of being an error.
     pub(crate) missing_folders_are_empty: bool,
     pub(crate) seal: Option<SealTo>,
@@ -67,13 +69,17 @@ pub(super) fn run(
     });
     // Why the writing thread stopped explains more than that it did.
     let mut writer = written?;
-    let mut notices = fed?;
+    let Walked {
+        mut notices,
+        left_out,
+    } = fed?;
     let files_index = writer.index()?;
     progress.begin(Phase::Finishing, 0);
     notices.append(&mut writer.notices);
     let tables = std::mem::take(&mut writer.tables);
     let file_sets = std::mem::take(&mut writer.sets);
-    let manifest = manifest(plan, tables, file_sets, files_index, notices);
+    let mut manifest = manifest(plan, tables, file_sets, files_index, notices);
+    manifest.left_out.extend(left_out);
     let (manifest_digest, bytes) = writer.finish(&manifest)?;
     Ok(BackupReport {
         manifest,
@@ -83,6 +89,12 @@ pub(super) fn run(
     })
 }
 
+/// What the walk through the folders has noticed.
+struct Walked {
+    notices: Vec<Notice>,
+    left_out: Vec<LeftOut>,
+}
+
 /// The thread that says what comes next. Dropping it ends the others.
 struct Feeding {
     lanes: Lanes<Task, Made>,
@@ -90,13 +102,12 @@ struct Feeding {
 }
 
 impl Feeding {
-    /// Returns what the walk through the folders has noticed.
     fn run(
         self,
         plan: &Plan,
         mut queue: mpsc::Receiver<Work>,
         progress: &Progress,
-    ) -> Result<Vec<Notice>, BackupError> {
+    ) -> Result<Walked, BackupError> {
         loop {
             match queue.blocking_recv() {
                 Some(Work::Table(table)) => self.step(Step::Table(table))?,
@@ -107,20 +118,23 @@ impl Feeding {
         }
     }
 
-    fn files(&self, plan: &Plan, progress: &Progress) -> Result<Vec<Notice>, BackupError> {
-        let (mut walked, mut notices) = (Vec::new(), Vec::new());
+    fn files(&self, plan: &Plan, progress: &Progress) -> Result<Walked, BackupError> {
+        let (mut sets, mut notices, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for (set, folder) in &plan.file_sets {
             let missing = plan.missing_folders_are_empty && !folder.exists();
-            let (found, noticed) = if missing {
-                Default::default()
+            let rules = plan.file_rules.iter().find(|rules| rules.set == *set);
+            let leave_out = rules.map(|rules| rules.leave_out.clone());
+            let walk = if missing {
+                Walk::default()
             } else {
-                walk(set, folder)?
+                walk(set, folder, &leave_out.unwrap_or_default())?
             };
-            notices.extend(noticed);
-            walked.push((set, found));
+            notices.extend(walk.notices);
+            left_out.extend(walk.left_out);
+            sets.push((set, walk.found));
         }
         let mut names = EntryNames::default();
-        for (set, found) in walked {
+        for (set, found) in sets {
             self.step(Step::Set(set.clone()))?;
             for file in found {
                 if progress.cancelled() {
@@ -132,7 +146,7 @@ impl Feeding {
                 self.step(Step::File { path, entry, made })?;
             }
         }
-        Ok(notices)
+        Ok(Walked { notices, left_out })
     }
 
     fn begin(&self, task: Task) -> Result<Receiver<Made>, BackupError> {

@@ -10,7 +10,7 @@ use super::{
     output::bytes,
     publish::Unpublished,
     secret::SealArgs,
-    source::{distinct, file_set, preset, url},
+    source::{distinct, file_rules, file_set, pattern, preset, url},
 };
 use crate::{
     backup::{self, BackupRequest},
@@ -34,6 +34,10 @@ pub(super) struct Args {
     /// A folder of uploaded files to archive with it; may be repeated.
     #[arg(long, value_name = "NAME=FOLDER", value_parser = file_set)]
     files: Vec<(String, PathBuf)>,
+
+    /// Files of a set to leave out: *.tmp for names anywhere, /cache/** for paths from its top; may be repeated.
+    #[arg(long, value_name = "NAME=GLOB", value_parser = pattern)]
+    exclude_files: Vec<(String, String)>,
 
     /// The archive to write.
     #[arg(long, value_name = "FILE")]
@@ -97,6 +101,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     distinct(&args.files)?;
     let source = SourceConfig {
         url: url(&args.source)?,
+        file_rules: file_rules(&args.files, &args.exclude_files)?,
         file_sets: args.files,
         preset: args.preset.as_deref().map(preset).transpose()?,
         app: args.app,

@@ -139,6 +139,12 @@ fn describe(left_out: &LeftOut) -> String {
             format!("column {table}.{column}: {reason}{instead}")
         }
         LeftOut::FileSet { name, reason } => format!("file set {name}: {reason}"),
+        LeftOut::Files {
+            set,
+            pattern,
+            found,
+            reason,
+        } => format!("files {pattern} of {set} ({found} found): {reason}"),
         LeftOut::Object { kind, name, reason } => format!("{kind} {name}: {reason}"),
     }
 }

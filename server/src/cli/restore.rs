@@ -187,6 +187,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let target = SourceConfig {
         url: url(&args.target)?,
         file_sets: args.files,
+        file_rules: Vec::new(),
         preset: None,
         app: None,
     };

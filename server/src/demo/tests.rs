@@ -57,7 +57,8 @@ fn dump(demo: &Demo) -> BTreeMap<String, Vec<Vec<Value>>> {
 
 /// Path, content, time and mode of every uploaded file.
 fn uploads(demo: &Demo) -> Vec<(String, Vec<u8>, files::Stamp)> {
-    let (found, notices) = files::walk("uploads", &demo.uploads).unwrap();
+    let walk = files::walk("uploads", &demo.uploads, &files::Globs::default()).unwrap();
+    let (found, notices) = (walk.found, walk.notices);
     assert_eq!(notices, vec![]);
     found
         .into_iter()

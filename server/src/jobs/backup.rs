@@ -277,6 +277,7 @@ mod tests {
         let config = SourceConfig {
             url: crate::engine::DatabaseUrl::parse("sqlite:a.db").unwrap(),
             file_sets: vec![],
+            file_rules: vec![],
             preset: None,
             app: None,
         };

@@ -42,6 +42,7 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
             .iter()
             .map(|set| (set.name.clone(), set.folder.clone()))
             .collect(),
+        file_rules: Vec::new(),
         preset: source
             .preset
             .as_deref()

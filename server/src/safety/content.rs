@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     engine::{EngineError, ReplaceSession, Snapshot},
-    files::{FilesError, walk},
+    files::{FilesError, Globs, walk},
 };
 
 /// What some tables and file sets hold.
@@ -208,8 +208,9 @@ impl SetContent {
     pub fn of_folder(name: &str, folder: &Path) -> Result<Self, FilesError> {
         let mut listing = Listing::new();
         if folder.exists() {
-            let (found, notices) = walk(name, folder)?;
-            for file in found {
+            // Everything, since everything is replaced.
+            let walk = walk(name, folder, &Globs::default())?;
+            for file in walk.found {
                 match fs::symlink_metadata(&file.disk) {
                     Ok(metadata) => {
                         listing.insert(file.path, Some((metadata.len(), metadata.mtime())));
@@ -218,7 +219,7 @@ impl SetContent {
                     Err(error) => return Err(FilesError::at("look at", &file.disk)(error)),
                 }
             }
-            for notice in notices {
+            for notice in walk.notices {
                 listing.insert(notice.to_string(), None);
             }
         }

@@ -91,6 +91,8 @@ pub(crate) async fn take(
         counts: scope.counts,
         created_at: clock::text(now),
         file_sets: sets.clone(),
+        // Everything that is replaced is kept.
+        file_rules: Vec::new(),
         missing_folders_are_empty: true,
         seal: Some(SealTo {
             recipients,

@@ -206,7 +206,9 @@ mod tests {
     }
 
     fn read(folder: &Path) -> BTreeMap<String, String> {
-        let (found, _) = crate::files::walk("", folder).unwrap();
+        let found = crate::files::walk("", folder, &crate::files::Globs::default())
+            .unwrap()
+            .found;
         found
             .into_iter()
             .map(|file| (file.path, fs::read_to_string(file.disk).unwrap()))

@@ -36,6 +36,7 @@ export type Finding =
   | { readonly code: "no_folder"; readonly set: string }
   | { readonly code: "signed_by"; readonly sender: string }
   | { readonly code: "unsigned" | "no_safety_backup" }
+  | { readonly code: "files_left_out"; readonly set: string; readonly patterns: readonly string[] }
   | { readonly code: "notice"; readonly notice: Notice };
 
 /** The consent that lifts a finding, where one does. */
