@@ -1,5 +1,6 @@
 // Reads a vector in every way that a browser can: by the readers of tests/make-vectors, built for WebAssembly, whose
 // chunks are decrypted by themselves or by WebCrypto; and by the module that is shipped, in both ways too.
+import { BlobReader } from "/dist/blob-reader.js";
 import { Lanes } from "/dist/lanes.js";
 import init, { Archive, Source } from "/generated/coffer_wasm.js";
 import initReaders, { Reader, random, scrub, sequential } from "/module/coffer_vectors_browser.js";
@@ -38,7 +39,7 @@ async function byShipped({ file, kind, value }, crypto) {
   let code = "success";
   let sender;
   try {
-    const archive = await Archive.open(Source.blob(new Blob([file])), crypto);
+    const archive = await Archive.open(Source.file(new BlobReader(new Blob([file]))), crypto);
     sender = archive.sender?.key;
     if (kind === "identity") await archive.unlock_with_key(value, undefined);
     else await archive.unlock(kind === "password" ? value : "a file key can't be given");

@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     lanes::Lanes,
     pieces::Pieces,
-    slab_sealer::SlabSealer,
+    slab_sealer::{Slab, SlabSealer},
     turns::{Giver, Turns},
 };
 
@@ -58,7 +58,7 @@ impl Giver for SealedPieces {
         }
         while !self.end && self.coming.len() < AHEAD {
             let promise = match self.content.next().await? {
-                Some(slab) => self.slabs.push(slab.into()),
+                Some(slab) => self.slabs.push(Slab::Given(slab)),
                 None => {
                     self.end = true;
                     self.slabs.finish()

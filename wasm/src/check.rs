@@ -22,8 +22,8 @@ const REPORT_EVERY: f64 = 100.0;
 /// Sizes of the entries that the browser hashes: a call costs more than hashing a smaller one here, and a larger one
 /// would have to be held as a whole.
 const HASHED_OUTSIDE: RangeInclusive<u64> = (8 << 10)..=(64 << 20);
-/// Digests that are on their way at once.
-const DIGESTS: usize = 64;
+/// Bytes of entries whose digests are on their way at once, beside the last one of them.
+const WAITING_BYTES: usize = 64 << 20;
 
 /// Runs a check to its end. `report` is told the bytes of the file that were read, and may end it.
 pub(crate) async fn check(
@@ -63,17 +63,17 @@ async fn run(
     loop {
         let step = verifier.step();
         if let (Some(lanes), Some(whole)) = (lanes, verifier.unhashed()) {
+            digests.make_room(whole.content.len()).await?;
             digests.begin(lanes, whole.content, whole.expected);
         }
         let step = match step {
             Ok(step) => step,
             Err(error) => {
                 // What was read before comes first.
-                digests.compare(0).await?;
+                digests.finish().await?;
                 return Err(Failure::from(error).into());
             }
         };
-        digests.compare(DIGESTS).await?;
         match step {
             Step::Want(range) => match cursor.read(range).await {
                 Ok(bytes) => {
@@ -81,13 +81,13 @@ async fn run(
                     verifier.feed(bytes).map_err(Failure::from)?;
                 }
                 Err(failure) => {
-                    digests.compare(0).await?;
+                    digests.finish().await?;
                     return Err(failure.into());
                 }
             },
             Step::Output => {}
             Step::Done => {
-                digests.compare(0).await?;
+                digests.finish().await?;
                 return Ok(offset);
             }
         }
@@ -101,21 +101,48 @@ async fn run(
 
 /// Digests that the browser is making, in the order of the entries.
 #[derive(Default)]
-struct Digests(VecDeque<(ExpectedDigest, Task<Digest>)>);
+struct Digests {
+    waiting: VecDeque<Waiting>,
+    /// Of all that wait.
+    bytes: usize,
+}
+
+struct Waiting {
+    expected: ExpectedDigest,
+    bytes: usize,
+    digest: Task<Digest>,
+}
 
 impl Digests {
     fn begin(&mut self, lanes: &Lanes, content: &[u8], expected: ExpectedDigest) {
         let digest = lanes::digest_inside(lanes, content);
-        self.0.push_back((expected, Task::begin(digest)));
+        self.bytes += content.len();
+        self.waiting.push_back(Waiting {
+            expected,
+            bytes: content.len(),
+            digest: Task::begin(digest),
+        });
     }
 
-    /// Compares the oldest ones until no more than `left` are on their way.
-    async fn compare(&mut self, left: usize) -> Result<(), Failure> {
-        while self.0.len() > left {
-            if let Some((expected, digest)) = self.0.pop_front() {
-                expected.compare(digest.end().await?)?;
-            }
-        }
+    /// Compares the oldest ones until one of so many bytes may begin.
+    async fn make_room(&mut self, bytes: usize) -> Result<(), Failure> {
+        while self.bytes + bytes > WAITING_BYTES && self.compare_first().await? {}
         Ok(())
+    }
+
+    /// Compares all.
+    async fn finish(&mut self) -> Result<(), Failure> {
+        while self.compare_first().await? {}
+        Ok(())
+    }
+
+    /// Compares the oldest one, if there is any.
+    async fn compare_first(&mut self) -> Result<bool, Failure> {
+        let Some(first) = self.waiting.pop_front() else {
+            return Ok(false);
+        };
+        self.bytes -= first.bytes;
+        first.expected.compare(first.digest.end().await?)?;
+        Ok(true)
     }
 }

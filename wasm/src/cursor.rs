@@ -69,7 +69,9 @@ impl Cursor {
                 self.ahead.clear();
             }
             self.stored += stored;
-            self.window.fill(start, arrived?.inside());
+            let arrived = arrived?;
+            let plain = &self.plain;
+            self.window.fill(start, |bytes| plain.take(arrived, bytes));
         }
         Ok(self.window.held(wanted))
     }

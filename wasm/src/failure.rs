@@ -79,7 +79,7 @@ impl Failure {
     /// The bytes of a `Blob` can't be had, for a reason that the browser gives.
     pub(crate) fn unreadable(reason: &str) -> Self {
         Self::read(&format!(
-            "the file was changed, moved or deleted since it was picked, so pick it again ({reason})"
+            "the file was changed, moved or deleted since it was picked, or the browser had no room for it; pick it again ({reason})"
         ))
     }
 

@@ -31,10 +31,7 @@ export interface Worked {
   tail: Uint8Array;
 }
 
-/**
- * The browser's cryptography, for bulk data. What it is given to open or seal it may take away; what lies in a file it
- * reads by itself, and rejects with an error named `Unread` if it can't.
- */
+/** The browser's cryptography, for bulk data. What it is given to open or seal it may take away. */
 export interface Lanes {
   /** An AES-256-GCM key that can't be exported. The bytes are copied before this returns. */
   importKey(key: Uint8Array): Promise<CryptoKey>;
@@ -42,9 +39,9 @@ export interface Lanes {
    * Opens chunks of 16 KiB and a tag each, the last one maybe shorter; one nonce of 12 bytes each. Without `head` and
    * `whole` nothing is hashed.
    */
-  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array | Blob, head?: number, whole?: number): Promise<Worked>;
-  /** Seals as many chunks of 16 KiB as there are nonces. */
-  seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array | Blob, head: number, whole: number): Promise<Worked>;
+  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array, head?: number, whole?: number): Promise<Worked>;
+  /** Seals as many chunks of 16 KiB as there are nonces; in their own place if exactly the tags have room behind them. */
+  seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array, head: number, whole: number): Promise<Worked>;
   /** SHA-256. The bytes are copied before this returns. */
   digest(bytes: Uint8Array): Promise<ArrayBuffer>;
 }
@@ -65,7 +62,7 @@ extern "C" {
         this: &Lanes,
         key: &JsValue,
         nonces: &Uint8Array,
-        sealed: &JsValue,
+        sealed: &Uint8Array,
         head: Option<u32>,
         whole: Option<u32>,
     ) -> Result<Promise, JsValue>;
@@ -75,7 +72,7 @@ extern "C" {
         this: &Lanes,
         key: &JsValue,
         nonces: &Uint8Array,
-        plain: &JsValue,
+        plain: &Uint8Array,
         head: u32,
         whole: u32,
     ) -> Result<Promise, JsValue>;
@@ -144,11 +141,11 @@ impl LaneKey {
         })
     }
 
-    /// Opens a batch, which is a `Uint8Array` or a `Blob`, and hashes its sealed bytes where somebody wants to know.
+    /// Opens a batch, and hashes its sealed bytes where somebody wants to know.
     pub(crate) async fn open(
         &self,
         batch: &Batch,
-        sealed: &JsValue,
+        sealed: &Uint8Array,
         hashed: bool,
     ) -> Result<Worked, Failure> {
         let (head, whole) = hashed.then(|| cut(batch)).unzip();
@@ -158,8 +155,8 @@ impl LaneKey {
         Ok(outcome(worked).await?.unchecked_into())
     }
 
-    /// Seals a batch, from a `Uint8Array` or a `Blob` that may hold less than a chunk more.
-    pub(crate) async fn seal(&self, batch: &Batch, plain: &JsValue) -> Result<Worked, Failure> {
+    /// Seals a batch, from bytes that may hold less than a chunk more.
+    pub(crate) async fn seal(&self, batch: &Batch, plain: &Uint8Array) -> Result<Worked, Failure> {
         let (head, whole) = cut(batch);
         let worked = self
             .lanes
@@ -217,12 +214,10 @@ async fn outcome(promise: Result<Promise, JsValue>) -> Result<JsValue, Failure> 
         Err(thrown) => Err(thrown),
     }
     .map_err(|thrown| {
-        let error = thrown.dyn_ref::<Error>();
-        let why = error.map(|error| String::from(error.message()));
+        let why = thrown
+            .dyn_ref::<Error>()
+            .map(|error| String::from(error.message()));
         let why = why.unwrap_or_else(|| "the browser's cryptography failed".to_owned());
-        match error {
-            Some(error) if error.name() == "Unread" => Failure::unreadable(&why),
-            _ => Failure::crashed(&why),
-        }
+        Failure::crashed(&why)
     })
 }

@@ -69,13 +69,6 @@ pub(crate) enum Bytes {
 }
 
 impl Bytes {
-    pub(crate) fn inside(self) -> Vec<u8> {
-        match self {
-            Self::Inside(bytes) => bytes,
-            Self::Outside(bytes) => bytes.to_vec(),
-        }
-    }
-
     pub(crate) fn outside(self) -> Uint8Array {
         match self {
             Self::Inside(bytes) => Uint8Array::from(bytes.as_slice()),
@@ -148,6 +141,10 @@ impl Plain {
                 true => None,
                 false => plain.compared(stored).await?,
             };
+            let bytes = match compared {
+                Some(bytes) => bytes,
+                None => plain.source.read_outside(stored).await?,
+            };
             match (&plain.seal, located) {
                 (
                     Some(Seal {
@@ -157,21 +154,11 @@ impl Plain {
                     }),
                     Some(located),
                 ) => {
-                    let sealed = match compared {
-                        Some(bytes) => bytes.into(),
-                        None => plain.source.handed_on(stored).await?,
-                    };
                     let batch = unsealer.batch(&located)?;
-                    let worked = key.open(&batch, &sealed, compared_later).await?;
+                    let worked = key.open(&batch, &bytes, compared_later).await?;
                     Ok(Raw::Worked(worked, located))
                 }
-                (_, located) => {
-                    let bytes = match compared {
-                        Some(bytes) => bytes,
-                        None => plain.source.read_outside(stored).await?,
-                    };
-                    Ok(Raw::Stored(bytes, located))
-                }
+                (_, located) => Ok(Raw::Stored(bytes, located)),
             }
         });
         Ok(Coming {
@@ -229,6 +216,18 @@ impl Plain {
         }
     }
 
+    /// Takes what has arrived into `inside`, in place of what that holds.
+    pub(crate) fn take(&self, arrived: Bytes, inside: &mut Vec<u8>) {
+        match arrived {
+            Bytes::Inside(bytes) => *inside = bytes,
+            Bytes::Outside(bytes) => {
+                inside.resize(bytes.length() as usize, 0);
+                bytes.copy_to(inside);
+                self.source.give_back(&bytes);
+            }
+        }
+    }
+
     /// A comparison with the scrub table, of everything from the first byte of the payload to the last.
     pub(crate) async fn scrub(&self, sealed: &Sealed) -> Result<Scrub, Failure> {
         let table = self.source.read(sealed.scrub_range()).await?;
@@ -237,11 +236,7 @@ impl Plain {
         let key = self.seal.as_ref().and_then(|seal| seal.key.as_ref());
         let mut blocks = key.map(|key| Blocks::new(&key.lanes));
         match &mut blocks {
-            Some(blocks) => blocks
-                .after_bytes(&prefix)
-                .await?
-                .into_iter()
-                .for_each(|digest| checker.accept(digest)),
+            Some(blocks) => blocks.after_bytes(&prefix),
             None => checker.update(&prefix),
         }
         Ok(Scrub {
@@ -265,7 +260,8 @@ pub(crate) struct Scrub {
 impl Scrub {
     async fn take(&mut self, worked: &Worked) -> Result<(), Failure> {
         if let Some(blocks) = &mut self.blocks {
-            for digest in blocks.after(worked).await? {
+            blocks.after(worked);
+            for digest in blocks.ready().await? {
                 self.checker.accept(digest);
             }
         }
@@ -274,10 +270,10 @@ impl Scrub {
 
     /// What was compared agrees with the table.
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
-        if let Some(blocks) = &mut self.blocks
-            && let Some(digest) = blocks.end().await?
-        {
-            self.checker.accept(digest);
+        if let Some(blocks) = self.blocks {
+            for digest in blocks.finish().await? {
+                self.checker.accept(digest);
+            }
         }
         match (self.checker.finish().first(), self.signed) {
             (None, _) => Ok(()),

@@ -1,12 +1,18 @@
 //! The scrub table of a payload whose bytes are hashed by the browser.
 
+use std::collections::VecDeque;
+
 use coffer_core::{digest::Digest, seal::SCRUB_BLOCK_BYTES};
 use js_sys::Uint8Array;
 
 use crate::{
     failure::Failure,
     lanes::{self, Lanes, Worked},
+    task::Task,
 };
+
+/// Joined blocks that may be on their way: nobody waits for one while there is other work.
+const ON_THEIR_WAY: usize = 8;
 
 /// Joins what pieces of the payload hold of blocks that lie across their bounds.
 #[derive(Debug)]
@@ -15,6 +21,17 @@ pub(crate) struct Blocks {
     /// Room for one block.
     begun: Uint8Array,
     filled: u32,
+    /// Digests in the order of the blocks.
+    digests: VecDeque<Made>,
+    on_their_way: usize,
+}
+
+#[derive(Debug)]
+enum Made {
+    /// Of blocks that lay in one piece.
+    There(Vec<Digest>),
+    /// Of a joined one.
+    Coming(Task<Digest>),
 }
 
 impl Blocks {
@@ -24,46 +41,76 @@ impl Blocks {
             lanes: lanes.clone(),
             begun: Uint8Array::new_with_length(SCRUB_BLOCK_BYTES as u32),
             filled: 0,
+            digests: VecDeque::new(),
+            on_their_way: 0,
         }
     }
 
-    /// Digests of the blocks that end in the next batch.
-    pub(crate) async fn after(&mut self, worked: &Worked) -> Result<Vec<Digest>, Failure> {
-        let mut digests = self.join(&worked.head()).await?;
-        digests.extend(lanes::digests(&worked.digests()));
-        digests.extend(self.join(&worked.tail()).await?);
-        Ok(digests)
+    /// Adds the next batch.
+    pub(crate) fn after(&mut self, worked: &Worked) {
+        self.join(&worked.head());
+        let whole = lanes::digests(&worked.digests());
+        self.digests.push_back(Made::There(whole));
+        self.join(&worked.tail());
     }
 
-    /// The same for bytes that no lane has cut: at most as many as end one block.
-    pub(crate) async fn after_bytes(&mut self, bytes: &[u8]) -> Result<Vec<Digest>, Failure> {
+    /// Adds bytes that no lane has cut: at most as many as end one block.
+    pub(crate) fn after_bytes(&mut self, bytes: &[u8]) {
         let room = (self.begun.length() - self.filled) as usize;
         let (head, tail) = bytes.split_at(room.min(bytes.len()));
-        let mut digests = self.join(&Uint8Array::from(head)).await?;
-        digests.extend(self.join(&Uint8Array::from(tail)).await?);
-        Ok(digests)
+        self.join(&Uint8Array::from(head));
+        self.join(&Uint8Array::from(tail));
     }
 
-    /// Digest of the last block, if it has any bytes.
-    pub(crate) async fn end(&mut self) -> Result<Option<Digest>, Failure> {
-        if self.filled == 0 {
-            return Ok(None);
+    /// Digests of the next blocks; those of the last few come later.
+    pub(crate) async fn ready(&mut self) -> Result<Vec<Digest>, Failure> {
+        self.leave(ON_THEIR_WAY).await
+    }
+
+    /// Digests of all blocks that are left, also of the last one, which may be shorter.
+    pub(crate) async fn finish(mut self) -> Result<Vec<Digest>, Failure> {
+        self.end();
+        self.leave(0).await
+    }
+
+    async fn leave(&mut self, on_their_way: usize) -> Result<Vec<Digest>, Failure> {
+        let mut ready = Vec::new();
+        while let Some(next) = self.digests.pop_front() {
+            match next {
+                Made::There(digests) => ready.extend(digests),
+                Made::Coming(task) if self.on_their_way > on_their_way => {
+                    self.on_their_way -= 1;
+                    ready.push(task.end().await?);
+                }
+                Made::Coming(_) => {
+                    self.digests.push_front(next);
+                    break;
+                }
+            }
         }
-        let last = self.begun.subarray(0, self.filled);
-        self.filled = 0;
-        Ok(Some(lanes::digest(&self.lanes, &last).await?))
+        Ok(ready)
     }
 
     /// Adds bytes that lie in one block.
-    async fn join(&mut self, bytes: &Uint8Array) -> Result<Vec<Digest>, Failure> {
+    fn join(&mut self, bytes: &Uint8Array) {
         if bytes.length() == 0 {
-            return Ok(Vec::new());
+            return;
         }
         self.begun.set(bytes, self.filled);
         self.filled += bytes.length();
-        if self.filled < self.begun.length() {
-            return Ok(Vec::new());
+        if self.filled == self.begun.length() {
+            self.end();
         }
-        Ok(self.end().await?.into_iter().collect())
+    }
+
+    /// Ends the block that was begun, if it has any bytes. They are copied before this returns.
+    fn end(&mut self) {
+        if self.filled > 0 {
+            let block = self.begun.subarray(0, self.filled);
+            let digest = Task::begin(lanes::digest(&self.lanes, &block));
+            self.digests.push_back(Made::Coming(digest));
+            self.on_their_way += 1;
+            self.filled = 0;
+        }
     }
 }

@@ -1,26 +1,38 @@
 //! Sealing content as it comes.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, rc::Rc};
 
-use coffer_core::seal::{Access, Cost, Password, Recipient, Sealer, seal_header};
+use coffer_core::{
+    ByteRange,
+    seal::{Access, Cost, Password, Recipient, Sealer, seal_header},
+};
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
-use crate::{failure::Failure, lanes::Lanes, random, slab_sealer::SlabSealer};
+use crate::{
+    convert,
+    failure::Failure,
+    lanes::Lanes,
+    random,
+    slab_sealer::{Slab, SlabSealer},
+    source::Source,
+};
 
 /// Seals one file. Slabs may be given before those before them are done; what becomes of them comes in their order.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Sealing {
     slabs: SlabSealer,
+    /// The file whose content is sealed, if it is one.
+    file: Option<Rc<Source>>,
     /// Header block and start of the payload, until taken.
     start: RefCell<Vec<u8>>,
 }
 
 #[wasm_bindgen]
 impl Sealing {
-    /// Begins a sealed file that every one of the passwords and of the secret keys to these public keys (`coffer1…`)
+    /// Begins a sealed file, maybe of what a file holds, that every one of the passwords and of the secret keys to these public keys (`coffer1…`)
     /// opens. Each password takes about a second.
     ///
     /// # Errors
@@ -28,9 +40,10 @@ impl Sealing {
     pub async fn begin(
         passwords: Vec<String>,
         recipients: Vec<String>,
+        file: Option<Source>,
         lanes: Option<Lanes>,
     ) -> Result<Self, JsValue> {
-        Ok(start(passwords, recipients, lanes).await?)
+        Ok(start(passwords, recipients, file, lanes).await?)
     }
 
     /// The first bytes of the file: to be taken once.
@@ -41,11 +54,19 @@ impl Sealing {
 
     /// Seals the next bytes of content. All but the last slab have a whole number of chunks of 16 KiB.
     #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array>")]
-    pub fn push(
-        &self,
-        #[wasm_bindgen(unchecked_param_type = "Blob | Uint8Array")] slab: JsValue,
-    ) -> Promise {
-        self.slabs.push(slab)
+    pub fn push(&self, slab: Uint8Array) -> Promise {
+        self.slabs.push(Slab::Given(slab))
+    }
+
+    /// The same for bytes of the file that it was begun with.
+    ///
+    /// # Errors
+    /// `ended` if there is no file; the promise rejects with `read_failed` if it can't be read.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array>")]
+    pub fn push_part(&self, start: f64, len: u32) -> Result<Promise, JsValue> {
+        let file = self.file.clone().ok_or_else(Failure::ended)?;
+        let range = ByteRange::new(convert::count(start)?, u64::from(len));
+        Ok(self.slabs.push(Slab::Part(file, range)))
     }
 
     /// Ends the file when all slabs are sealed: its last bytes.
@@ -58,6 +79,7 @@ impl Sealing {
 async fn start(
     passwords: Vec<String>,
     recipients: Vec<String>,
+    file: Option<Source>,
     lanes: Option<Lanes>,
 ) -> Result<Sealing, Failure> {
     let passwords: Vec<Password> = passwords
@@ -89,6 +111,7 @@ async fn start(
     let slabs = SlabSealer::new(sealer, prefix, lanes.as_ref()).await?;
     Ok(Sealing {
         slabs,
+        file: file.map(Rc::new),
         start: RefCell::new(start),
     })
 }

@@ -6,19 +6,18 @@ use std::{
 };
 
 use coffer_core::{
-    digest::Digest,
-    seal::{Batch, CHUNK_BYTES, SealError, Sealer},
+    ByteRange,
+    seal::{Batch, CHUNK_BYTES, SealError, Sealer, TAG_BYTES},
 };
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use web_sys::Blob;
 
 use crate::{
     failure::Failure,
     lanes::{LaneKey, Lanes},
     scrub::Blocks,
-    source,
+    source::Source,
 };
 
 /// Seals the content of one file. Slabs may be given before those before them are done; what becomes of them comes in
@@ -43,15 +42,44 @@ struct Work {
 #[derive(Debug)]
 struct Browser {
     key: LaneKey,
-    /// `None` while a slab's blocks are hashed, and after a failure.
+    /// `None` after the end.
     blocks: RefCell<Option<Blocks>>,
 }
 
-/// A slab of content that has its place in the payload.
-enum Slab {
-    /// Sealed by the browser; then maybe bytes that don't fill a chunk, which end the content.
+/// Content that is to be sealed.
+#[derive(Debug)]
+pub(crate) enum Slab {
+    /// These bytes.
+    Given(Uint8Array),
+    /// What a file holds there.
+    Part(Rc<Source>, ByteRange),
+}
+
+impl Slab {
+    /// Addresses have 32 bits here, and a part is as long as the page made it: a few MiB.
+    fn len(&self) -> usize {
+        match self {
+            Self::Given(bytes) => bytes.length() as usize,
+            Self::Part(_, range) => range.len as usize,
+        }
+    }
+
+    async fn bytes(self) -> Result<Uint8Array, Failure> {
+        match self {
+            Self::Given(bytes) => Ok(bytes),
+            Self::Part(source, range) => {
+                let tags = range.len / CHUNK_BYTES as u64 * TAG_BYTES as u64;
+                source.read_with_room(range, tags as u32).await
+            }
+        }
+    }
+}
+
+/// Who seals a slab that has its place in the payload.
+enum Place {
+    /// The browser, up to bytes that don't fill a chunk, which end the content.
     Outside(Batch),
-    /// Sealed by the module.
+    /// The module.
     Inside,
 }
 
@@ -68,7 +96,7 @@ impl SlabSealer {
                 sealer = sealer.hash_elsewhere();
                 let key = LaneKey::new(lanes, &sealer.payload_key()).await?;
                 let mut blocks = Blocks::new(lanes);
-                record(&mut sealer, blocks.after_bytes(prefix).await?);
+                blocks.after_bytes(prefix);
                 Some(Browser {
                     key,
                     blocks: RefCell::new(Some(blocks)),
@@ -85,9 +113,8 @@ impl SlabSealer {
         })
     }
 
-    /// A promise of what becomes of a slab, which is a `Uint8Array` or a `Blob`. All but the last have a whole number of
-    /// chunks.
-    pub(crate) fn push(&self, slab: JsValue) -> Promise {
+    /// A promise of what becomes of a slab. All but the last have a whole number of chunks.
+    pub(crate) fn push(&self, slab: Slab) -> Promise {
         let work = self.work.clone();
         let place = work.place(&slab);
         let before = self.last.borrow().clone();
@@ -128,52 +155,37 @@ impl Work {
     }
 
     /// Gives the next slab its place in the payload, before its bytes are there.
-    fn place(&self, slab: &JsValue) -> Result<Slab, Failure> {
-        // As large as the page made it: a few MiB.
-        let len = match slab.dyn_ref::<Blob>() {
-            Some(blob) => blob.size() as usize,
-            None => slab.unchecked_ref::<Uint8Array>().length() as usize,
-        };
+    fn place(&self, slab: &Slab) -> Result<Place, Failure> {
+        let len = slab.len();
         if self.last_given.get() {
             return Err(Failure::ended());
         }
         self.last_given.set(!len.is_multiple_of(CHUNK_BYTES));
         if self.browser.is_none() {
-            return Ok(Slab::Inside);
+            return Ok(Place::Inside);
         }
         let batch = self.sealer(|sealer| {
             let batch = sealer.next_batch(len - len % CHUNK_BYTES)?;
             sealer.accept_unseen(&batch)?;
             Ok(batch)
         })?;
-        Ok(Slab::Outside(batch))
+        Ok(Place::Outside(batch))
     }
 
-    async fn seal(
-        &self,
-        place: Slab,
-        slab: JsValue,
-        before: Promise,
-    ) -> Result<Uint8Array, Failure> {
+    async fn seal(&self, place: Place, slab: Slab, before: Promise) -> Result<Uint8Array, Failure> {
+        let plain = slab.bytes().await?;
         match (place, &self.browser) {
-            (Slab::Outside(batch), Some(browser)) => {
-                let worked = browser.key.seal(&batch, &slab).await?;
+            (Place::Outside(batch), Some(browser)) => {
+                let worked = browser.key.seal(&batch, &plain).await?;
                 after(before).await?;
-                let mut blocks = browser.blocks.take().ok_or_else(Failure::ended)?;
-                let digests = blocks.after(&worked).await?;
-                browser.blocks.replace(Some(blocks));
-                self.sealer(|sealer| {
-                    record(sealer, digests);
-                    // Less than a chunk: nothing comes of it before the end.
-                    sealer.push(&worked.rest().to_vec(), &mut Vec::new())
-                })?;
+                let mut blocks = browser.blocks.borrow_mut();
+                blocks.as_mut().ok_or_else(Failure::ended)?.after(&worked);
+                // Less than a chunk: nothing comes of it before the end.
+                let rest = worked.rest().to_vec();
+                self.sealer(|sealer| sealer.push(&rest, &mut Vec::new()))?;
                 Ok(worked.bytes())
             }
             _ => {
-                let plain = match slab.dyn_ref::<Blob>() {
-                    Some(blob) => source::bytes(blob).await?,
-                    None => slab.unchecked_into(),
-                };
                 after(before).await?;
                 let mut out = Vec::new();
                 self.sealer(|sealer| sealer.push(&plain.to_vec(), &mut out))?;
@@ -188,18 +200,12 @@ impl Work {
         let mut payload = sealer.finish_payload(&mut out)?;
         if let Some(browser) = &self.browser {
             let mut blocks = browser.blocks.take().ok_or_else(Failure::ended)?;
-            let digests = blocks.after_bytes(&out).await?;
-            let last = blocks.end().await?;
-            digests
-                .into_iter()
-                .chain(last)
-                .for_each(|digest| payload.record(digest));
+            blocks.after_bytes(&out);
+            for digest in blocks.finish().await? {
+                payload.record(digest);
+            }
         }
         payload.finish(&mut out)?;
         Ok(out)
     }
-}
-
-fn record(sealer: &mut Sealer, digests: Vec<Digest>) {
-    digests.into_iter().for_each(|digest| sealer.record(digest));
 }

@@ -1,22 +1,48 @@
-//! Where an archive's bytes come from: a `Blob`, or an address that answers range requests.
+//! Where bytes come from: a file, or an address that answers range requests.
 
 use std::cell::{Cell, RefCell};
 
 use coffer_core::ByteRange;
-use js_sys::{Error, Promise, Uint8Array};
+use js_sys::{ArrayBuffer, Error, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, Headers, Request, RequestCache, RequestCredentials, RequestInit, Response};
+use web_sys::{Headers, Request, RequestCache, RequestCredentials, RequestInit, Response};
 
 use crate::failure::Failure;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** A file that the user picked. */
+export interface FileBytes {
+  readonly size: number;
+  /** The bytes from `start` to `end`, in a buffer of their own with `room` bytes behind them. */
+  read(start: number, end: number, room: number): Promise<Uint8Array>;
+  /** Takes a buffer, of bytes that it gave, which nobody needs any more. */
+  giveBack(buffer: ArrayBuffer): void;
+}
+"#;
 
 #[wasm_bindgen]
 extern "C" {
     /// The global function, in a page as in a worker.
     fn fetch(request: &Request) -> Promise;
+
+    /// A file that the user picked.
+    #[wasm_bindgen(typescript_type = "FileBytes")]
+    #[derive(Clone, Debug)]
+    pub type FileBytes;
+
+    #[wasm_bindgen(method, getter)]
+    fn size(this: &FileBytes) -> f64;
+
+    #[wasm_bindgen(method)]
+    fn read(this: &FileBytes, start: f64, end: f64, room: u32) -> Promise;
+
+    #[wasm_bindgen(method, js_name = giveBack)]
+    fn give_back(this: &FileBytes, buffer: &ArrayBuffer);
 }
 
-/// The bytes of an archive. Nothing is read until an archive is opened from it.
+/// Bytes that can be read anywhere. Nothing is read before somebody asks.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Source {
@@ -26,7 +52,7 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Place {
-    Blob(Blob),
+    File(FileBytes),
     Url {
         url: String,
         /// What the first answer said about the file: later ones must say the same.
@@ -38,8 +64,8 @@ enum Place {
 impl Source {
     /// A file that the user picked.
     #[must_use]
-    pub fn blob(blob: Blob) -> Self {
-        Self::new(Place::Blob(blob))
+    pub fn file(file: FileBytes) -> Self {
+        Self::new(Place::File(file))
     }
 
     /// An absolute address. It is read in ranges, with the page's own cookies if it is of the same origin.
@@ -68,9 +94,9 @@ impl Source {
     /// The size of the file, and at most `len` bytes from its start.
     pub(crate) async fn start(&self, len: u64) -> Result<(u64, Vec<u8>), Failure> {
         match &self.place {
-            Place::Blob(blob) => {
-                // A Blob's size is a whole number below 2^53.
-                let size = blob.size() as u64;
+            Place::File(file) => {
+                // A file's size is a whole number below 2^53.
+                let size = file.size() as u64;
                 Ok((size, self.read(ByteRange::new(0, len.min(size))).await?))
             }
             Place::Url { .. } => {
@@ -87,27 +113,40 @@ impl Source {
 
     /// The same, without taking them into the module's memory.
     pub(crate) async fn read_outside(&self, range: ByteRange) -> Result<Uint8Array, Failure> {
+        self.read_with_room(range, 0).await
+    }
+
+    /// The same; where a file is read, with so many bytes behind it in the same buffer.
+    pub(crate) async fn read_with_room(
+        &self,
+        range: ByteRange,
+        room: u32,
+    ) -> Result<Uint8Array, Failure> {
         if range.len == 0 {
             return Ok(Uint8Array::new_with_length(0));
         }
-        match &self.place {
-            Place::Blob(blob) => {
-                let bytes = bytes(&part(blob, range)?).await?;
-                self.count(&bytes);
-                Ok(bytes)
-            }
-            Place::Url { .. } => Ok(self.fetch(range, false).await?.1),
+        let Place::File(file) = &self.place else {
+            return Ok(self.fetch(range, false).await?.1);
+        };
+        let (start, end) = (
+            crate::convert::number(range.offset),
+            crate::convert::number(range.end()),
+        );
+        let bytes: Uint8Array = JsFuture::from(file.read(start, end, room))
+            .await
+            .map_err(|thrown| unreadable(&thrown))?
+            .unchecked_into();
+        if u64::from(bytes.length()) != range.len {
+            return Err(Failure::unreadable("fewer bytes came"));
         }
+        self.count(&bytes);
+        Ok(bytes)
     }
 
-    /// A range as somebody else may read it: a part of the `Blob`, or the bytes themselves.
-    pub(crate) async fn handed_on(&self, range: ByteRange) -> Result<JsValue, Failure> {
-        match &self.place {
-            Place::Blob(blob) => {
-                self.bytes_read.set(self.bytes_read.get() + range.len);
-                Ok(part(blob, range)?.into())
-            }
-            Place::Url { .. } => Ok(self.read_outside(range).await?.into()),
+    /// Takes back the memory of bytes that were read, and that nobody needs any more.
+    pub(crate) fn give_back(&self, bytes: &Uint8Array) {
+        if let Place::File(file) = &self.place {
+            file.give_back(&bytes.buffer());
         }
     }
 
@@ -175,28 +214,6 @@ impl Source {
             }
         }
     }
-}
-
-/// All bytes of a `Blob`.
-pub(crate) async fn bytes(blob: &Blob) -> Result<Uint8Array, Failure> {
-    let buffer = JsFuture::from(blob.array_buffer())
-        .await
-        .map_err(|thrown| unreadable(&thrown))?;
-    let bytes = Uint8Array::new(&buffer);
-    if f64::from(bytes.length()) == blob.size() {
-        Ok(bytes)
-    } else {
-        Err(Failure::unreadable("fewer bytes came"))
-    }
-}
-
-fn part(blob: &Blob, range: ByteRange) -> Result<Blob, Failure> {
-    let (start, end) = (
-        crate::convert::number(range.offset),
-        crate::convert::number(range.end()),
-    );
-    blob.slice_with_f64_and_f64(start, end)
-        .map_err(|thrown| unreadable(&thrown))
 }
 
 fn unreadable(thrown: &JsValue) -> Failure {

@@ -81,10 +81,10 @@ impl Window {
         ByteRange::new(start, end.saturating_sub(start))
     }
 
-    /// Holds what was read.
-    pub(crate) fn fill(&mut self, start: u64, bytes: Vec<u8>) {
+    /// Holds what was read, which `fill` puts in the place of what is held.
+    pub(crate) fn fill(&mut self, start: u64, fill: impl FnOnce(&mut Vec<u8>)) {
         self.start = start;
-        self.bytes = bytes;
+        fill(&mut self.bytes);
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
             if window.held(rest).is_empty() {
                 let range = window.next(rest);
                 let bytes = &content[range.offset as usize..range.end() as usize];
-                window.fill(range.offset, bytes.to_vec());
+                window.fill(range.offset, |held| *held = bytes.to_vec());
                 fetched.push(range);
             }
             let held = window.held(rest);

@@ -1,15 +1,21 @@
 /** AES-256-GCM over a batch of chunks, and SHA-256 of the blocks that it fills, by WebCrypto. Nothing is decided here. */
 import type { Worked } from "../generated/coffer_wasm.js";
 
-export interface Job {
+export interface Batch {
   readonly kind: "open" | "seal";
   readonly key: CryptoKey;
   /** 12 bytes for each chunk. */
   readonly nonces: Uint8Array<ArrayBuffer>;
-  /** Sealed bytes to open, or plaintext to seal. What lies in a file is read here, so that nobody else has to pass it on. */
-  readonly bytes: Uint8Array<ArrayBuffer> | Blob;
+  /** Sealed bytes to open, or plaintext to seal. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** How the sealed bytes fall into blocks, if they are to be hashed. */
   readonly cut: Cut | undefined;
+}
+
+/** Bytes whose SHA-256 somebody wants. */
+export interface Unhashed {
+  readonly kind: "digest";
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 interface Cut {
@@ -29,37 +35,23 @@ const digestBytes = 32;
 /** Calls that are made before any is waited for. With more, their results wait in memory that is no longer near. */
 const together = 16;
 
-/** The bytes of a file could not be had. */
-export class Unread extends Error {
-  override readonly name = "Unread";
-}
-
-/** The bytes of a job, wherever they lie. */
-export async function load(bytes: Job["bytes"]): Promise<Uint8Array<ArrayBuffer>> {
-  if (!(bytes instanceof Blob)) return bytes;
-  let read: ArrayBuffer;
-  try {
-    read = await bytes.arrayBuffer();
-  } catch (thrown) {
-    throw new Unread(thrown instanceof Error ? thrown.name : "no reason was given");
+/** Does a batch. Its bytes are used up. */
+export async function work(batch: Batch): Promise<Worked> {
+  const { bytes, cut } = batch;
+  if (batch.kind === "open") {
+    const blocks = digestBlocks(bytes, cut);
+    return { ...(await open(batch)), rest: new Uint8Array(0), ...(await blocks) };
   }
-  if (read.byteLength !== bytes.size) throw new Unread("fewer bytes came");
-  return new Uint8Array(read);
+  const rest = bytes.slice(chunksOf(batch) * chunkBytes);
+  const sealed = await seal(batch);
+  return { bytes: sealed, damaged: -1, rest, ...(await digestBlocks(sealed, cut)) };
 }
 
-/** Does a batch whose bytes are `loaded`. */
-export async function work(job: Job, loaded: Uint8Array<ArrayBuffer>): Promise<Worked> {
-  if (job.kind === "open") {
-    const blocks = digestBlocks(loaded, job.cut);
-    return { ...(await open(job, loaded)), rest: new Uint8Array(0), ...(await blocks) };
-  }
-  const bytes = await seal(job, loaded);
-  const rest = loaded.slice((job.nonces.length / nonceBytes) * chunkBytes);
-  return { bytes, damaged: -1, rest, ...(await digestBlocks(bytes, job.cut)) };
-}
+const chunksOf = ({ nonces }: Batch) => nonces.length / nonceBytes;
 
-async function open({ key, nonces }: Job, sealed: Uint8Array<ArrayBuffer>): Promise<Pick<Worked, "bytes" | "damaged">> {
-  const count = nonces.length / nonceBytes;
+async function open(batch: Batch): Promise<Pick<Worked, "bytes" | "damaged">> {
+  const { key, nonces, bytes: sealed } = batch;
+  const count = chunksOf(batch);
   // In its own place: each chunk's plaintext ends before the next one's sealed bytes begin, and every call copied what it
   // was given when it was made.
   const plain = sealed.subarray(0, sealed.length - count * tagBytes);
@@ -83,12 +75,17 @@ async function open({ key, nonces }: Job, sealed: Uint8Array<ArrayBuffer>): Prom
   return { bytes: plain, damaged: -1 };
 }
 
-async function seal({ key, nonces }: Job, plain: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const count = nonces.length / nonceBytes;
-  const sealed = new Uint8Array(count * (chunkBytes + tagBytes));
-  for (let first = 0; first < count; first += together) {
-    const places = range(first, Math.min(count, first + together));
-    const sealing = places.map((place) => crypto.subtle.encrypt(algorithm(nonces, place), key, piece(plain, place, chunkBytes)));
+async function seal(batch: Batch): Promise<Uint8Array<ArrayBuffer>> {
+  const { key, nonces, bytes: plain } = batch;
+  const count = chunksOf(batch);
+  const sealedBytes = count * (chunkBytes + tagBytes);
+  // In its own place if whoever gave it left room for the tags and nothing else: from the last chunk back no sealed chunk
+  // reaches plaintext that is still to be read. Memory of its own would have to be found and cleared first.
+  const roomy = plain.byteOffset === 0 && plain.length === count * chunkBytes && plain.buffer.byteLength === sealedBytes;
+  const sealed = roomy ? new Uint8Array(plain.buffer) : new Uint8Array(sealedBytes);
+  for (let end = count; end > 0; end -= together) {
+    const first = Math.max(0, end - together);
+    const sealing = range(first, end).map((place) => crypto.subtle.encrypt(algorithm(nonces, place), key, piece(plain, place, chunkBytes)));
     for (const [index, chunk] of (await Promise.all(sealing)).entries()) take(chunk, sealed, (first + index) * (chunkBytes + tagBytes));
   }
   return sealed;

@@ -1,4 +1,6 @@
 /** Bytes that come piece by piece, and can be taken once: by a loop, as a stream or as a whole. */
+import { ArchiveFailure, noRoom } from "./failure.js";
+
 export class ByteStream implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   readonly #source: AsyncIterable<Uint8Array<ArrayBuffer>>;
 
@@ -28,10 +30,17 @@ export class ByteStream implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     );
   }
 
-  /** All bytes. */
+  /** All bytes. Rejects with `no_room` if the browser can't keep so many, as in a private window more than some hundred MiB. */
   async blob(type = "application/octet-stream"): Promise<Blob> {
     const parts: Uint8Array<ArrayBuffer>[] = [];
     for await (const piece of this) parts.push(piece);
-    return new Blob(parts, { type });
+    const blob = new Blob(parts, { type });
+    try {
+      // Chromium makes a Blob also where it has no room for the bytes, and says so to whoever reads it.
+      await blob.slice(0, 1).arrayBuffer();
+    } catch {
+      throw new ArchiveFailure(noRoom(blob.size));
+    }
+    return blob;
   }
 }

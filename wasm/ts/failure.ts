@@ -38,6 +38,7 @@ export type KnownCode =
   | "no_randomness"
   | "no_webcrypto"
   | "read_failed"
+  | "no_room"
   | "cancelled"
   | "closed"
   | "worker_crashed";
@@ -113,6 +114,12 @@ export const cancelled: CofferError = { code: "cancelled", message: "Cancelled. 
 
 /** Work on an archive that was closed. */
 export const closed: CofferError = { code: "closed", message: "This archive was closed. Open it again." };
+
+/** More bytes than the browser keeps in one piece. */
+export const noRoom = (bytes: number): CofferError => ({
+  code: "no_room",
+  message: `The browser has no room for ${bytes} bytes in one piece. Nothing was changed; take them as a stream and write them to a file.`,
+});
 
 /** What was asked to be done by WebCrypto where there is none. */
 export const noWebCrypto: CofferError = {

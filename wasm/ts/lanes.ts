@@ -5,12 +5,12 @@
  * worker does.
  */
 import type { Lanes as ModuleLanes, Worked } from "../generated/coffer_wasm.js";
-import { type Job, load, Unread, work } from "./aes.js";
-import type { Answer } from "./lane.js";
+import { type Batch, work } from "./aes.js";
+import type { Answer, Digested, Done, Job } from "./lane.js";
 
 /** Workers. Each may have a batch of 4 MiB in hand and another one waiting, so memory sets a limit of its own. */
 const maxLanes = 3;
-/** Batches up to this many bytes are done where they are: a look into an archive starts no further workers. */
+/** Jobs up to this many bytes are done where they are: a look into an archive starts no further workers. */
 const smallBytes = 256 << 10;
 
 /** Whether this browser offers WebCrypto here: it does so only in secure contexts. */
@@ -18,29 +18,43 @@ export const available = () => globalThis.crypto?.subtle !== undefined;
 
 export class Lanes implements ModuleLanes {
   readonly #lanes: Lane[] = [];
+  /** Memory in which bytes lay that were hashed. */
+  readonly #spares: ArrayBuffer[] = [];
 
   importKey(key: Uint8Array): Promise<CryptoKey> {
     return crypto.subtle.importKey("raw", key as Uint8Array<ArrayBuffer>, "AES-GCM", false, ["encrypt", "decrypt"]);
   }
 
-  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array | Blob, head?: number, whole?: number): Promise<Worked> {
+  open(key: CryptoKey, nonces: Uint8Array, sealed: Uint8Array, head?: number, whole?: number): Promise<Worked> {
     const cut = head === undefined || whole === undefined ? undefined : { head, whole };
-    return this.#do({ kind: "open", key, nonces, bytes: sealed, cut } as Job);
+    return this.#work({ kind: "open", key, nonces, bytes: sealed, cut } as Batch);
   }
 
-  seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array | Blob, head: number, whole: number): Promise<Worked> {
-    return this.#do({ kind: "seal", key, nonces, bytes: plain, cut: { head, whole } } as Job);
+  seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array, head: number, whole: number): Promise<Worked> {
+    return this.#work({ kind: "seal", key, nonces, bytes: plain, cut: { head, whole } } as Batch);
   }
 
-  digest(bytes: Uint8Array): Promise<ArrayBuffer> {
-    return crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  async digest(bytes: Uint8Array): Promise<ArrayBuffer> {
+    if (here(bytes)) return crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+    const copy = this.#room(bytes.length);
+    copy.set(bytes);
+    const { digest, spare } = (await this.#lane().do({ kind: "digest", bytes: copy })) as Digested;
+    this.#spares.push(spare);
+    return digest;
   }
 
-  async #do(job: Job): Promise<Worked> {
-    const size = job.bytes instanceof Blob ? job.bytes.size : job.bytes.length;
-    // Where a worker can't start workers, this one does all.
-    if (size <= smallBytes || typeof Worker === "undefined") return work(job, await load(job.bytes));
-    return this.#lane().do(job);
+  /** Room for so many bytes: memory that a lane gave back costs less than new memory, which the system has to clear. */
+  #room(length: number): Uint8Array<ArrayBuffer> {
+    // The smaller ones first; of what is not large enough only one is kept.
+    this.#spares.sort((one, other) => one.byteLength - other.byteLength);
+    const at = this.#spares.findIndex(({ byteLength }) => byteLength >= length);
+    if (at < 0) this.#spares.splice(1);
+    const [spare] = at < 0 ? [] : this.#spares.splice(at, 1);
+    return new Uint8Array(spare ?? new ArrayBuffer(length), 0, length);
+  }
+
+  #work(batch: Batch): Promise<Worked> {
+    return here(batch.bytes) ? work(batch) : (this.#lane().do(batch) as Promise<Worked>);
   }
 
   /** The one with the least to do. */
@@ -56,8 +70,11 @@ export class Lanes implements ModuleLanes {
   }
 }
 
+/** Whether it is done in this worker: where that can't start workers, everything is. */
+const here = ({ length }: Uint8Array) => length <= smallBytes || typeof Worker === "undefined";
+
 interface Waiting {
-  readonly resolve: (worked: Worked) => void;
+  readonly resolve: (done: Done) => void;
   readonly reject: (failure: Error) => void;
 }
 
@@ -70,8 +87,8 @@ class Lane {
   constructor() {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
       const first = this.#waiting.shift();
-      if ("worked" in data) first?.resolve(data.worked);
-      else first?.reject(data.unread ? new Unread(data.failure) : new Error(data.failure));
+      if ("done" in data) first?.resolve(data.done);
+      else first?.reject(new Error(data.failure));
     });
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -84,11 +101,12 @@ class Lane {
     return this.#waiting.length;
   }
 
-  do(job: Job): Promise<Worked> {
+  /** The memory of the job's bytes goes to the worker. */
+  do(job: Job): Promise<Done> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(job, job.bytes instanceof Blob ? [] : [job.bytes.buffer]);
+      this.#worker.postMessage(job, [job.bytes.buffer]);
     });
   }
 

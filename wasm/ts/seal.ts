@@ -4,7 +4,7 @@ import { ByteStream } from "./byte-stream.js";
 import { Connection } from "./connection.js";
 import { ArchiveFailure, cancelled } from "./failure.js";
 import type { CryptoChoice, OnProgress } from "./service.js";
-import { blobSlabs, type Slab, streamSlabs } from "./slabs.js";
+import { fileSlabs, type Slab, streamSlabs } from "./slabs.js";
 
 /** Slabs that are being sealed at once: one in each lane and one on its way to each. */
 const together = 4;
@@ -39,12 +39,13 @@ async function* sealed(
   if (signal?.aborted) throw new ArchiveFailure(cancelled);
   const connection = new Connection();
   const ended = new AbortController();
-  const slabs = source instanceof Blob ? blobSlabs(source) : streamSlabs(source, ended.signal);
+  const file = source instanceof Blob ? source : undefined;
+  const slabs = source instanceof Blob ? fileSlabs(source) : streamSlabs(source, ended.signal);
   const stop = () => connection.cancel();
   signal?.addEventListener("abort", stop, { once: true });
   try {
     const waysIn = { passwords: [...passwords], recipients: [...recipients] };
-    yield arrived(await connection.call((service) => service.beginSeal(waysIn, crypto)));
+    yield arrived(await connection.call((service) => service.beginSeal(waysIn, crypto, file)));
 
     let done = 0;
     const underWay: { readonly length: number; readonly piece: Promise<Uint8Array> }[] = [];
@@ -53,7 +54,7 @@ async function* sealed(
       if (!next) return new Uint8Array(0);
       const piece = arrived(await next.piece);
       done += next.length;
-      onProgress?.(done, source instanceof Blob ? source.size : done);
+      onProgress?.(done, file?.size ?? done);
       return piece;
     };
     for (;;) {
@@ -63,7 +64,7 @@ async function* sealed(
       const piece = send(connection, slab);
       // It is waited for below; until then its failure is not unhandled.
       piece.catch(() => undefined);
-      underWay.push({ length: slab instanceof Blob ? slab.size : slab.length, piece });
+      underWay.push({ length: slab.length, piece });
       if (underWay.length >= together) yield await first();
     }
     while (underWay.length > 0) yield await first();
@@ -76,7 +77,7 @@ async function* sealed(
 }
 
 function send(connection: Connection, slab: Slab): Promise<Uint8Array> {
-  const sent = slab instanceof Blob ? slab : transfer(slab, [slab.buffer]);
+  const sent = slab instanceof Uint8Array ? transfer(slab, [slab.buffer]) : slab;
   return connection.call((service) => service.sealSlab(sent));
 }
 

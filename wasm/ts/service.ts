@@ -3,6 +3,7 @@
  * it everything that was derived from a password.
  */
 import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
+import type { Slab } from "./slabs.js";
 
 /** A way to open a sealed archive, as its header tells it. */
 export type Lock =
@@ -114,10 +115,10 @@ export interface ArchiveService {
   openFile(set: string, path: string): Promise<{ id: number; size: number }>;
   openBundle(selection: Selection): Promise<{ id: number; manifest: string; key: string; total: number }>;
   openPlain(): { id: number; size: number };
-  /** Begins a sealed file: its first bytes. */
-  beginSeal(waysIn: WaysIn, crypto: CryptoChoice | undefined): Promise<Uint8Array>;
+  /** Begins a sealed file, maybe of what a file holds: its first bytes. */
+  beginSeal(waysIn: WaysIn, crypto: CryptoChoice | undefined, file: Blob | undefined): Promise<Uint8Array>;
   /** Seals the next slab: a whole number of chunks of 16 KiB, unless it is the last. */
-  sealSlab(slab: Blob | Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+  sealSlab(slab: Slab): Promise<Uint8Array>;
   /** The sealed file's last bytes. */
   endSeal(): Promise<Uint8Array>;
   /** The next bytes of a file, bundle or plain archive that was opened; `undefined` at its end, which also releases it. */

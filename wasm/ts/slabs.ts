@@ -3,12 +3,20 @@
 /** Bytes of every slab but the last: a whole number of chunks, and large enough that a slab's way costs nothing. */
 export const slabBytes = 4 << 20;
 
-export type Slab = Blob | Uint8Array<ArrayBuffer>;
-
-/** Slabs of a file are read by the worker itself. */
-export async function* blobSlabs(source: Blob): AsyncGenerator<Slab, void, undefined> {
-  for (let start = 0; start < source.size; start += slabBytes) yield source.slice(start, start + slabBytes);
+/** A part of the file that the worker was given, which reads it by itself. */
+export interface Part {
+  readonly start: number;
+  readonly length: number;
 }
+
+export type Slab = Part | Uint8Array<ArrayBuffer>;
+
+export async function* fileSlabs({ size }: Blob): AsyncGenerator<Slab, void, undefined> {
+  for (let start = 0; start < size; start += slabBytes) yield { start, length: Math.min(slabBytes, size - start) };
+}
+
+/** Room for a slab and the tags of its chunks, so that it can be sealed where it lies. */
+const roomFor = (size: number) => new Uint8Array(new ArrayBuffer(size + (size / (16 << 10)) * 16), 0, size);
 
 /**
  * Slabs of a stream are copied together here from pieces of any size.
@@ -30,7 +38,7 @@ export function streamSlabs(
 
 async function* read(reader: ReadableStreamDefaultReader<Uint8Array>, size: number): AsyncGenerator<Slab, void, undefined> {
   try {
-    let slab = new Uint8Array(size);
+    let slab = roomFor(size);
     let filled = 0;
     for (;;) {
       const { done, value } = await reader.read();
@@ -42,7 +50,7 @@ async function* read(reader: ReadableStreamDefaultReader<Uint8Array>, size: numb
         rest = rest.subarray(now.length);
         if (filled === size) {
           yield slab;
-          slab = new Uint8Array(size);
+          slab = roomFor(size);
           filled = 0;
         }
       }

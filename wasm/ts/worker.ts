@@ -1,6 +1,7 @@
 /** The worker: loads the WebAssembly module and offers it to the page. Nothing is decided here. */
 import { expose, transfer } from "comlink";
 import init, { Archive, make_key, Sealing, Source } from "../generated/coffer_wasm.js";
+import { BlobReader } from "./blob-reader.js";
 import { cancelled, closed, noWebCrypto, toCofferError } from "./failure.js";
 import { available, Lanes } from "./lanes.js";
 import type { Selection, TableName } from "./manifest.js";
@@ -34,6 +35,8 @@ function begun(): Sealing {
   return sealing;
 }
 
+const fileSource = (file: Blob) => Source.file(new BlobReader(file));
+
 const sent = (bytes: Uint8Array) => transfer(bytes, [bytes.buffer]);
 
 function keep(pieces: Pieces): number {
@@ -53,7 +56,7 @@ const service: ArchiveService = {
   },
 
   async open(source, crypto) {
-    archive = await Archive.open(typeof source === "string" ? Source.url(source) : Source.blob(source), lanes(crypto));
+    archive = await Archive.open(typeof source === "string" ? Source.url(source) : fileSource(source), lanes(crypto));
     return { sealed: archive.sealed, size: archive.size, locks: archive.locks, sender: archive.sender ?? null };
   },
 
@@ -92,13 +95,14 @@ const service: ArchiveService = {
     return { size: plain.size, id: keep(plain) };
   },
 
-  async beginSeal({ passwords, recipients }, crypto) {
-    sealing = await Sealing.begin([...passwords], [...recipients], lanes(crypto));
+  async beginSeal({ passwords, recipients }, crypto, file) {
+    sealing = await Sealing.begin([...passwords], [...recipients], file && fileSource(file), lanes(crypto));
     return sent(sealing.start());
   },
 
   async sealSlab(slab) {
-    return sent(await begun().push(slab));
+    const given = slab instanceof Uint8Array ? begun().push(slab) : begun().push_part(slab.start, slab.length);
+    return sent(await given);
   },
 
   async endSeal() {

@@ -1,4 +1,7 @@
 // Chromium with the page of tests/page, for measurements.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium } from "@playwright/test";
 import { buildPage, servePage } from "../../page/serve.mjs";
 
@@ -7,26 +10,29 @@ import { buildPage, servePage } from "../../page/serve.mjs";
  *
  * @template T
  * @param {{ rivals?: boolean, files?: string[] }} options files that the page's file field holds
- * @param {(page: import("@playwright/test").Page, browser: import("@playwright/test").Browser) => Promise<T>} use
+ * @param {(page: import("@playwright/test").Page, context: import("@playwright/test").BrowserContext) => Promise<T>} use
  * @returns {Promise<T>}
  */
 export async function inPage({ rivals = false, files = [] }, use) {
   await buildPage();
   const { origin, stop } = await servePage();
-  const browser = await chromium.launch({
+  // A profile on the disk, as people have it: without one Chromium keeps no more than some hundred MiB in all Blobs together.
+  const profile = mkdtempSync(join(tmpdir(), "coffer-profile-"));
+  const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.COFFER_CHROMIUM,
     // Chromium refuses its sandbox to root. The pages are our own.
     args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-gpu", "--enable-precise-memory-info"],
   });
   try {
-    const page = await browser.newPage();
+    const page = await context.newPage();
     page.on("pageerror", (error) => console.error(`the page had a fault: ${error.message}`));
     await page.goto(`${origin}/${rivals ? "?rivals" : ""}`);
     await page.waitForSelector("html[data-ready]");
     await page.locator("#files").setInputFiles(files);
-    return await use(page, browser);
+    return await use(page, context);
   } finally {
-    await browser.close();
+    await context.close();
     await stop();
+    rmSync(profile, { recursive: true, force: true });
   }
 }
