@@ -24,6 +24,7 @@ mod problem;
 mod profiles;
 mod range;
 mod restores;
+mod safety_backups;
 mod server;
 mod session;
 mod sign_in;
@@ -106,6 +107,9 @@ fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
                 .layer(DefaultBodyLimit::disable()),
         )
         .route("/restores", post(restores::start))
+        .route("/safety-backups", get(safety_backups::list))
+        .route("/safety-backups/{id}/plan", post(safety_backups::plan))
+        .route("/safety-backups/{id}/undo", post(safety_backups::start))
         .fallback(problem::no_such_address)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn_with_state(

@@ -26,6 +26,7 @@ mod backup;
 mod failure;
 mod restore;
 mod source;
+mod undo;
 
 pub use backup::BackupJob;
 pub(crate) use backup::remove_unfinished;
@@ -33,6 +34,7 @@ pub use failure::JobFailure;
 pub use restore::RestoreJob;
 pub(crate) use source::target_name;
 pub use source::{SourceFault, source_config};
+pub use undo::UndoJob;
 
 /// Most jobs at once: each holds some hundred megabytes at most, and all share the machine.
 const MAX_RUNNING: usize = 4;

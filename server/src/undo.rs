@@ -4,27 +4,93 @@ use std::{path::Path, sync::Arc};
 
 use coffer_core::{
     manifest::Selection,
-    plan::{Consent, Mode},
+    plan::{Consent, Mode, Plan},
+    seal::SealError,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{self, DatabaseUrl},
-    read::{FileSource, Unlock},
-    restore::{RestoreError, RestoreRequest, Undoes},
-    safety::{self, Changes, Listed, Record, SafetyError, SafetyFolder, SafetyStore},
+    read::{FileSource, ReadError, Unlock},
+    restore::{self, RestoreError, RestoreRequest, Undoes},
+    safety::{
+        self, Changes, Listed, Occasion, Record, SafetyError, SafetyFolder, SafetyStore, State,
+    },
     signed::{Trusted, TrustedSenders},
     source::SourceConfig,
 };
 
 /// What the user allows, besides what an undo does in any case.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Allowed {
     /// What changed since the restore may be lost.
-    pub losing_changes: bool,
+    pub discard_changes: bool,
     /// The target's schema may differ from the one that it had.
     pub schema_mismatch: bool,
     /// No safety backup is taken, so that the undo can't be undone.
     pub no_safety_backup: bool,
+}
+
+/// A safety backup as lists show it, for programs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry<'a> {
+    /// By which it is undone.
+    pub id: &'a str,
+    /// When it was taken, RFC 3339.
+    pub created_at: &'a str,
+    /// The database that it is of, without credentials.
+    pub target: &'a str,
+    /// What it was taken before.
+    pub before: Occasion,
+    /// What became of the restore: `begun`, `committing` if it was interrupted there, or `committed`.
+    pub restore: &'static str,
+    /// The application whose archive was restored.
+    pub restored_app: &'a str,
+    /// When that archive was taken, RFC 3339.
+    pub restored_created_at: &'a str,
+    /// How many tables it holds.
+    pub tables: usize,
+    /// Rows in it.
+    pub rows: u64,
+    /// Files in it.
+    pub files: u64,
+    /// Bytes of its archive.
+    pub bytes: u64,
+}
+
+impl<'a> Entry<'a> {
+    /// What is shown of a record.
+    #[must_use]
+    pub fn of(record: &'a Record) -> Self {
+        Self {
+            id: &record.id,
+            created_at: &record.created_at,
+            target: &record.target,
+            before: record.before,
+            restore: match record.state {
+                State::Begun => "begun",
+                State::Committing { .. } => "committing",
+                State::Committed { .. } => "committed",
+            },
+            restored_app: &record.restored.app,
+            restored_created_at: &record.restored.created_at,
+            tables: record.held.tables.len(),
+            rows: record.rows(),
+            files: record.files(),
+            bytes: record.bytes,
+        }
+    }
+}
+
+/// An undo that only has to be confirmed.
+pub struct Prepared {
+    /// What it does.
+    pub plan: Plan,
+    /// What it would lose.
+    pub changes: Changes,
+    /// The restore that carries it out. It is bound to the plan.
+    pub request: RestoreRequest,
 }
 
 /// All safety backups of a folder, the latest first; only those of one database, if one is named, brought up to date.
@@ -93,14 +159,47 @@ pub async fn find(
 ///
 /// # Errors
 /// [`SafetyError`].
-pub async fn changes(url: &DatabaseUrl, record: &Record) -> Result<Changes, SafetyError> {
+async fn changes(url: &DatabaseUrl, record: &Record) -> Result<Changes, SafetyError> {
     let Some(left) = record.left() else {
         return Ok(Changes::default());
     };
     Ok(left.changes(&safety::observe(url, record).await?))
 }
 
-/// The restore that undoes another one. `unlock` opens the safety backup; without it, the folder's own key does.
+/// Opens a safety backup, and plans the restore of it. `unlock` opens it; without that, the folder's own key does.
+///
+/// # Errors
+/// [`RestoreError`].
+pub async fn prepare(
+    store: SafetyStore,
+    url: &DatabaseUrl,
+    record: &Record,
+    unlock: Option<Unlock>,
+    allowed: Allowed,
+) -> Result<Prepared, RestoreError> {
+    let by_own_key = unlock.is_none();
+    let mut request = request(store, url, record, unlock, allowed)?;
+    let plan = restore::plan(&request).await.map_err(|error| match error {
+        RestoreError::Read(ReadError::Locked | ReadError::Seal(SealError::NotARecipient))
+            if by_own_key =>
+        {
+            SafetyError::Locked {
+                id: record.id.clone(),
+            }
+            .into()
+        }
+        error => error,
+    })?;
+    request.expected_plan = Some(plan.digest());
+    Ok(Prepared {
+        plan,
+        changes: changes(url, record).await?,
+        request,
+    })
+}
+
+/// The restore that undoes another one, without a look at the target. `unlock` opens the safety backup; without it, the
+/// folder's own key does.
 ///
 /// # Errors
 /// [`RestoreError`].
@@ -150,7 +249,7 @@ pub fn request(
         undoes: Some(Undoes {
             id: record.id.clone(),
             manifest: record.manifest,
-            unless_changed_from: (!allowed.losing_changes)
+            unless_changed_from: (!allowed.discard_changes)
                 .then(|| record.left().cloned())
                 .flatten(),
         }),

@@ -168,6 +168,37 @@ test("a sensitive backup brings everything back byte for byte, and some tables a
   expect(dump(server.database)).toEqual({ ...damaged, kb_articles: before.kb_articles });
 });
 
+test("what a restore replaced is brought back, and that too is undone", async ({ page, app, server }) => {
+  const restored = dump(server.database);
+  await app.signIn(server.token);
+  await app.takeBackup(demo, { password, sensitive: true });
+  await app.openNewestBackup();
+  await app.unlock(password);
+  await app.previewed();
+  execute(server.database, "UPDATE customers SET name = 'lost'; UPDATE kb_articles SET title = 'lost too';");
+  writeFileSync(join(server.uploads, "stray.txt"), "was not there");
+  const damaged = dump(server.database);
+  const damagedFiles = digests(server.uploads);
+  await app.plan();
+  await app.confirm(demo);
+  expect(dump(server.database)).toEqual(restored);
+
+  await page.getByRole("link", { name: "Undo this…" }).click();
+  await app.confirmUndo(demo);
+  expect(dump(server.database)).toEqual(damaged);
+  expect(digests(server.uploads)).toEqual(damagedFiles);
+
+  // From the sources this time; and somebody worked in the application meanwhile.
+  execute(server.database, "INSERT INTO tags (id, name, colour) VALUES (4711, 'meanwhile', '#123456')");
+  await app.goHome();
+  await app.source(demo).getByRole("link", { name: "Undo a restore…" }).click();
+  await expect(page.getByLabel("Before an undo")).toBeChecked();
+  await expect(page.getByLabel("Before a restore")).not.toBeChecked();
+  await app.confirmUndo(demo, { changed: "Since the restore, this changed: tags.", keep: false });
+  expect(dump(server.database)).toEqual(restored);
+  await expect(page.getByText("No safety backup was taken, so this can’t be undone.")).toBeVisible();
+});
+
 test("the check finds every form of every secret that is sent", async ({ page, app, server, recorder }, info) => {
   await app.signIn(server.token);
   await app.takeBackup(demo, { password });

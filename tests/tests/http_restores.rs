@@ -421,3 +421,142 @@ fn a_target_takes_one_restore_at_a_time() {
     assert_eq!(view["state"], "done", "{view}");
     assert_eq!(case.now(), case.before);
 }
+
+/// What is kept of the demo, the latest first.
+fn safety_backups(case: &Case) -> Vec<Value> {
+    let answer = case.site.get("/api/safety-backups").expect(200).json();
+    assert_eq!(answer["unreadable"], json!([]));
+    answer["safety_backups"].as_array().unwrap().clone()
+}
+
+/// Asks for the plan of an undo, or has one carried out.
+fn ask(case: &Case, kept: &Value, what: &str, more: &Value) -> coffer_tests::site::Answer {
+    let mut body = json!({ "target": case.source });
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let id = kept["id"].as_str().unwrap();
+    case.site
+        .post(&format!("/api/safety-backups/{id}/{what}"), &body)
+}
+
+fn undo(case: &Case, kept: &Value, consent: &Value) -> Value {
+    let more = json!({ "consent": consent });
+    let made = ask(case, kept, "plan", &more).expect(200).json();
+    let more = json!({ "consent": consent, "plan_digest": made["digest"] });
+    let job = ask(case, kept, "undo", &more).expect(202).json();
+    case.site.ended(job["job"].as_str().unwrap())
+}
+
+#[test]
+fn a_restore_is_undone_and_the_undo_too() {
+    let case = Case::new();
+    assert_eq!(safety_backups(&case), Vec::<Value>::new());
+    case.damage();
+    let (damaged, damaged_files) = (case.now(), demo::files(&demo::uploads(&case.site.data)));
+    let bundle = case.bundle();
+    let plan = case.plan(&bundle, &consent());
+    let view = case.restore(&plan, &case.upload(&bundle), &bundle.key_text());
+    assert_eq!(view["state"], "done", "{view}");
+
+    let kept = safety_backups(&case);
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0]["id"], view["result"]["safety_backup"]["id"]);
+    assert_eq!(kept[0]["sources"], json!([case.source]));
+    assert_eq!(
+        (&kept[0]["before"], &kept[0]["restore"]),
+        (&json!("restore"), &json!("committed"))
+    );
+    // Exactly what was replaced: not what the preset leaves out.
+    let replaced = case.archive.manifest.tables.iter();
+    let rows: usize = replaced.map(|data| damaged[&data.table.name].len()).sum();
+    assert_eq!(kept[0]["rows"], rows);
+
+    let made = ask(&case, &kept[0], "plan", &json!({})).expect(200).json();
+    assert_eq!(made["plan"]["blocked"], false, "{made}");
+    assert_eq!(
+        made["changed_since"],
+        json!({ "tables": [], "file_sets": [] })
+    );
+    let view = undo(&case, &kept[0], &json!({}));
+    assert_eq!(view["state"], "done", "{view}");
+    assert_eq!(case.now(), damaged);
+    assert_eq!(demo::files(&demo::uploads(&case.site.data)), damaged_files);
+
+    let kept = safety_backups(&case);
+    assert_eq!((kept.len(), &kept[0]["before"]), (2, &json!("undo")));
+    let view = undo(&case, &kept[0], &json!({ "no_safety_backup": true }));
+    assert_eq!(view["state"], "done", "{view}");
+    assert_eq!(view["result"]["safety_backup"], Value::Null);
+    assert_eq!(case.now(), case.before);
+    assert_eq!(demo::files(&demo::uploads(&case.site.data)), case.files);
+    assert_eq!(safety_backups(&case).len(), 2);
+}
+
+#[test]
+fn an_undo_loses_nothing_that_came_after_unless_told_to() {
+    let case = Case::new();
+    case.damage();
+    let bundle = case.bundle();
+    let plan = case.plan(&bundle, &consent());
+    let view = case.restore(&plan, &case.upload(&bundle), &bundle.key_text());
+    assert_eq!(view["state"], "done", "{view}");
+    let later = "UPDATE customers SET name = 'later' WHERE id = 1;";
+    demo::execute(&case.database(), later);
+    let after = case.now();
+    let kept = &safety_backups(&case)[0];
+
+    let made = ask(&case, kept, "plan", &json!({})).expect(200).json();
+    assert_eq!(
+        made["changed_since"]["tables"],
+        json!([{ "schema": "main", "name": "customers" }])
+    );
+    let view = undo(&case, kept, &json!({}));
+    assert_eq!(view["error"]["code"], "changed_since", "{view}");
+    assert_eq!(case.now(), after);
+    // A plan for another consent, or of another moment, is another plan.
+    let other = json!({ "plan_digest": made["digest"], "consent": { "no_safety_backup": true } });
+    let job = ask(&case, kept, "undo", &other).expect(202).json();
+    let view = case.site.ended(job["job"].as_str().unwrap());
+    assert_eq!(view["error"]["code"], "plan_changed", "{view}");
+    assert_eq!(case.now(), after);
+
+    let view = undo(&case, kept, &json!({ "discard_changes": true }));
+    assert_eq!(view["state"], "done", "{view}");
+    assert_ne!(case.now(), after);
+}
+
+#[test]
+fn an_undo_that_cannot_be_meant_starts_nothing() {
+    let case = Case::new();
+    case.damage();
+    let bundle = case.bundle();
+    let plan = case.plan(&bundle, &consent());
+    let view = case.restore(&plan, &case.upload(&bundle), &bundle.key_text());
+    assert_eq!(view["state"], "done", "{view}");
+    let kept = safety_backups(&case)[0].clone();
+    let digest = plan["digest"].clone();
+    for id in ["20200101-000000-000000", "..%2F..%2Fcatalog", "safety"] {
+        let nobody = json!({ "id": id });
+        for what in ["plan", "undo"] {
+            let more = if what == "plan" {
+                json!({})
+            } else {
+                json!({ "plan_digest": digest })
+            };
+            let answer = ask(&case, &nobody, what, &more);
+            assert_eq!(answer.problem(), (404, "no_safety_backup".into()), "{id}");
+        }
+    }
+    let target = json!({ "target": "0123456789abcdef0123456789abcdef" });
+    let answer = ask(&case, &kept, "plan", &target);
+    assert_eq!(answer.problem(), (404, "no_source".into()));
+    let unknown = json!({ "consent": { "replace_existing": true } });
+    let answer = ask(&case, &kept, "plan", &unknown);
+    assert_eq!(answer.problem(), (400, "bad_json".into()));
+    // Without its key the server can't open what it kept, and says what can.
+    fs::remove_file(case.site.data.join("safety/safety.key")).unwrap();
+    let answer = ask(&case, &kept, "plan", &json!({}));
+    assert_eq!(answer.problem(), (422, "safety_backup_locked".into()));
+    assert_eq!(case.now(), case.before);
+}

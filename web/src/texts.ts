@@ -3,7 +3,7 @@
  * button will do; blame nobody; no exclamation marks.
  */
 import type { Contents, Engine, KeyType, KnownCode, LeftOut, LeftOutReason, Lock, Notice, TableName } from "@coffer/archive";
-import type { Phase } from "./lib/api";
+import type { Changes, Phase } from "./lib/api";
 import { bytes, count, number } from "./lib/format";
 import type { Drift, Finding } from "./lib/plan";
 import { plain } from "./lib/visible";
@@ -22,6 +22,7 @@ const tableNames = (tables: readonly TableName[]) => tables.map(tableName).join(
 const engines: Record<Engine, string> = { postgres: "PostgreSQL", sqlite: "SQLite" };
 
 const onlyRead = "The file was only read and is unchanged.";
+const onServer = "It stays on the server until five later ones have replaced it.";
 const otherCopy = "If you have another copy of this backup, try that one.";
 
 export const texts = {
@@ -63,6 +64,8 @@ export const texts = {
     never: "None yet",
     neverLead: "Nothing of this source is safe yet.",
     takeBackup: "Take a backup",
+    undoable: "Before the last restore",
+    undo: "Undo a restore…",
     removeSource: "Remove this source",
     removeSourceTitle: (name: string) => `Remove ${plain(name)}?`,
     removeSourceLead: "Coffer forgets how to reach this source. The database, its files and all backups stay as they are.",
@@ -402,7 +405,12 @@ export const texts = {
     consent: {
       replace_existing: "Replace what the target holds now",
       schema_mismatch: "Restore although the schemas differ",
+      discard_changes: "Lose what changed since the restore",
+      no_safety_backup: "Take no safety backup",
     },
+    keep: "Keep what is replaced",
+    kept: "A safety backup is taken first and read back, so that this can be undone.",
+    notKept: "No safety backup is taken: what is replaced can’t be brought back.",
     confirmTitle: "Confirm",
     confirmLead: (target: string) =>
       `The rows listed as going are deleted from ${plain(target)}, in one transaction with the new ones: all of it happens, or nothing.`,
@@ -427,9 +435,42 @@ export const texts = {
       detail: "The server goes on without this page. It either finishes the whole restore or undoes all of it; nothing half is left.",
       next: "When the server answers again, look at the application, or plan the restore anew to see what the target holds.",
     } satisfies ProblemText,
+    wasKept: (keptRows: number, keptFiles: number) =>
+      `What was there before is kept as a safety backup: ${rows(keptRows)} and ${files(keptFiles)}. ${onServer}`,
+    wasNotKept: "No safety backup was taken, so this can’t be undone.",
+    undo: "Undo this…",
     planAnew: "Plan anew",
     another: "Restore something else",
     toBackups: "To the backups",
+  },
+
+  /** An undo is a restore, and speaks like one but for these. */
+  undo: {
+    title: "Undo a restore",
+    nothing: "Nothing of this source is kept that a restore replaced, so there is nothing to undo.",
+    whichTitle: (source: string) => `Bring back ${plain(source)} as it was`,
+    chooseLead: "Before a restore replaces anything, Coffer keeps what is there.",
+    before: { restore: "Before a restore", undo: "Before an undo" },
+    holds: (kept: { readonly tables: number; readonly rows: number; readonly files: number }) =>
+      `${rows(kept.rows)} in ${count(kept.tables, "table", "tables")}, ${files(kept.files)}`,
+    uncertain: "the restore was interrupted and may not have taken effect",
+    planning: "Comparing with what is there now…",
+    changed: ({ tables, file_sets: sets }: Changes) =>
+      `Since the restore, this changed: ${[...tables.map(tableName), ...sets.map((set) => `the files of ${plain(set)}`)].join(", ")}.`,
+    planLead: (target: string) => `This is what the undo does to ${plain(target)}. Nothing has been changed yet.`,
+    confirm: (target: string) => `Undo the restore of ${plain(target)}`,
+    applying: (target: string) => `Undoing the restore of ${plain(target)}`,
+    doneTitle: (target: string) => `${plain(target)} is as it was before`,
+    cancelledTitle: "The undo was cancelled",
+    outdatedDetail: "The target has changed since the plan was made, so it was not carried out.",
+    filesFailedTitle: "The rows are back, but not all of the files",
+    failedTitle: "The undo did not happen",
+    lost: {
+      title: "The connection was lost during the undo",
+      detail: "The server goes on without this page. It either finishes the whole undo or nothing of it; nothing half is left.",
+      next: "When the server answers again, look at the application, or plan the undo anew to see what the target holds.",
+    } satisfies ProblemText,
+    another: "Undo something else",
   },
 
   finding(finding: Finding): string {

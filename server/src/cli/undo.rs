@@ -15,8 +15,8 @@ use super::{
 use crate::{
     progress::Progress,
     restore,
-    safety::{Changes, Listed, Occasion, Record, State},
-    undo::{self, Allowed},
+    safety::{Changes, Listed, Occasion, Record},
+    undo::{self, Allowed, Entry, Prepared},
 };
 
 #[derive(Debug, clap::Args)]
@@ -60,45 +60,6 @@ pub(super) struct Args {
 
     #[command(flatten)]
     safety: SafetyArgs,
-}
-
-/// One safety backup, for programs.
-#[derive(Serialize)]
-struct Entry<'a> {
-    id: &'a str,
-    created_at: &'a str,
-    target: &'a str,
-    before: Occasion,
-    /// What became of the restore: `begun`, `committing` if it was interrupted there, or `committed`.
-    restore: &'static str,
-    restored_app: &'a str,
-    restored_created_at: &'a str,
-    tables: usize,
-    rows: u64,
-    files: u64,
-    bytes: u64,
-}
-
-impl<'a> Entry<'a> {
-    fn of(record: &'a Record) -> Self {
-        Self {
-            id: &record.id,
-            created_at: &record.created_at,
-            target: &record.target,
-            before: record.before,
-            restore: match record.state {
-                State::Begun => "begun",
-                State::Committing { .. } => "committing",
-                State::Committed { .. } => "committed",
-            },
-            restored_app: &record.restored.app,
-            restored_created_at: &record.restored.created_at,
-            tables: record.held.tables.len(),
-            rows: record.rows(),
-            files: record.files(),
-            bytes: record.bytes,
-        }
-    }
 }
 
 impl fmt::Display for Entry<'_> {
@@ -201,13 +162,15 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         .then(|| args.key.unlock(true))
         .transpose()?;
     let allowed = Allowed {
-        losing_changes: args.discard_changes,
+        discard_changes: args.discard_changes,
         schema_mismatch: args.ignore_schema_mismatch,
         no_safety_backup: args.safety.declined(),
     };
-    let mut request = undo::request(store, &target, &record, unlock, allowed)?;
-    let plan = restore::plan(&request).await?;
-    let changes = undo::changes(&target, &record).await?;
+    let Prepared {
+        plan,
+        changes,
+        request,
+    } = undo::prepare(store, &target, &record, unlock, allowed).await?;
     let shown = ShownUndo(&record, &changes, Shown(&plan));
     if args.dry_run {
         let planned = PlannedUndo {
@@ -237,7 +200,6 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     if !args.yes {
         confirm(&plan)?;
     }
-    request.expected_plan = Some(plan.digest());
     let progress = Progress::default();
     let report = output
         .watch(&progress, restore::run(request, progress.clone()))

@@ -10,6 +10,7 @@ use crate::{
     catalog::CatalogError,
     jobs::{JobError, JobFailure, SourceFault},
     restore::RestoreError,
+    safety::SafetyError,
     store::StoreError,
 };
 
@@ -168,7 +169,22 @@ impl From<RestoreError> for Problem {
     fn from(error: RestoreError) -> Self {
         match error {
             RestoreError::Defect => Self::internal(error.code(), error),
+            RestoreError::Safety(error) => error.into(),
             _ => Self::unusable(error.code(), error),
+        }
+    }
+}
+
+impl From<SafetyError> for Problem {
+    fn from(error: SafetyError) -> Self {
+        let code = error.code();
+        match error {
+            SafetyError::NotThere { .. } | SafetyError::NothingToUndo { .. } => {
+                Self::not_found(code, error)
+            }
+            SafetyError::Running { .. } => Self::new(StatusCode::CONFLICT, code, error),
+            SafetyError::Defect => Self::internal(code, error),
+            _ => Self::unusable(code, error),
         }
     }
 }

@@ -108,6 +108,14 @@ pub enum SafetyError {
         /// The safety backup.
         id: String,
     },
+    /// None of the keys at hand opens it.
+    #[error(
+        "the safety backup {id} is sealed to a key that is not kept here; nothing was changed; run coffer undo {id} with --identity and the file of that key"
+    )]
+    Locked {
+        /// The safety backup.
+        id: String,
+    },
     /// The database can't be compared.
     #[error("{0}")]
     Engine(#[from] EngineError),
@@ -134,6 +142,7 @@ impl SafetyError {
             Self::NotThere { .. } => "no_safety_backup",
             Self::OtherTarget { .. } => "other_target",
             Self::Running { .. } => "busy",
+            Self::Locked { .. } => "safety_backup_locked",
             Self::Defect => "defect",
             _ => "safety_backup",
         }

@@ -64,7 +64,7 @@ export class App {
   }
 
   async goHome(): Promise<void> {
-    await this.page.getByRole("link", { name: "Backups" }).click();
+    await this.page.getByRole("link", { name: "Backups", exact: true }).click();
     await expect(this.page.getByRole("heading", { name: "Stored backups" })).toBeVisible();
   }
 
@@ -135,6 +135,28 @@ export class App {
     await field.fill(target);
     await button.click();
     await expect(this.page.getByRole("heading", { name: `${target} is restored` })).toBeVisible({ timeout: jobLimit });
+  }
+
+  /**
+   * From the choice of what comes back to the result. `changed` is what the undo is said to lose, which is allowed then;
+   * without `keep`, no safety backup is taken.
+   */
+  async confirmUndo(target: string, { changed, keep = true }: { changed?: string; keep?: boolean } = {}): Promise<void> {
+    const { page } = this;
+    await page.getByRole("button", { name: "Make the plan" }).click();
+    const button = page.getByRole("button", { name: `Undo the restore of ${target}` });
+    const field = page.getByLabel(`Type ${target} to confirm`);
+    await expect(button).toBeDisabled();
+    if (changed !== undefined) {
+      await expect(field).toBeDisabled();
+      await expect(page.getByText(changed)).toBeVisible();
+      await page.getByLabel("Lose what changed since the restore").check();
+    }
+    if (!keep) await page.getByLabel("Keep what is replaced").uncheck();
+    await expect(field).toBeEnabled();
+    await field.fill(target);
+    await button.click();
+    await expect(page.getByRole("heading", { name: `${target} is as it was before` })).toBeVisible({ timeout: jobLimit });
   }
 
   /** What a problem on the screen says. */

@@ -82,6 +82,46 @@ export interface RestoreResult {
   readonly tables: readonly (TableName & { readonly rows: number })[];
   readonly file_sets: readonly { readonly name: string; readonly files: number }[];
   readonly rows: number;
+  /** What was replaced; `null` if it was not kept. */
+  readonly safety_backup: {
+    readonly id: string;
+    readonly rows: number;
+    readonly files: number;
+    /** What of the folders it can't hold, in sentences. */
+    readonly lacks: readonly string[];
+  } | null;
+}
+
+/** What a restore replaced, kept so that it can be undone. */
+export interface SafetyBackup {
+  readonly id: string;
+  readonly created_at: string;
+  /** What it was taken before. */
+  readonly before: "restore" | "undo";
+  /** What became of that. */
+  readonly restore: "begun" | "committing" | "committed";
+  readonly restored_app: string;
+  /** When the archive was taken that was restored. */
+  readonly restored_created_at: string;
+  readonly tables: number;
+  readonly rows: number;
+  readonly files: number;
+  readonly bytes: number;
+  /** The sources whose database it is of. */
+  readonly sources: readonly Id[];
+}
+
+export interface SafetyBackups {
+  /** The latest first. */
+  readonly safety_backups: readonly SafetyBackup[];
+  /** Why others can't be read. */
+  readonly unreadable: readonly string[];
+}
+
+/** What differs from what a restore left. */
+export interface Changes {
+  readonly tables: readonly TableName[];
+  readonly file_sets: readonly string[];
 }
 
 export interface Job {
@@ -104,7 +144,18 @@ export interface RunningJob {
 export interface Consent {
   readonly replace_existing: boolean;
   readonly schema_mismatch: boolean;
+  readonly no_safety_backup: boolean;
 }
+
+/** What the user allows in an undo, which replaces in any case. */
+export interface UndoConsent {
+  readonly discard_changes: boolean;
+  readonly schema_mismatch: boolean;
+  readonly no_safety_backup: boolean;
+}
+
+/** Everything that can be allowed. */
+export type ConsentName = keyof Consent | keyof UndoConsent;
 
 export interface PlanRequest {
   readonly target: Id;
@@ -178,6 +229,8 @@ async function json<T>(path: string, method = "GET", body?: unknown): Promise<T>
 
 const remove = (path: string): Promise<void> => json(path, "DELETE", {});
 
+const safetyBackup = (id: string): string => `api/safety-backups/${encodeURIComponent(id)}`;
+
 export const api = {
   session: () => json<Session>("api/session"),
   signIn: (token: string) => json<void>("api/session", "POST", { token }),
@@ -204,4 +257,10 @@ export const api = {
   startUpload: () => json<{ id: Id }>("api/uploads", "POST", {}),
   removeUpload: (id: Id) => remove(`api/uploads/${id}`),
   startRestore: (request: RestoreRequest) => json<{ job: Id }>("api/restores", "POST", request),
+
+  safetyBackups: () => json<SafetyBackups>("api/safety-backups"),
+  planUndo: (id: string, target: Id, consent: UndoConsent) =>
+    json<{ plan: Plan; digest: string; changed_since: Changes }>(`${safetyBackup(id)}/plan`, "POST", { target, consent }),
+  startUndo: (id: string, target: Id, plan_digest: string, consent: UndoConsent) =>
+    json<{ job: Id }>(`${safetyBackup(id)}/undo`, "POST", { target, plan_digest, consent }),
 };

@@ -1,49 +1,42 @@
-/**
- * One restore, from the choice to its result. The steps follow one another and each can fail back to a place from
- * which the user can go on; nothing but `apply` changes anything outside of this page.
- */
+/** One restore of what is selected in an open archive. */
 import type { RestoreBundle, Selection } from "@coffer/archive";
-import { ApiFailure, api, type Consent, type Id, type Job, type RestoreResult, type Source } from "./api";
-import { follow } from "./job";
+import { texts } from "../texts";
+import { ApiFailure, api, type Consent, type ConsentName, type Id, type Source } from "./api";
+import { Flow } from "./flow.svelte";
 import type { Opened } from "./opened.svelte";
-import type { Plan } from "./plan";
+import type { Finding } from "./plan";
 import { isCancelled } from "./problem";
 import { upload } from "./upload";
-
-export type Step = "choose" | "plan" | "upload" | "apply" | "done" | "cancelled" | "failed" | "lost";
 
 /** The restore was asked for, and no answer came. */
 class Unanswered extends Error {}
 
-const noConsent: Consent = { replace_existing: false, schema_mismatch: false };
+const noConsent: Consent = { replace_existing: false, schema_mismatch: false, no_safety_backup: false };
 
-export class RestoreFlow {
-  step = $state<Step>("choose");
-  /** Something is being worked out. */
-  busy = $state(false);
-  /** Why the last attempt to go on did not work. */
-  failure = $state.raw<unknown>();
-  target = $state.raw<Source>();
-  plan = $state.raw<Plan>();
-  consent = $state.raw<Consent>(noConsent);
+export class RestoreFlow extends Flow {
+  override readonly text = texts.restore;
+  override consent = $state.raw<Consent>(noConsent);
   uploaded = $state(0);
   uploadTotal = $state(0);
   waiting = $state(false);
-  job = $state.raw<Job>();
 
   #bundle: RestoreBundle | undefined;
-  #digest = "";
   #uploading: AbortController | undefined;
 
-  constructor(readonly archive: Opened) {}
+  constructor(readonly archive: Opened) {
+    super();
+  }
 
-  get result(): RestoreResult | undefined {
-    return this.job?.state === "done" ? (this.job.result as RestoreResult) : undefined;
+  /** The server plans from the bundle that this page has sealed; who sealed the archive is known here. */
+  override get origin(): readonly Finding[] {
+    const { handle, anybody } = this.archive;
+    if (handle.sender) return [{ code: "signed_by", sender: handle.sender.fingerprint }];
+    return anybody ? [{ code: "unsigned" }] : [];
   }
 
   /** Makes the bundle for the selection, and asks the server what restoring it would do. */
   async makePlan(target: Source, selection: Selection): Promise<void> {
-    await this.#attempt(async () => {
+    await this.attempt(async () => {
       this.#bundle?.release();
       this.#bundle = undefined;
       this.target = target;
@@ -54,31 +47,27 @@ export class RestoreFlow {
     });
   }
 
-  /** Plans again with another consent: the server decides what it lifts. */
-  async setConsent(change: Partial<Consent>): Promise<void> {
-    const consent = { ...this.consent, ...change };
-    await this.#attempt(() => this.#ask(consent));
+  override async setConsent(name: ConsentName, given: boolean): Promise<void> {
+    const consent = { ...this.consent, [name]: given };
+    await this.attempt(() => this.#ask(consent));
   }
 
   async #ask(consent: Consent): Promise<void> {
     if (!this.#bundle || !this.target) return;
     const answer = await api.plan({ target: this.target.id, manifest: this.#bundle.manifest, mode: "replace", consent });
     this.plan = answer.plan;
-    this.#digest = answer.digest;
+    this.digest = answer.digest;
     this.consent = consent;
   }
 
-  back(): void {
+  override back(): void {
     this.#bundle?.release();
     this.#bundle = undefined;
-    this.plan = undefined;
-    this.failure = undefined;
-    this.job = undefined;
-    this.step = "choose";
+    super.back();
   }
 
   /** Uploads the bundle and has the confirmed plan applied. */
-  async apply(): Promise<void> {
+  override async apply(): Promise<void> {
     const { target } = this;
     const bundle = this.#bundle;
     if (!bundle || !target) return;
@@ -92,14 +81,13 @@ export class RestoreFlow {
       const id = await this.#upload(bundle);
       const { job } = await this.#startOrDiscard(id, {
         target: target.id,
-        plan_digest: this.#digest,
+        plan_digest: this.digest,
         consent: this.consent,
         mode: "replace",
         upload: id,
         key: bundle.key,
       });
-      this.step = "apply";
-      await this.#follow(job);
+      await this.follow(job);
     } catch (thrown) {
       bundle.release();
       this.failure = thrown;
@@ -142,19 +130,6 @@ export class RestoreFlow {
     }
   }
 
-  async #follow(id: Id): Promise<void> {
-    try {
-      const last = await follow(id, (job) => {
-        this.job = job;
-      });
-      this.step = last.state === "done" ? "done" : last.state === "cancelled" ? "cancelled" : "failed";
-    } catch (thrown) {
-      // The job is the server's: that this page can't follow it says nothing about how it ends.
-      this.failure = thrown;
-      this.step = "lost";
-    }
-  }
-
   cancelUpload(): void {
     this.#uploading?.abort();
   }
@@ -164,18 +139,6 @@ export class RestoreFlow {
     this.cancelUpload();
     this.#bundle?.release();
     this.#bundle = undefined;
-  }
-
-  async #attempt(work: () => Promise<void>): Promise<void> {
-    this.busy = true;
-    this.failure = undefined;
-    try {
-      await work();
-    } catch (thrown) {
-      if (!isCancelled(thrown)) this.failure = thrown;
-    } finally {
-      this.busy = false;
-    }
   }
 }
 

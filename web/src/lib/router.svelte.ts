@@ -4,18 +4,22 @@ export type Route =
   | { readonly page: "home" }
   /** `backup` names one of the server's; without it, whatever is open, or the picker. */
   | { readonly page: "open"; readonly backup?: string }
-  | { readonly page: "restore" };
+  | { readonly page: "restore" }
+  /** Of the source that is named. */
+  | { readonly page: "undo"; readonly source: string };
 
 export const paths = {
   home: "#/",
   open: "#/open",
   backup: (id: string) => `#/open/${encodeURIComponent(id)}`,
   restore: "#/restore",
+  undo: (source: string) => `#/undo/${encodeURIComponent(source)}`,
 };
 
 function parse(hash: string): Route {
   const [, page, argument] = hash.split("/");
   if (page === "open") return argument ? { page, backup: decodeURIComponent(argument) } : { page };
+  if (page === "undo" && argument) return { page, source: decodeURIComponent(argument) };
   return page === "restore" ? { page } : { page: "home" };
 }
 

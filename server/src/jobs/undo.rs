@@ -1,0 +1,39 @@
+//! Undoing a restore, as it was confirmed.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::{JobFailure, TargetLock};
+use crate::{
+    progress::Progress,
+    restore::{self, RestoreRequest},
+};
+
+/// An undo that is about to be carried out. Dropping it forgets the key.
+pub struct UndoJob {
+    /// The restore of the safety backup, bound to the plan that was confirmed.
+    pub request: RestoreRequest,
+    /// Nobody else restores into the target meanwhile.
+    pub lock: TargetLock,
+}
+
+impl fmt::Debug for UndoJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UndoJob")
+            .field("lock", &self.lock)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UndoJob {
+    /// Carries it out, all or nothing.
+    ///
+    /// # Errors
+    /// Why nothing was undone, or what is left to do by hand.
+    pub async fn run(self, progress: Progress) -> Result<Value, JobFailure> {
+        let report = restore::run(self.request, progress).await?;
+        drop(self.lock);
+        Ok(json!(report))
+    }
+}

@@ -1,0 +1,95 @@
+/**
+ * From a choice to its result: a plan, its confirmation, a job. A restore and an undo differ in where the rows come from.
+ * The steps follow one another and each can fail back to a place from which the user can go on; nothing but `apply`
+ * changes anything outside of this page.
+ */
+import type { texts } from "../texts";
+import type { ConsentName, Id, Job, RestoreResult, Source } from "./api";
+import { follow } from "./job";
+import { consentFor, type Finding, type Plan } from "./plan";
+import { isCancelled } from "./problem";
+
+export type Step = "choose" | "plan" | "upload" | "apply" | "done" | "cancelled" | "failed" | "lost";
+
+/** Something that the plan does not do without the user's word. */
+export interface Ask {
+  readonly consent: ConsentName;
+  /** Why it is asked for. */
+  readonly reason: Finding | string;
+}
+
+export abstract class Flow {
+  step = $state<Step>("choose");
+  /** Something is being worked out. */
+  busy = $state(false);
+  /** Why the last attempt to go on did not work. */
+  failure = $state.raw<unknown>();
+  target = $state.raw<Source>();
+  plan = $state.raw<Plan>();
+  job = $state.raw<Job>();
+  protected digest = "";
+
+  /** What it says to people. */
+  abstract readonly text: typeof texts.restore;
+  /** What was allowed so far. */
+  abstract readonly consent: Readonly<Partial<Record<ConsentName, boolean>>>;
+  /** What is told besides the plan's own findings. */
+  abstract readonly origin: readonly Finding[];
+
+  get result(): RestoreResult | undefined {
+    return this.job?.state === "done" ? (this.job.result as RestoreResult) : undefined;
+  }
+
+  /** What is asked for, whether given or not. */
+  get asks(): readonly Ask[] {
+    const findings = this.plan?.findings ?? [];
+    return findings.flatMap((reason) => {
+      const consent = consentFor(reason);
+      return consent === undefined ? [] : [{ consent, reason }];
+    });
+  }
+
+  /** Whether it could be confirmed now. */
+  get allowed(): boolean {
+    return this.plan?.blocked === false && this.asks.every(({ consent }) => this.consent[consent]);
+  }
+
+  /** Plans again with another consent: the server decides what it lifts. */
+  abstract setConsent(name: ConsentName, given: boolean): Promise<void>;
+
+  /** Has the confirmed plan carried out. */
+  abstract apply(): Promise<void>;
+
+  back(): void {
+    this.plan = undefined;
+    this.failure = undefined;
+    this.job = undefined;
+    this.step = "choose";
+  }
+
+  protected async follow(id: Id): Promise<void> {
+    this.step = "apply";
+    try {
+      const last = await follow(id, (job) => {
+        this.job = job;
+      });
+      this.step = last.state === "done" ? "done" : last.state === "cancelled" ? "cancelled" : "failed";
+    } catch (thrown) {
+      // The job is the server's: that this page can't follow it says nothing about how it ends.
+      this.failure = thrown;
+      this.step = "lost";
+    }
+  }
+
+  protected async attempt(work: () => Promise<void>): Promise<void> {
+    this.busy = true;
+    this.failure = undefined;
+    try {
+      await work();
+    } catch (thrown) {
+      if (!isCancelled(thrown)) this.failure = thrown;
+    } finally {
+      this.busy = false;
+    }
+  }
+}

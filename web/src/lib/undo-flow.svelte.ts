@@ -1,0 +1,67 @@
+/** One undo: bringing back what a restore replaced. */
+import { texts } from "../texts";
+import { ApiFailure, api, type Changes, type ConsentName, type SafetyBackup, type Source, type UndoConsent } from "./api";
+import { type Ask, Flow } from "./flow.svelte";
+import type { Finding } from "./plan";
+
+const noConsent: UndoConsent = { discard_changes: false, schema_mismatch: false, no_safety_backup: false };
+
+export class UndoFlow extends Flow {
+  override readonly text = { ...texts.restore, ...texts.undo };
+  override readonly origin: readonly Finding[] = [];
+  override consent = $state.raw<UndoConsent>(noConsent);
+  /** What the undo would lose. */
+  changes = $state.raw<Changes>();
+
+  #kept: SafetyBackup | undefined;
+
+  override get asks(): readonly Ask[] {
+    const { changes } = this;
+    const lost = changes && changes.tables.length + changes.file_sets.length > 0 ? [texts.undo.changed(changes)] : [];
+    // Replacing what is there is what an undo is asked for.
+    const others = super.asks.filter(({ consent }) => consent !== "replace_existing");
+    return [...others, ...lost.map((reason) => ({ consent: "discard_changes" as const, reason }))];
+  }
+
+  /** Asks the server what bringing it back would do. */
+  async makePlan(target: Source, kept: SafetyBackup): Promise<void> {
+    await this.attempt(async () => {
+      this.target = target;
+      this.#kept = kept;
+      await this.#ask(noConsent);
+      this.step = "plan";
+    });
+  }
+
+  override async setConsent(name: ConsentName, given: boolean): Promise<void> {
+    const consent = { ...this.consent, [name]: given };
+    await this.attempt(() => this.#ask(consent));
+  }
+
+  async #ask(consent: UndoConsent): Promise<void> {
+    if (!this.#kept || !this.target) return;
+    const answer = await api.planUndo(this.#kept.id, this.target.id, consent);
+    this.plan = answer.plan;
+    this.changes = answer.changed_since;
+    this.digest = answer.digest;
+    this.consent = consent;
+  }
+
+  override async apply(): Promise<void> {
+    const { target } = this;
+    const kept = this.#kept;
+    if (!kept || !target) return;
+    this.failure = undefined;
+    this.busy = true;
+    try {
+      const { job } = await api.startUndo(kept.id, target.id, this.digest, this.consent);
+      await this.follow(job);
+    } catch (thrown) {
+      this.failure = thrown;
+      // Without an answer nobody knows here whether the server has begun.
+      this.step = thrown instanceof ApiFailure && thrown.status === 0 ? "lost" : "failed";
+    } finally {
+      this.busy = false;
+    }
+  }
+}
