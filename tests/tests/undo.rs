@@ -13,6 +13,7 @@ use std::{
 
 use coffer_server::{
     engine::DatabaseUrl,
+    files::Globs,
     safety::{Record, State},
 };
 use coffer_tests::{
@@ -135,8 +136,9 @@ impl App {
                 rows.iter().map(|row| row.get(0)).collect()
             }),
         };
-        let (found, _) = coffer_server::files::walk("uploads", &self.path("uploads")).unwrap();
-        for file in found {
+        let uploads = self.path("uploads");
+        let walk = coffer_server::files::walk("uploads", &uploads, &Globs::default()).unwrap();
+        for file in walk.found {
             let text = fs::read_to_string(&file.disk).unwrap();
             all.push(format!("file {} {text}", file.path));
         }
