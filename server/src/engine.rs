@@ -3,6 +3,8 @@
 //! A [`Snapshot`] reads everything at one moment. A [`ReplaceSession`] is one write transaction: nothing of it is
 //! visible before [`ReplaceSession::commit`], and dropping it undoes everything.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
@@ -127,6 +129,60 @@ pub trait Snapshot: Send {
     ) -> Result<(), EngineError>;
 }
 
+/// What was done besides the rows, once they were loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// What became of the tables' indexes.
+    pub indexes: IndexesBuilt,
+}
+
+/// What became of indexes that could be taken off their tables while rows were loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IndexesBuilt {
+    /// Built from all rows at once, and proven to be as they were.
+    pub built: u64,
+    /// Left in place, which takes longer.
+    pub filled: Vec<FilledIndex>,
+}
+
+/// An index that was filled row by row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FilledIndex {
+    /// Its name, with its schema.
+    pub name: String,
+    /// The table.
+    pub table: String,
+    /// Why it was not built from all rows at once.
+    pub why: RowByRow,
+}
+
+/// Why an index was filled row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowByRow {
+    /// The role may not create indexes in its schema or tablespace.
+    NotPermitted,
+    /// It belongs to an index of a partitioned table.
+    PartOfPartitioned,
+    /// It is not valid, as after building it concurrently has failed.
+    Invalid,
+    /// Something else depends on it, or an extension has made it.
+    DependedOn,
+}
+
+impl fmt::Display for RowByRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotPermitted => {
+                "the role may not create indexes in its schema; grant CREATE on the schema to make the next restore faster"
+            }
+            Self::PartOfPartitioned => "it belongs to an index of a partitioned table",
+            Self::Invalid => "it is not valid; drop it, or build it again with REINDEX",
+            Self::DependedOn => "something else in the database depends on it",
+        })
+    }
+}
+
 /// One write transaction that replaces the rows of some tables.
 #[async_trait]
 pub trait ReplaceSession: Send {
@@ -143,7 +199,7 @@ pub trait ReplaceSession: Send {
         parts: mpsc::Sender<Part>,
     ) -> Result<(), EngineError>;
 
-    /// Removes all rows of the tables, with triggers and foreign keys out of the way.
+    /// Removes all rows of the tables, with triggers, foreign keys and plain indexes out of the way.
     async fn clear(&mut self) -> Result<(), EngineError>;
 
     /// Loads row text (whole rows, no header lines, any piece size) into one table, whose values are those of
@@ -155,9 +211,9 @@ pub trait ReplaceSession: Send {
         rows: mpsc::Receiver<Bytes>,
     ) -> Result<u64, EngineError>;
 
-    /// Puts foreign keys and triggers back, validates every foreign key that touches the tables, and sets the
+    /// Puts indexes, foreign keys and triggers back, validates every foreign key that touches the tables, and sets the
     /// sequences: each at least where the archive had it and ahead of every value of its column.
-    async fn settle(&mut self, sequences: &[Sequence]) -> Result<(), EngineError>;
+    async fn settle(&mut self, sequences: &[Sequence]) -> Result<Settled, EngineError>;
 
     /// Reads one table back: its rows, counted, and their set, over `columns` in order.
     async fn read_back(

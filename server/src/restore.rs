@@ -11,7 +11,7 @@ use coffer_core::{
 
 use crate::{
     backup::{BackupError, Reader},
-    engine::{self, CommitMark, EngineError},
+    engine::{self, CommitMark, EngineError, IndexesBuilt},
     files::FilesError,
     progress::Progress,
     read::{OpenArchive, ReadAt, ReadError, Unlock},
@@ -29,6 +29,7 @@ mod load;
 mod stage;
 
 pub use facts::{plan, plan_manifest, target_facts};
+use load::Replaced;
 
 /// What to restore, and where.
 #[derive(Clone)]
@@ -75,6 +76,8 @@ pub struct RestoreReport {
     pub file_sets: Vec<RestoredFileSet>,
     /// Rows in all.
     pub rows: u64,
+    /// What became of the tables' indexes meanwhile.
+    pub indexes: IndexesBuilt,
     /// Where what was replaced is kept; `None` if that was declined.
     pub safety_backup: Option<SafetyBackup>,
 }
@@ -270,14 +273,14 @@ pub async fn run(
         )
         .await
     } else if switch.is_empty() {
-        Ok(Vec::new())
+        Ok(Replaced::default())
     } else {
         files_only(&request, &archive, &mut switch, &mut kept, &progress)
             .await
-            .map(|()| Vec::new())
+            .map(|()| Replaced::default())
     };
-    let tables = match loaded {
-        Ok(tables) => tables,
+    let Replaced { tables, settled } = match loaded {
+        Ok(replaced) => replaced,
         Err(error) => {
             if error.is_certain() {
                 kept.into_iter().for_each(Taken::discard);
@@ -291,6 +294,7 @@ pub async fn run(
         rows: tables.iter().map(|table| table.rows).sum(),
         tables,
         file_sets,
+        indexes: settled.indexes,
         safety_backup,
     })
 }

@@ -85,6 +85,8 @@ const restore = (archive, target, ...more) =>
     path("coffer.key"),
     ...more,
   ]);
+/** What the other tools don't do; folders and tables that were empty make it take next to nothing. */
+const keeping = ["--safety-folder", path("safety"), "--keep-safety-backups", "1"];
 
 async function postgres() {
   const server = await startPostgres(path("postgres"));
@@ -96,7 +98,7 @@ async function postgres() {
       "pg_dump -Fc": { out: dump, run: () => timed('pg_dump -Fc -f "$1" "$2"', dump, server.url("desk")) },
       coffer: { out: archive, against: ["pg_dump -Fc"], run: () => backUp(server.url("desk"), archive) },
     });
-    // Coffer's target has the schema and no rows; pg_restore makes both.
+    // Coffer's target has the schema, and no rows or those of the last round; pg_restore makes both.
     server.create("target");
     execFileSync("pg_restore", ["--schema-only", "-d", server.url("target"), dump]);
     const empty = () => server.sql("target", `TRUNCATE ${tableNames.join(", ")}`);
@@ -106,7 +108,15 @@ async function postgres() {
     };
     compare(`PostgreSQL, ${bytes} with indexes: restore`, {
       pg_restore: { before: anew, run: () => timed('pg_restore -d "$2" "$1"', dump, server.url("anew")) },
-      coffer: { before: empty, against: ["pg_restore"], run: () => restore(archive, server.url("target")) },
+      "coffer, into empty tables": {
+        before: empty,
+        against: ["pg_restore"],
+        run: () => restore(archive, server.url("target"), "--no-safety-backup"),
+      },
+      "coffer, over rows that it keeps in a safety backup": {
+        against: ["pg_restore"],
+        run: () => restore(archive, server.url("target"), ...keeping),
+      },
     });
     const state = (database) =>
       server.sql(
@@ -201,7 +211,11 @@ function files() {
       run: () => timed('restic -q -r "$1" --cache-dir "$2" restore latest --target "$3"', repository, path("cache"), restored),
     },
     [tar]: { before: anew, run: () => timed('age -d -i "$1" "$2" | zstd -d -q -c | tar -C "$3" -x', path("age.key"), tarred, restored) },
-    coffer: { before: anew, against: [restic, tar], run: () => restore(archive, `sqlite:${database}`, "--files", `uploads=${restored}`) },
+    coffer: {
+      before: anew,
+      against: [restic, tar],
+      run: () => restore(archive, `sqlite:${database}`, "--files", `uploads=${restored}`, ...keeping),
+    },
   });
   same(restored);
 }

@@ -165,6 +165,12 @@ impl fmt::Display for Done {
             count(self.report.rows, "row"),
             count(files, "file")
         )?;
+        if !self.report.indexes.filled.is_empty() {
+            writeln!(f, "filled row by row, which takes longer:")?;
+        }
+        for index in &self.report.indexes.filled {
+            writeln!(f, "  the index {}: {}", safe(&index.name), index.why)?;
+        }
         let Some(kept) = &self.report.safety_backup else {
             return Ok(());
         };

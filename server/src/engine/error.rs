@@ -216,6 +216,16 @@ pub enum EngineError {
         /// Why, without the row's values.
         reason: String,
     },
+    /// An index came back as another one.
+    #[error(
+        "the index {index} of {table} could not be built again as it was, so everything was undone and nothing was changed; please report how the index is defined"
+    )]
+    IndexDiffers {
+        /// The index.
+        index: TableName,
+        /// Its table.
+        table: TableName,
+    },
     /// The row text can't be read.
     #[error("the rows for {table} cannot be read: {error}; nothing was changed")]
     BadRows {

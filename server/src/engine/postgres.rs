@@ -11,6 +11,7 @@ mod aside;
 mod catalog;
 mod copy;
 mod export;
+mod indexes;
 mod link;
 mod readers;
 mod replace;

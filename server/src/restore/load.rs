@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     backup::Reader,
-    engine::{self, EngineError, Outcome, ReplaceSession},
+    engine::{self, EngineError, Outcome, ReplaceSession, Settled},
     progress::{Phase, Progress},
     read::{OpenArchive, ReadError},
     recover,
@@ -30,6 +30,13 @@ use crate::{
 /// Pieces of row text that may wait between reading and loading.
 const QUEUE: usize = 2;
 
+/// What was replaced, and what was done besides.
+#[derive(Default)]
+pub(super) struct Replaced {
+    pub(super) tables: Vec<RestoredTable>,
+    pub(super) settled: Settled,
+}
+
 /// Replaces the rows of the selected tables.
 pub(super) async fn replace(
     request: &RestoreRequest,
@@ -38,7 +45,7 @@ pub(super) async fn replace(
     switch: &mut FileSwitch,
     kept: &mut Option<Taken>,
     progress: &Progress,
-) -> Result<Vec<RestoredTable>, RestoreError> {
+) -> Result<Replaced, RestoreError> {
     progress.begin(Phase::Planning, 0);
     let names: Vec<TableName> = selected.iter().map(|table| table.table.clone()).collect();
     let database = engine::open(&request.target.url);
@@ -63,9 +70,12 @@ pub(super) async fn replace(
     }
     progress.begin(Phase::Proving, 0);
     let manifest = archive.manifest.select(&request.selection)?;
-    session.settle(&manifest.sequences).await?;
+    let settled = session.settle(&manifest.sequences).await?;
     let changed = changed_tables(&archive.manifest, &facts);
-    let mut restored = Vec::new();
+    let mut replaced = Replaced {
+        tables: Vec::with_capacity(selected.len()),
+        settled,
+    };
     let mut left = Vec::new();
     for table in selected {
         let columns = verify::stored_columns(archive, table)?;
@@ -85,7 +95,7 @@ pub(super) async fn replace(
         if progress.cancelled() {
             return Err(RestoreError::Cancelled);
         }
-        restored.push(RestoredTable {
+        replaced.tables.push(RestoredTable {
             schema: table.table.schema.clone(),
             name: table.table.name.clone(),
             rows,
@@ -97,16 +107,16 @@ pub(super) async fn replace(
     progress.begin(Phase::Committing, 0);
     if switch.is_empty() {
         session.commit().await?;
-        return Ok(restored);
+        return Ok(replaced);
     }
     let mark = session.mark(switch.id()).await?;
     switch.arm(&database.target(), mark.clone())?;
     match session.commit().await {
-        Ok(()) => Ok(restored),
+        Ok(()) => Ok(replaced),
         // The files wait for the answer that was lost.
         Err(EngineError::CommitUnknown { target, reason }) => {
             match recover::outcome(&*database, &mark).await {
-                Ok(Outcome::Committed) => Ok(restored),
+                Ok(Outcome::Committed) => Ok(replaced),
                 Ok(Outcome::RolledBack) => Err(EngineError::ConnectionLost {
                     target,
                     doing: "committing".to_owned(),

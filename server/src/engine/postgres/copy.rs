@@ -44,12 +44,18 @@ pub(super) fn out_statement(
     )
 }
 
-/// The statement that takes the rows of a table.
+/// The statement that takes the rows of a table that was emptied in the same transaction. The rows are written as what
+/// everybody sees, so that nobody needs to mark them as such later; PostgreSQL can't do that through a partitioned table.
 pub(super) fn in_statement(relation: &Relation, columns: &[String]) -> String {
     format!(
-        "COPY {} ({}) FROM STDIN",
+        "COPY {} ({}) FROM STDIN{}",
         sql::table(&relation.name),
-        sql::names(columns.iter().map(String::as_str))
+        sql::names(columns.iter().map(String::as_str)),
+        if relation.partitioned {
+            ""
+        } else {
+            " (FREEZE)"
+        }
     )
 }
 

@@ -16,11 +16,12 @@ use super::{
     aside::{self, Aside},
     catalog::{self, Catalog, Relation},
     copy, export,
+    indexes::Indexes,
     link::{self, Id, Link, Step},
     sequence,
 };
 use crate::engine::{
-    CommitMark, Database, EngineError, Outcome, ReplaceSession, sql, url::PostgresUrl,
+    CommitMark, Database, EngineError, Outcome, ReplaceSession, Settled, sql, url::PostgresUrl,
 };
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
@@ -32,7 +33,7 @@ const ADVISORY_LOCK: (i32, i32) = (0x0000_636f, 0x6666_6572);
 enum Stage {
     /// Nothing was changed.
     Begun,
-    /// The tables are empty, with keys and triggers set aside.
+    /// The tables are empty, with keys, triggers and indexes set aside.
     Cleared,
     /// Everything is back in place.
     Settled,
@@ -44,6 +45,7 @@ pub(super) struct PostgresReplace {
     catalog: Catalog,
     selected: Vec<Relation>,
     aside: Aside,
+    indexes: Indexes,
     stage: Stage,
 }
 
@@ -97,6 +99,7 @@ impl PostgresReplace {
             catalog,
             selected,
             aside: Aside::default(),
+            indexes: Indexes::default(),
             stage: Stage::Begun,
         })
     }
@@ -181,6 +184,7 @@ impl ReplaceSession for PostgresReplace {
         self.expect(Stage::Begun, "its tables are cleared already")?;
         let ids = self.with_partitions().await?;
         self.aside = Aside::set(&mut self.link, &ids).await?;
+        self.indexes = Indexes::take(&mut self.link, &ids).await?;
         if !self.selected.is_empty() {
             let names: Vec<String> = self.selected.iter().map(Relation::rows_clause).collect();
             let step = Step::new("emptying the tables");
@@ -239,13 +243,17 @@ impl ReplaceSession for PostgresReplace {
         }
     }
 
-    async fn settle(&mut self, sequences: &[Sequence]) -> Result<(), EngineError> {
+    async fn settle(&mut self, sequences: &[Sequence]) -> Result<Settled, EngineError> {
         self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
         // A unique key that is deferred has checks pending, and tables with pending checks can't be altered.
         let step = Step::new("checking deferred constraints");
         self.link
             .run(step, "SET CONSTRAINTS ALL IMMEDIATE".into())
             .await?;
+        self.indexes.build(&mut self.link).await?;
+        let ids = self.with_partitions().await?;
+        // Before keys that may rely on them are back.
+        let indexes = self.indexes.prove(&mut self.link, &ids).await?;
         self.aside.put_back(&mut self.link).await?;
         let replaced: Vec<TableName> = self
             .selected
@@ -260,7 +268,7 @@ impl ReplaceSession for PostgresReplace {
         )
         .await?;
         self.stage = Stage::Settled;
-        Ok(())
+        Ok(Settled { indexes })
     }
 
     async fn read_back(

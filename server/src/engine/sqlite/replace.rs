@@ -22,7 +22,7 @@ use super::{
     snapshot::{count_rows, export},
     virtual_table::Kind,
 };
-use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, sql};
+use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, Settled, sql};
 
 /// How far the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl ReplaceSession for SqliteReplace {
             .await
     }
 
-    async fn settle(&mut self, sequences: &[Sequence]) -> Result<(), EngineError> {
+    async fn settle(&mut self, sequences: &[Sequence]) -> Result<Settled, EngineError> {
         self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
         let sequences = sequences.to_vec();
         self.step(move |open| {
@@ -147,7 +147,7 @@ impl ReplaceSession for SqliteReplace {
         })
         .await?;
         self.stage = Stage::Settled;
-        Ok(())
+        Ok(Settled::default())
     }
 
     async fn read_back(
