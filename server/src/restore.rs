@@ -251,7 +251,7 @@ pub async fn run(
     accept(&request, early)?;
     {
         let (archive, progress) = (archive.clone(), progress.clone());
-        blocking(move || Ok(verify::verify_open(&archive, &progress)?)).await?;
+        blocking(move || Ok(verify::verify_bytes(&archive, &progress)?)).await?;
     }
     let mut switch = stage::stage(&request, &archive, &progress).await?;
     let selected: Vec<manifest::TableData> = archive

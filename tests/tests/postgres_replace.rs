@@ -280,7 +280,7 @@ async fn rows_that_do_not_fit_are_refused_without_being_shown() {
             Some(2),
             "as many values",
         ),
-        ("badges", &["place"], b"1\n1\n", None, "place_once"),
+        ("badges", &["place"], b"1\n1\n", Some(2), "place_once"),
     ];
     for (table, columns, text, row, reason) in cases {
         let name = TableName::new("public", *table);

@@ -183,7 +183,7 @@ fn only(schema: &Schema, tables: &[TableName]) -> Result<Policy, SafetyError> {
     Ok(policy)
 }
 
-/// Reads the stored bytes again, down to each row and file, and says what they hold.
+/// Reads the stored bytes again, each part and file of them, and says what they hold.
 fn prove(
     stored: File,
     report: &BackupReport,
@@ -198,7 +198,7 @@ fn prove(
     let key = report.file_key.clone().ok_or(SafetyError::Defect)?;
     let source = Arc::new(FileSource::of(stored).map_err(|error| stored_otherwise(error.into()))?);
     let archive = OpenArchive::open(source, &Unlock::FileKey(key)).map_err(stored_otherwise)?;
-    verify::verify_open(&archive, progress).map_err(stored_otherwise)?;
+    verify::verify_bytes(&archive, progress).map_err(stored_otherwise)?;
     let index = archive.files().map_err(stored_otherwise)?;
     let table = |data: &coffer_core::manifest::TableData| TableContent {
         table: data.table.clone(),
