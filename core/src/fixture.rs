@@ -176,6 +176,7 @@ pub(crate) fn changed(change: impl FnOnce(&mut Vec<(String, Vec<u8>)>, &mut Mani
     let set = |name: &str| FileSet {
         name: name.into(),
         files: list.iter().filter(|file| file.set == name).count() as u64,
+        transform: None,
         bytes: list
             .iter()
             .filter(|file| file.set == name)

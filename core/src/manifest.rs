@@ -263,6 +263,28 @@ pub struct FileSet {
     pub files: u64,
     /// Bytes of all files.
     pub bytes: u64,
+    /// What a program made of its files, if one was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transformed>,
+}
+
+/// What an external program made of the files of a set on their way into the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transformed {
+    /// The program's name.
+    pub program: String,
+    /// The suffix that its results have.
+    pub new_suffix: String,
+    /// Files that are in the archive as the program made them.
+    pub files: u64,
+    /// Bytes that these files had before.
+    pub original_bytes: u64,
+    /// Files that it was for and that are as they were.
+    pub kept: u64,
+    /// Of its results, those that no row names, where the columns that name files are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<u64>,
 }
 
 /// Size and digest of one entry.

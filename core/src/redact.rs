@@ -546,7 +546,8 @@ fn redacted(manifest: &Manifest, redaction: &Redaction) -> Manifest {
         result.notices.retain(|notice| match notice {
             Notice::FileChanged { .. }
             | Notice::FileVanished { .. }
-            | Notice::FileSkipped { .. } => false,
+            | Notice::FileSkipped { .. }
+            | Notice::NotTransformed { .. } => false,
             Notice::LooksLikeCredential { .. } => true,
         });
     }

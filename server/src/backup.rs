@@ -3,25 +3,29 @@
 //! Rows go from the engine through a short channel to a thread that compresses, hashes, seals and writes them. The
 //! engine reads the next part while that thread packs the last one.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use coffer_core::{
     Digest,
     archive::ArchiveError,
-    manifest::{Manifest, ManifestError, Product},
+    manifest::{LeftOut, LeftOutReason, Manifest, ManifestError, Product},
     policy::{self, PolicyError},
     rows::Part,
     schema::TableName,
     seal::{Cost, FileKey, LockedKey, Password, Recipient, SealError, SenderKey},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     engine::{self, EngineError},
     files::FilesError,
     progress::{Phase, Progress},
-    source::SourceConfig,
+    source::{FileRules, SourceConfig},
     switch::{self, JournalError},
+    transform::{Named, NoSuchColumn},
 };
 
 mod lane;
@@ -47,6 +51,8 @@ pub struct BackupRequest {
     pub sensitive: bool,
     /// Tables to leave out by hand.
     pub exclude: Vec<String>,
+    /// File sets to leave out by hand; they must be optional.
+    pub without: Vec<String>,
 }
 
 /// Whom an archive is sealed to. Each of these opens it.
@@ -108,6 +114,17 @@ pub enum BackupError {
         /// What the system says.
         error: io::Error,
     },
+    /// A file set to leave out by hand isn't there, or isn't optional.
+    #[error(
+        "{set} is no file set that may be left out: declare it as optional where the source is described; nothing was read or written"
+    )]
+    NotOptional {
+        /// The file set.
+        set: String,
+    },
+    /// A column that is to follow transformed files isn't there.
+    #[error("{0}")]
+    PathColumn(#[from] NoSuchColumn),
     /// The archive can't be written where it should go.
     #[error("cannot write the archive: {0}; no backup was taken")]
     Write(io::Error),
@@ -154,6 +171,8 @@ impl BackupError {
             Self::Policy(_) => "preset",
             Self::Files(_) | Self::File { .. } => "files",
             Self::Journal(_) | Self::InterruptedRestore { .. } => "interrupted_restore",
+            Self::NotOptional { .. } => "not_optional",
+            Self::PathColumn(_) => "no_such_column",
             Self::Write(_) => "write_failed",
             Self::SensitiveNeedsSeal => "sensitive_needs_seal",
             Self::SealedToNobody => "sealed_to_nobody",
@@ -193,11 +212,12 @@ pub async fn run(
             journal: found.path.display().to_string(),
         });
     }
+    let file_sets = file_sets(&request)?;
     progress.begin(Phase::Reading, 0);
     let database = engine::open(&request.source.url);
     let mut snapshot = database.snapshot().await?;
     let created_at = crate::clock::text(crate::clock::now());
-    let facts = snapshot.database().clone();
+    let mut facts = snapshot.database().clone();
     let preset = request.source.preset.as_ref();
     let mut policy = policy::decide(&facts.schema, preset, request.sensitive, &request.exclude)?;
     for rule in policy.credentials.iter_mut().flatten() {
@@ -224,18 +244,60 @@ pub async fn run(
             .sum(),
     );
 
+    let named = named(&request.source.file_rules, &facts, &policy)?;
+    let left_out = request.without.iter().map(|name| LeftOut::FileSet {
+        name: name.clone(),
+        reason: LeftOutReason::Excluded,
+    });
+    facts.left_out.extend(left_out);
     let plan = Plan {
         facts,
         policy,
         counts,
         app: Product { name: app, version },
         created_at,
-        file_sets: request.source.file_sets.clone(),
+        file_sets,
         file_rules: request.source.file_rules.clone(),
+        named,
         missing_folders_are_empty: false,
         seal: request.seal,
     };
     archive(Reader::Snapshot(snapshot), plan, out, progress).await
+}
+
+/// The file sets that are archived: all but those that are left out by hand.
+fn file_sets(request: &BackupRequest) -> Result<Vec<(String, PathBuf)>, BackupError> {
+    let BackupRequest {
+        source, without, ..
+    } = request;
+    let optional = |name: &String| {
+        let rules = source.file_rules.iter().find(|rules| rules.set == *name);
+        rules.is_some_and(|rules| rules.optional)
+    };
+    if let Some(set) = without.iter().find(|name| !optional(name)) {
+        return Err(BackupError::NotOptional { set: set.clone() });
+    }
+    let sets = source.file_sets.iter();
+    Ok(sets
+        .filter(|(name, _)| !without.contains(name))
+        .cloned()
+        .collect())
+}
+
+/// The columns that name files which a program may make anew.
+fn named(
+    rules: &[FileRules],
+    facts: &engine::Database,
+    policy: &policy::Policy,
+) -> Result<Vec<Named>, NoSuchColumn> {
+    let mut named = Vec::new();
+    for rules in rules {
+        if let Some(transform) = &rules.transform {
+            let found = Named::find(&rules.set, &transform.columns, &facts.schema, policy)?;
+            named.extend(found);
+        }
+    }
+    Ok(named)
 }
 
 /// The transaction that rows are read through.
@@ -271,12 +333,17 @@ pub(crate) async fn archive(
 ) -> Result<BackupReport, BackupError> {
     let tables = plan.policy.tables.clone();
     let (work, queue) = mpsc::channel(QUEUE);
+    let (ready, rows_may_come) = oneshot::channel();
     let packing = {
         let progress = progress.clone();
-        tokio::task::spawn_blocking(move || pack::run(&plan, out, queue, &progress))
+        tokio::task::spawn_blocking(move || pack::run(&plan, out, (ready, queue), &progress))
     };
-    progress.begin(Phase::Rows, 0);
-    let fed = feed(&mut reader, &tables, work, &progress).await;
+    let fed = if rows_may_come.await.is_ok() {
+        progress.begin(Phase::Rows, 0);
+        feed(&mut reader, &tables, work, &progress).await
+    } else {
+        Err(Feed::HungUp)
+    };
     // A snapshot stays open until the rows are through and no longer.
     drop(reader);
     let packed = packing.await.map_err(|_| BackupError::Defect)?;

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod backup;
+mod config;
 mod extract;
 mod failure;
+mod hooked;
 mod inspect;
 mod interrupt;
 mod key;

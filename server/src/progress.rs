@@ -7,6 +7,8 @@ use std::sync::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::hooks::HookRun;
+
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -14,6 +16,8 @@ pub enum Phase {
     /// Not yet at work.
     #[default]
     Waiting,
+    /// Running what stands before or after.
+    Hooks,
     /// Reading the database's shape.
     Reading,
     /// Archiving rows.
@@ -50,6 +54,7 @@ struct State {
     bytes: AtomicU64,
     bytes_total: AtomicU64,
     cancelled: AtomicBool,
+    hooks: Mutex<Vec<HookRun>>,
 }
 
 /// A job's progress at one moment. A total of 0 means that it isn't known.
@@ -101,6 +106,19 @@ impl Progress {
             bytes: self.0.bytes.load(Ordering::Relaxed),
             bytes_total: self.0.bytes_total.load(Ordering::Relaxed),
         }
+    }
+
+    /// Notes what became of a hook.
+    pub fn hook_ran(&self, ran: HookRun) {
+        let mut hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        hooks.push(ran);
+    }
+
+    /// What became of the hooks that were run so far.
+    #[must_use]
+    pub fn hooks(&self) -> Vec<HookRun> {
+        let hooks = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        hooks.clone()
     }
 
     /// Asks the job to stop. It does so at its next step and leaves nothing half done.

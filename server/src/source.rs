@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use coffer_core::policy::Preset;
 
-use crate::{engine::DatabaseUrl, files::Globs};
+use crate::{engine::DatabaseUrl, files::Globs, hooks::Hook, transform::Transform};
 
 /// A database with its file sets.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct SourceConfig {
     pub preset: Option<Preset>,
     /// The application's name, where no preset names it.
     pub app: Option<String>,
+    /// What is run before and after.
+    pub hooks: Vec<Hook>,
 }
 
 /// How the files of one set are backed up.
@@ -28,4 +30,27 @@ pub struct FileRules {
     pub set: String,
     /// What is left out.
     pub leave_out: Globs,
+    /// Whether a backup may leave out the whole set.
+    pub optional: bool,
+    /// What is done with its files.
+    pub transform: Option<Transform>,
+}
+
+impl FileRules {
+    /// Rules that archive a set as it is.
+    #[must_use]
+    pub fn none(set: &str) -> Self {
+        Self {
+            set: set.to_owned(),
+            leave_out: Globs::default(),
+            optional: false,
+            transform: None,
+        }
+    }
+}
+
+/// Whether a file set can have this name.
+#[must_use]
+pub fn usable_set_name(name: &str) -> bool {
+    !name.contains('/') && coffer_core::archive::name::check(&format!("files/{name}/x")).is_ok()
 }

@@ -228,6 +228,7 @@ pub fn request(
     Ok(RestoreRequest {
         target: SourceConfig {
             file_rules: Vec::new(),
+            hooks: Vec::new(),
             url: url.clone(),
             file_sets: record.file_sets.clone(),
             preset: None,

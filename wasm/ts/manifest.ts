@@ -99,6 +99,19 @@ export interface FileSet {
   readonly name: string;
   readonly files: number;
   readonly bytes: number;
+  /** What a program made of its files, if one was to. */
+  readonly transform?: Transformed;
+}
+
+export interface Transformed {
+  readonly program: string;
+  readonly new_suffix: string;
+  readonly files: number;
+  readonly original_bytes: number;
+  /** Files that it was for and that are as they were. */
+  readonly kept: number;
+  /** Results that no row names, where the columns that name files are known. */
+  readonly unnamed?: number;
 }
 
 export interface EntryDigest {
@@ -125,7 +138,8 @@ export type Notice =
   | { readonly code: "looks_like_credential"; readonly table: TableName; readonly column: string }
   | { readonly code: "file_changed"; readonly set: string; readonly path: string }
   | { readonly code: "file_vanished"; readonly set: string; readonly path: string }
-  | { readonly code: "file_skipped"; readonly set: string; readonly path: string; readonly why: string };
+  | { readonly code: "file_skipped"; readonly set: string; readonly path: string; readonly why: string }
+  | { readonly code: "not_transformed"; readonly set: string; readonly path: string; readonly why: string };
 
 /** A database's shape. */
 export interface Schema {

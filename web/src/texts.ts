@@ -155,6 +155,7 @@ export const texts = {
   progress: {
     phases: {
       waiting: "Waiting to start",
+      hooks: "Running hooks",
       reading: "Reading the schema",
       rows: "Copying rows",
       files: "Copying files",
@@ -358,6 +359,8 @@ export const texts = {
         return `${plain(notice.set)}/${plain(notice.path)} vanished before it was read and is not in the archive.`;
       case "file_skipped":
         return `${plain(notice.set)}/${plain(notice.path)} is ${plain(notice.why)} and is not in the archive.`;
+      case "not_transformed":
+        return `${plain(notice.set)}/${plain(notice.path)} is in the archive as it was: ${plain(notice.why)}.`;
     }
   },
 

@@ -133,6 +133,15 @@ pub enum Notice {
         /// What it is, e.g. `a symbolic link`.
         why: String,
     },
+    /// A file that a program was to make smaller is in the archive as it was.
+    NotTransformed {
+        /// The file set.
+        set: String,
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -153,6 +162,9 @@ impl fmt::Display for Notice {
             }
             Self::FileSkipped { set, path, why } => {
                 write!(f, "{set}/{path} is {why} and is not in the archive")
+            }
+            Self::NotTransformed { set, path, why } => {
+                write!(f, "{set}/{path} is in the archive as it was: {why}")
             }
         }
     }

@@ -425,6 +425,7 @@ mod tests {
                         name: "u".into(),
                         files: 0,
                         bytes: 0,
+                        transform: None,
                     })
                 },
                 ManifestError::FilesIndex,

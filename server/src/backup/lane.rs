@@ -1,6 +1,12 @@
 //! What the threads of a backup do side by side: reading files, hashing, compressing.
 
-use std::{fs::File, io, path::Path, sync::mpsc::SyncSender};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::{Arc, mpsc::SyncSender},
+};
 
 use coffer_core::{
     Digest,
@@ -8,6 +14,7 @@ use coffer_core::{
     digest::Hasher,
     manifest::PartData,
     rows::{Part, RowSet},
+    schema::TableName,
 };
 
 use super::BackupError;
@@ -15,6 +22,7 @@ use crate::{
     deflate::pack,
     files::{Found, Stamp, fill},
     progress::Progress,
+    transform::{Failed, Renames, Transformer},
 };
 
 /// Files up to this size are compressed as a whole; larger ones are streamed.
@@ -23,13 +31,28 @@ const FILE_SLAB_BYTES: usize = 1 << 20;
 
 /// What is to be made ready for the archive.
 pub(super) enum Task {
-    Part(Part),
-    File(Found),
+    /// Rows of a table; with new paths in place of those of transformed files, if there are any.
+    Part(Part, Option<(TableName, Arc<Renames>)>),
+    File(Found, Transforming),
+}
+
+/// What is to be done with a file before it is packed.
+pub(super) enum Transforming {
+    /// Nothing.
+    No,
+    /// It would be transformed, but for this.
+    Refused(String),
+    /// It is given to a program.
+    By(Arc<Transformer>),
 }
 
 /// What comes of it.
 pub(super) enum Made {
     Part(Box<MadePart>),
+    /// What follows is what a program made of the file.
+    Transformed,
+    /// What follows is the file as it was, though a program is for it: why.
+    Kept(String),
     /// A file as a whole.
     File(FileFacts, Packed),
     /// Stored bytes of a file that is streamed; what there is to know of it follows them.
@@ -52,6 +75,7 @@ pub(super) struct MadePart {
 pub(super) struct FileFacts {
     pub(super) size: u64,
     pub(super) sha256: Digest,
+    /// Of the file on disk, also where a program made something else of it.
     pub(super) stamp: Stamp,
     /// It was written to meanwhile.
     pub(super) changed: bool,
@@ -73,8 +97,11 @@ impl From<io::Error> for Stop {
 /// Does one task.
 pub(super) fn work(task: Task, to: &SyncSender<Made>, progress: &Progress) {
     let made = match task {
-        Task::Part(part) => Ok(made_part(part)),
-        Task::File(found) => file(&found, to, progress),
+        Task::Part(part, renames) => Ok(made_part(match renames {
+            Some((table, renames)) => renames.rewrite(&table, part),
+            None => part,
+        })),
+        Task::File(found, transforming) => file(&found, &transforming, to, progress),
     };
     let last = match made {
         Ok(made) | Err(Stop::Made(made)) => made,
@@ -93,29 +120,99 @@ fn made_part(part: Part) -> Made {
     }))
 }
 
-fn file(found: &Found, to: &SyncSender<Made>, progress: &Progress) -> Result<Made, Stop> {
+fn file(
+    found: &Found,
+    transforming: &Transforming,
+    to: &SyncSender<Made>,
+    progress: &Progress,
+) -> Result<Made, Stop> {
     let mut file = match open_regular(&found.disk) {
         Ok(file) => file,
         Err(error) if is_gone(&error) => return Ok(Made::Vanished),
         Err(error) => return Err(error.into()),
     };
     let stamp = Stamp::of(&file)?;
-    if stamp.size > WHOLE_FILE_BYTES {
-        return stream(&mut file, stamp, to, progress);
+    let made = match transforming {
+        Transforming::No => None,
+        Transforming::Refused(why) => Some(Err(why.clone())),
+        Transforming::By(transformer) => {
+            Some(match transformer.run(&found.disk, stamp.size, progress) {
+                Err(Failed::Cancelled) => {
+                    return Err(Stop::Made(Made::Failed(BackupError::Cancelled)));
+                }
+                Err(Failed::Because(why)) => Err(why),
+                Ok(_) if !is_at(&file, &found.disk)? => {
+                    Err("another file took its place while a program read it".to_owned())
+                }
+                Ok(made) => Ok(made),
+            })
+        }
+    };
+    let say = |made| to.send(made).map_err(|_| Stop::Unwanted);
+    let packed = match made {
+        Some(Ok(mut made)) => {
+            say(Made::Transformed)?;
+            let size = Stamp::of(&made.file)?.size;
+            packed(&mut made.file, size, to, progress)?
+        }
+        Some(Err(why)) => {
+            say(Made::Kept(why))?;
+            packed(&mut file, stamp.size, to, progress)?
+        }
+        None => packed(&mut file, stamp.size, to, progress)?,
+    };
+    let facts = FileFacts {
+        changed: Stamp::of(&file)? != stamp || packed.size != packed.expected,
+        size: packed.size,
+        sha256: packed.sha256,
+        stamp,
+    };
+    Ok(match packed.content {
+        Content::Whole(content) => Made::File(facts, content),
+        Content::Streamed(content) => Made::Streamed(facts, content),
+    })
+}
+
+/// A file that was read to its end.
+struct PackedFile {
+    /// Bytes that it was to have.
+    expected: u64,
+    size: u64,
+    sha256: Digest,
+    content: Content,
+}
+
+enum Content {
+    Whole(Packed),
+    Streamed(Streamed),
+}
+
+fn packed(
+    file: &mut File,
+    expected: u64,
+    to: &SyncSender<Made>,
+    progress: &Progress,
+) -> Result<PackedFile, Stop> {
+    if expected > WHOLE_FILE_BYTES {
+        return stream(file, expected, to, progress);
     }
-    let mut content = vec![0; usize::try_from(stamp.size).unwrap_or(0)];
-    let filled = fill(&mut file, &mut content)?;
+    let mut content = vec![0; usize::try_from(expected).unwrap_or(0)];
+    let filled = fill(file, &mut content)?;
     content.truncate(filled);
-    let facts = facts(&file, stamp, content.len() as u64, Digest::of(&content))?;
-    Ok(Made::File(facts, pack(content)))
+    Ok(PackedFile {
+        expected,
+        size: content.len() as u64,
+        sha256: Digest::of(&content),
+        content: Content::Whole(pack(content)),
+    })
 }
 
 fn stream(
     file: &mut File,
-    stamp: Stamp,
+    expected: u64,
     to: &SyncSender<Made>,
     progress: &Progress,
-) -> Result<Made, Stop> {
+) -> Result<PackedFile, Stop> {
     let failed = |error: coffer_core::archive::ArchiveError| Stop::Made(Made::Failed(error.into()));
     let mut slab = vec![0; FILE_SLAB_BYTES];
     let (mut hasher, mut size) = (Hasher::new(), 0);
@@ -138,17 +235,19 @@ fn stream(
     let mut piece = Vec::new();
     let streamed = packer.finish(&mut piece).map_err(failed)?;
     to.send(Made::Piece(piece)).map_err(|_| Stop::Unwanted)?;
-    let facts = facts(file, stamp, size, hasher.finish())?;
-    Ok(Made::Streamed(facts, streamed))
+    Ok(PackedFile {
+        expected,
+        size,
+        sha256: hasher.finish(),
+        content: Content::Streamed(streamed),
+    })
 }
 
-fn facts(file: &File, stamp: Stamp, size: u64, sha256: Digest) -> io::Result<FileFacts> {
-    Ok(FileFacts {
-        changed: Stamp::of(file)? != stamp || size != stamp.size,
-        size,
-        sha256,
-        stamp,
-    })
+/// Whether an open file is the one at a path: a program that was given the path has read this one then.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    Ok(fs::symlink_metadata(path)
+        .is_ok_and(|found| (found.dev(), found.ino()) == (open.dev(), open.ino())))
 }
 
 /// Whether no file has a path any more: a link in its place is not one.
@@ -173,7 +272,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink, sync::mpsc::sync_channel};
+    use std::{os::unix::fs::symlink, sync::mpsc::sync_channel};
 
     use super::*;
 
@@ -183,7 +282,11 @@ mod tests {
             path: "x".to_owned(),
         };
         let (to, results) = sync_channel(16);
-        work(Task::File(found), &to, &Progress::default());
+        work(
+            Task::File(found, Transforming::No),
+            &to,
+            &Progress::default(),
+        );
         results.try_iter().last().unwrap()
     }
 

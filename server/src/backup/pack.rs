@@ -5,31 +5,36 @@ use std::{
     collections::BTreeSet,
     io::Write,
     path::PathBuf,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
 };
 
 use coffer_core::{
     manifest::{
         EntryDigest, FORMAT_VERSION, FileSet, LeftOut, Manifest, Notice, Product, TableData,
+        Transformed,
     },
     policy::Policy,
     schema::TableName,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     BackupError, BackupReport, SealTo, Work,
-    lane::{self, Made, Task},
+    lane::{self, Made, Task, Transforming},
     names::EntryNames,
-    write::{Step, Writer},
+    write::{FileName, Step, Writer},
 };
 use crate::{
     engine::Database,
-    files::{Walk, walk},
+    files::{FilesError, Found, Walk, walk},
     lanes::{self, Lanes},
     progress::{Phase, Progress},
     source::FileRules,
+    transform::{Named, Planned, Renames, Transform, Transformer, program_name, sweep},
 };
 
 /// Everything that is known before the first row comes.
@@ -41,16 +46,18 @@ pub(crate) struct Plan {
     pub(crate) created_at: String,
     pub(crate) file_sets: Vec<(String, PathBuf)>,
     pub(crate) file_rules: Vec<FileRules>,
+    /// The columns that name files which a program may make anew.
+    pub(crate) named: Vec<Named>,
     /// A folder that isn't there holds no files, instead of being an error.
     pub(crate) missing_folders_are_empty: bool,
     pub(crate) seal: Option<SealTo>,
 }
 
-/// Works until everything is written, or until the other side hangs up.
+/// Works until everything is written, or until the other side hangs up. `ready` is told once rows may come.
 pub(super) fn run(
     plan: &Plan,
     out: impl Write + Send,
-    queue: mpsc::Receiver<Work>,
+    (ready, queue): (oneshot::Sender<()>, mpsc::Receiver<Work>),
     progress: &Progress,
 ) -> Result<BackupReport, BackupError> {
     let (writer, file_key) = Writer::begin(out, plan.seal.as_ref(), progress.clone())?;
@@ -63,8 +70,12 @@ pub(super) fn run(
                 lane::work(task, to, progress);
             }),
             to_write,
+            plan,
+            progress,
+            names: EntryNames::default(),
+            walked: Walked::default(),
         };
-        let fed = feeding.run(plan, queue, progress);
+        let fed = feeding.run(ready, queue);
         (fed, writing.join().unwrap_or(Err(BackupError::Defect)))
     });
     // Why the writing thread stopped explains more than that it did.
@@ -72,7 +83,13 @@ pub(super) fn run(
     let Walked {
         mut notices,
         left_out,
+        renames,
     } = fed?;
+    for set in &mut writer.sets {
+        if let (Some(outcome), Some(renames)) = (&mut set.transform, &renames) {
+            outcome.unnamed = renames.unnamed(&set.name);
+        }
+    }
     let files_index = writer.index()?;
     progress.begin(Phase::Finishing, 0);
     notices.append(&mut writer.notices);
@@ -89,64 +106,163 @@ pub(super) fn run(
     })
 }
 
-/// What the walk through the folders has noticed.
+/// What was noticed on the way.
+#[derive(Default)]
 struct Walked {
     notices: Vec<Notice>,
     left_out: Vec<LeftOut>,
+    /// What rows were told of transformed files.
+    renames: Option<Arc<Renames>>,
+}
+
+/// A file set that was walked through.
+struct Listed<'a> {
+    name: &'a str,
+    transform: Option<&'a Transform>,
+    files: Vec<Found>,
 }
 
 /// The thread that says what comes next. Dropping it ends the others.
-struct Feeding {
+struct Feeding<'a> {
     lanes: Lanes<Task, Made>,
     to_write: SyncSender<Step>,
+    plan: &'a Plan,
+    progress: &'a Progress,
+    names: EntryNames,
+    walked: Walked,
 }
 
-impl Feeding {
+impl Feeding<'_> {
     fn run(
-        self,
-        plan: &Plan,
+        mut self,
+        ready: oneshot::Sender<()>,
         mut queue: mpsc::Receiver<Work>,
-        progress: &Progress,
     ) -> Result<Walked, BackupError> {
+        // Rows that name transformed files say what these are called then, so the files come first. Nothing is read from
+        // the database meanwhile, and what was to be read is held by its snapshot.
+        let (first, others): (Vec<_>, Vec<_>) = self
+            .plan
+            .file_sets
+            .iter()
+            .partition(|(set, _)| self.plan.named.iter().any(|named| named.set == *set));
+        if !first.is_empty() {
+            self.sets(&first)?;
+            let (to, renamed) = sync_channel(1);
+            self.step(Step::Renamed(to))?;
+            let renamed = renamed.recv().map_err(|_| BackupError::Defect)?;
+            self.walked.renames = Some(Arc::new(Renames::new(renamed, &self.plan.named)));
+        }
+        // Whoever waits for it has gone only if the backup was given up.
+        ready.send(()).map_err(|()| BackupError::Cancelled)?;
+        let mut renames = None;
         loop {
             match queue.blocking_recv() {
-                Some(Work::Table(table)) => self.step(Step::Table(table))?,
-                Some(Work::Part(part)) => self.step(Step::Part(self.begin(Task::Part(part))?))?,
-                Some(Work::Finish) => return self.files(plan, progress),
+                Some(Work::Table(table)) => {
+                    let all = self.walked.renames.as_ref();
+                    renames = all
+                        .filter(|all| all.concerns(&table))
+                        .map(|all| (table.clone(), all.clone()));
+                    self.step(Step::Table(table))?;
+                }
+                Some(Work::Part(part)) => {
+                    let made = self.begin(Task::Part(part, renames.clone()))?;
+                    self.step(Step::Part(made))?;
+                }
+                Some(Work::Finish) => {
+                    self.sets(&others)?;
+                    return Ok(self.walked);
+                }
                 None => return Err(BackupError::Cancelled),
             }
         }
     }
 
-    fn files(&self, plan: &Plan, progress: &Progress) -> Result<Walked, BackupError> {
-        let (mut sets, mut notices, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
-        for (set, folder) in &plan.file_sets {
-            let missing = plan.missing_folders_are_empty && !folder.exists();
-            let rules = plan.file_rules.iter().find(|rules| rules.set == *set);
+    /// Archives file sets. All are listed before the first is read, so that a folder that isn't there is told at once.
+    fn sets(&mut self, sets: &[&(String, PathBuf)]) -> Result<(), BackupError> {
+        let mut listed = Vec::new();
+        for (name, folder) in sets {
+            let rules = self.plan.file_rules.iter().find(|rules| rules.set == *name);
             let leave_out = rules.map(|rules| rules.leave_out.clone());
-            let walk = if missing {
+            let walk = if self.plan.missing_folders_are_empty && !folder.exists() {
                 Walk::default()
             } else {
-                walk(set, folder, &leave_out.unwrap_or_default())?
+                walk(name, folder, &leave_out.unwrap_or_default())?
             };
-            notices.extend(walk.notices);
-            left_out.extend(walk.left_out);
-            sets.push((set, walk.found));
+            self.walked.notices.extend(walk.notices);
+            self.walked.left_out.extend(walk.left_out);
+            listed.push(Listed {
+                name,
+                transform: rules.and_then(|rules| rules.transform.as_ref()),
+                files: walk.found,
+            });
         }
-        let mut names = EntryNames::default();
-        for (set, found) in sets {
-            self.step(Step::Set(set.clone()))?;
-            for file in found {
-                if progress.cancelled() {
-                    return Err(BackupError::Cancelled);
-                }
-                let path = file.path.clone();
-                let entry = names.entry_for(set, &path);
-                let made = self.begin(Task::File(file))?;
-                self.step(Step::File { path, entry, made })?;
+        listed.into_iter().try_for_each(|set| self.set(set))
+    }
+
+    fn set(&mut self, set: Listed<'_>) -> Result<(), BackupError> {
+        let (transformer, planned) = match set.transform {
+            Some(transform) => (
+                Some(self.transformer(transform)?),
+                transform.plan(&set.files),
+            ),
+            None => (None, Vec::new()),
+        };
+        let outcome = set.transform.map(|transform| Transformed {
+            program: program_name(transform),
+            new_suffix: transform.new_suffix.clone(),
+            files: 0,
+            original_bytes: 0,
+            kept: 0,
+            unnamed: None,
+        });
+        self.step(Step::Set(set.name.to_owned(), outcome))?;
+        let planned = planned.into_iter().chain(std::iter::repeat(Planned::Keep));
+        for (file, planned) in set.files.into_iter().zip(planned) {
+            if self.progress.cancelled() {
+                return Err(BackupError::Cancelled);
             }
+            let name = self.name(set.name, file.path.clone());
+            let (transforming, renamed) = match (planned, &transformer) {
+                (Planned::Transform(path), Some(transformer)) => {
+                    let renamed = if path == name.path {
+                        // The same entry, since both are never written.
+                        FileName {
+                            entry: name.entry.clone(),
+                            path,
+                        }
+                    } else {
+                        self.name(set.name, path)
+                    };
+                    (Transforming::By(transformer.clone()), Some(renamed))
+                }
+                (Planned::Taken(path), Some(_)) => (
+                    Transforming::Refused(format!("another file would be called {path} too")),
+                    None,
+                ),
+                _ => (Transforming::No, None),
+            };
+            let made = self.begin(Task::File(file, transforming))?;
+            self.step(Step::File {
+                name,
+                renamed,
+                made,
+            })?;
         }
-        Ok(Walked { notices, left_out })
+        Ok(())
+    }
+
+    fn transformer(&self, transform: &Transform) -> Result<Arc<Transformer>, BackupError> {
+        sweep();
+        let made = Transformer::new(transform);
+        let folder = std::env::temp_dir();
+        made.map(Arc::new)
+            .map_err(FilesError::at("keep results in", &folder))
+            .map_err(BackupError::from)
+    }
+
+    fn name(&mut self, set: &str, path: String) -> FileName {
+        let entry = self.names.entry_for(set, &path);
+        FileName { path, entry }
     }
 
     fn begin(&self, task: Task) -> Result<Receiver<Made>, BackupError> {

@@ -1,13 +1,16 @@
 //! The thread that puts an archive together: takes what the others have made, in order, and writes it.
 
-use std::{io::Write, sync::mpsc::Receiver};
+use std::{
+    io::Write,
+    sync::mpsc::{Receiver, SyncSender},
+};
 
 use coffer_core::{
     Digest,
     archive::{ArchiveWriter, Packed},
     manifest::{
         EntryDigest, FILES_INDEX_PATH, FileEntry, FileSet, MANIFEST_PATH, Manifest, Notice,
-        TableData, files,
+        TableData, Transformed, files,
     },
     schema::TableName,
     seal::FileKey,
@@ -21,6 +24,7 @@ use super::{
 use crate::{
     deflate::pack,
     progress::{Phase, Progress},
+    transform::RenamedFiles,
 };
 
 /// What comes next in the archive.
@@ -28,14 +32,28 @@ pub(super) enum Step {
     /// A table, whose parts follow.
     Table(TableName),
     Part(Receiver<Made>),
-    /// A file set, whose files follow.
-    Set(String),
+    /// A file set, whose files follow, and what was made of them so far if a program is for them.
+    Set(String, Option<Transformed>),
     File {
-        path: String,
-        entry: String,
+        name: FileName,
+        /// Its name if a program makes something else of it.
+        renamed: Option<FileName>,
         made: Receiver<Made>,
     },
+    /// Asks for the new paths of the files that were transformed, by set.
+    Renamed(SyncSender<Vec<(String, RenamedFiles)>>),
 }
+
+/// What a file is called.
+pub(super) struct FileName {
+    /// Path within the set.
+    pub(super) path: String,
+    /// Name of its entry.
+    pub(super) entry: String,
+}
+
+/// Files that are named one by one where a program could not transform them; the rest is counted.
+const LISTED: u64 = 1000;
 
 /// Writes an archive.
 pub(super) struct Writer<W> {
@@ -45,6 +63,9 @@ pub(super) struct Writer<W> {
     paths: TablePaths,
     index: Vec<u8>,
     progress: Progress,
+    /// Whether files are being written, and no rows.
+    at_files: bool,
+    renamed: Vec<(String, RenamedFiles)>,
     /// What was written so far.
     pub(super) tables: Vec<TableData>,
     pub(super) sets: Vec<FileSet>,
@@ -74,6 +95,8 @@ impl<W: Write> Writer<W> {
             paths: TablePaths::default(),
             index,
             progress,
+            at_files: false,
+            renamed: Vec::new(),
             tables: Vec::new(),
             sets: Vec::new(),
             notices: Vec::new(),
@@ -86,6 +109,7 @@ impl<W: Write> Writer<W> {
         for step in steps {
             match step {
                 Step::Table(table) => {
+                    self.at_files = false;
                     let path = self.paths.path_for(&table);
                     self.tables.push(TableData::empty(table, path));
                 }
@@ -93,20 +117,34 @@ impl<W: Write> Writer<W> {
                     Made::Part(part) => self.part(*part)?,
                     _ => return Err(BackupError::Defect),
                 },
-                Step::Set(name) => {
-                    if self.sets.is_empty() {
-                        self.progress.begin(Phase::Files, 0);
-                    }
-                    self.sets.push(FileSet {
-                        name,
-                        files: 0,
-                        bytes: 0,
-                    });
-                }
-                Step::File { path, entry, made } => self.file(path, entry, &made)?,
+                Step::Set(name, transform) => self.set(name, transform),
+                Step::File {
+                    name,
+                    renamed,
+                    made,
+                } => self.file(name, renamed, &made)?,
+                Step::Renamed(to) => to
+                    .send(std::mem::take(&mut self.renamed))
+                    .map_err(|_| BackupError::Defect)?,
             }
         }
         Ok(self)
+    }
+
+    fn set(&mut self, name: String, transform: Option<Transformed>) {
+        if !self.at_files {
+            self.progress.begin(Phase::Files, 0);
+            self.at_files = true;
+        }
+        if transform.is_some() {
+            self.renamed.push((name.clone(), RenamedFiles::new()));
+        }
+        self.sets.push(FileSet {
+            name,
+            files: 0,
+            bytes: 0,
+            transform,
+        });
     }
 
     fn part(&mut self, part: MadePart) -> Result<(), BackupError> {
@@ -122,21 +160,26 @@ impl<W: Write> Writer<W> {
 
     fn file(
         &mut self,
-        path: String,
-        entry: String,
+        mut name: FileName,
+        mut renamed: Option<FileName>,
         made: &Receiver<Made>,
     ) -> Result<(), BackupError> {
         let set = self.sets.last().ok_or(BackupError::Defect)?.name.clone();
-        let mut begun = false;
+        let (mut begun, mut original) = (false, None);
         let facts = loop {
             match received(made)? {
+                Made::Transformed => {
+                    let new = renamed.take().ok_or(BackupError::Defect)?;
+                    original = Some(std::mem::replace(&mut name, new).path);
+                }
+                Made::Kept(why) => self.kept(&set, &name.path, why)?,
                 Made::File(facts, packed) => {
-                    self.add(&entry, &packed)?;
+                    self.add(&name.entry, &packed)?;
                     break facts;
                 }
                 Made::Piece(bytes) => {
                     if !begun {
-                        self.archive.begin_packed(&entry, &mut self.buffer)?;
+                        self.archive.begin_packed(&name.entry, &mut self.buffer)?;
                         begun = true;
                     }
                     self.archive.push(&bytes, &mut self.buffer)?;
@@ -148,23 +191,62 @@ impl<W: Write> Writer<W> {
                     break facts;
                 }
                 Made::Vanished => {
+                    let path = name.path;
                     self.notices.push(Notice::FileVanished { set, path });
                     return Ok(());
                 }
-                Made::Unreadable(error) => return Err(BackupError::File { set, path, error }),
+                Made::Unreadable(error) => {
+                    let path = name.path;
+                    return Err(BackupError::File { set, path, error });
+                }
                 Made::Failed(error) => return Err(error),
                 Made::Part(_) => return Err(BackupError::Defect),
             }
         };
-        self.list(set, path, entry, &facts)
+        if let Some(original) = original {
+            self.transformed(original, &name.path, &facts)?;
+        }
+        self.list(set, name, &facts)
+    }
+
+    /// What was made of the files of the set that is being written.
+    fn outcome(&mut self) -> Result<&mut Transformed, BackupError> {
+        let set = self.sets.last_mut().ok_or(BackupError::Defect)?;
+        set.transform.as_mut().ok_or(BackupError::Defect)
+    }
+
+    fn kept(&mut self, set: &str, path: &str, why: String) -> Result<(), BackupError> {
+        let outcome = self.outcome()?;
+        outcome.kept += 1;
+        if outcome.kept <= LISTED {
+            self.notices.push(Notice::NotTransformed {
+                set: set.to_owned(),
+                path: path.to_owned(),
+                why,
+            });
+        }
+        Ok(())
+    }
+
+    fn transformed(
+        &mut self,
+        original: String,
+        path: &str,
+        facts: &FileFacts,
+    ) -> Result<(), BackupError> {
+        let outcome = self.outcome()?;
+        outcome.files += 1;
+        outcome.original_bytes += facts.stamp.size;
+        let (_, renamed) = self.renamed.last_mut().ok_or(BackupError::Defect)?;
+        renamed.insert(original, path.to_owned());
+        Ok(())
     }
 
     /// Notes a file that was written.
     fn list(
         &mut self,
         set: String,
-        path: String,
-        entry: String,
+        FileName { path, entry }: FileName,
         facts: &FileFacts,
     ) -> Result<(), BackupError> {
         if facts.changed {

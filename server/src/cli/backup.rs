@@ -6,17 +6,19 @@ use serde::Serialize;
 
 use super::{
     Failure, Output,
+    config::{Beside, ConfigArgs},
+    hooked,
     inspect::Overview,
     output::bytes,
     publish::Unpublished,
     secret::SealArgs,
-    source::{distinct, file_rules, file_set, pattern, preset, url},
+    source::pattern,
 };
 use crate::{
     backup::{self, BackupRequest},
+    hooks::{self, Occasion},
     progress::Progress,
     read::{FileSource, ReadAt, Unlock},
-    source::SourceConfig,
     verify,
 };
 
@@ -29,11 +31,14 @@ pub(super) struct Args {
         env = "COFFER_SOURCE",
         hide_env_values = true
     )]
-    source: String,
+    source: Option<String>,
 
-    /// A folder of uploaded files to archive with it; may be repeated.
-    #[arg(long, value_name = "NAME=FOLDER", value_parser = file_set)]
-    files: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    described: ConfigArgs,
+
+    /// A file set to leave out, which must be optional; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    without_file_set: Vec<String>,
 
     /// Files of a set to leave out: *.tmp for names anywhere, /cache/** for paths from its top; may be repeated.
     #[arg(long, value_name = "NAME=GLOB", value_parser = pattern)]
@@ -98,14 +103,13 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             "a password or recipient was given without --sealed; nothing was written",
         ));
     }
-    distinct(&args.files)?;
-    let source = SourceConfig {
-        url: url(&args.source)?,
-        file_rules: file_rules(&args.files, &args.exclude_files)?,
-        file_sets: args.files,
-        preset: args.preset.as_deref().map(preset).transpose()?,
-        app: args.app,
-    };
+    let (source, mut exclude) = args.described.source(Beside {
+        url: (args.source.as_deref(), "--source"),
+        preset: args.preset.as_deref(),
+        app: args.app.clone(),
+        exclude_files: args.exclude_files.clone(),
+    })?;
+    exclude.extend(args.exclude.iter().cloned());
     let file = Unpublished::create(&args.out, args.overwrite)?;
     let seal = if args.sealed {
         Some(args.to.seal_to()?)
@@ -116,16 +120,29 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         source,
         seal,
         sensitive: args.sensitive,
-        exclude: args.exclude,
+        exclude,
+        without: args.without_file_set,
     };
     let progress = Progress::default();
-    let job = backup::run(request, file.writer()?, progress.clone());
-    let report = output.watch(&progress, job).await?;
+    let hooks = request.source.hooks.clone();
+    let work = take(request, file, args.out, &progress);
+    let hooked = hooks::around(&hooks, Occasion::Backup, &progress, work);
+    let outcome = output.watch(&progress, hooked).await;
+    hooked::end(*output, &progress, outcome)
+}
 
+/// Takes the backup, proves it, and gives it its name.
+async fn take(
+    request: BackupRequest,
+    file: Unpublished,
+    out: PathBuf,
+    progress: &Progress,
+) -> Result<Done, Failure> {
+    let report = backup::run(request, file.writer()?, progress.clone()).await?;
     // Proven from the stored bytes, not from what was meant to be written.
     let stored: Arc<dyn ReadAt> = Arc::new(
         FileSource::open(file.temporary_path())
-            .map_err(|error| Failure::file("read back", &args.out, &error))?,
+            .map_err(|error| Failure::file("read back", &out, &error))?,
     );
     let unlock = report
         .file_key
@@ -137,20 +154,21 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             verify::verify_written(&stored, &unlock, manifest, &progress)
         })
     };
-    output.watch(&progress, checking).await.map_err(|_| {
+    checking.await.map_err(|_| {
         Failure::failed(
             "defect",
             "checking the archive stopped; nothing was published",
         )
     })??;
+    if progress.cancelled() {
+        return Err(Failure::cancelled("cancelled; no backup was taken"));
+    }
     file.publish()?;
-    let done = Done {
-        file: args.out.display().to_string(),
+    Ok(Done {
+        file: out.display().to_string(),
         bytes: report.bytes,
         sealed: report.file_key.is_some(),
         verified: true,
         archive: Overview::of(&report.manifest),
-    };
-    output.result(&done, &done);
-    Ok(())
+    })
 }

@@ -122,6 +122,8 @@ impl From<BackupError> for Failure {
             BackupError::Cancelled => CANCELLED,
             BackupError::SensitiveNeedsSeal
             | BackupError::Policy(_)
+            | BackupError::NotOptional { .. }
+            | BackupError::PathColumn(_)
             | BackupError::InterruptedRestore { .. } => REFUSED,
             _ => FAILED,
         };

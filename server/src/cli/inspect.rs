@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use coffer_core::{
-    manifest::{Contents, LeftOut, Manifest},
+    manifest::{Contents, LeftOut, Manifest, Transformed},
     seal::{Lock, Sender},
 };
 use indicatif::HumanCount;
@@ -68,6 +68,8 @@ struct FileSetLine {
     name: String,
     files: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transform: Option<Transformed>,
 }
 
 impl Overview {
@@ -101,12 +103,28 @@ impl Overview {
                     name: set.name.clone(),
                     files: set.files,
                     bytes: set.bytes,
+                    transform: set.transform.clone(),
                 })
                 .collect(),
             left_out: manifest.left_out.iter().map(describe).collect(),
             notices: manifest.notices.iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+fn transformed(outcome: &Transformed) -> String {
+    let mut text = format!(
+        "{} made {} by {}, {} before; {} kept as they were",
+        outcome.files,
+        outcome.new_suffix,
+        outcome.program,
+        bytes(outcome.original_bytes),
+        outcome.kept
+    );
+    if let Some(unnamed @ 1..) = outcome.unnamed {
+        text.push_str(&format!("; {unnamed} that no row names"));
+    }
+    text
 }
 
 fn describe(left_out: &LeftOut) -> String {
@@ -206,6 +224,9 @@ impl fmt::Display for Overview {
                 count(set.files, "file"),
                 bytes(set.bytes)
             )?;
+            if let Some(outcome) = &set.transform {
+                writeln!(f, "    {}", safe(&transformed(outcome)))?;
+            }
         }
         if !self.left_out.is_empty() {
             writeln!(f, "left out:")?;

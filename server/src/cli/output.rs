@@ -161,6 +161,7 @@ fn show(bar: &ProgressBar, now: ProgressSnapshot, shown: &mut Phase) {
 const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Waiting => "waiting",
+        Phase::Hooks => "running hooks",
         Phase::Reading => "reading the database's shape",
         Phase::Rows => "archiving rows",
         Phase::Files => "files",

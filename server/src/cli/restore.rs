@@ -3,7 +3,6 @@
 use std::{
     fmt,
     io::{self, BufRead, IsTerminal, Write},
-    path::PathBuf,
 };
 
 use coffer_core::{
@@ -16,17 +15,19 @@ use serde::Serialize;
 
 use super::{
     Failure, Output,
+    config::{Beside, ConfigArgs},
+    hooked,
     output::{bytes, count, safe},
     safety::SafetyArgs,
     secret::OpenArgs,
     signing::TrustArgs,
-    source::{self, distinct, file_set, url},
+    source,
 };
 use crate::{
+    hooks::{self, Occasion},
     progress::Progress,
     read::{Look, OpenArchive, look},
     restore::{self, RestoreReport, RestoreRequest},
-    source::SourceConfig,
 };
 
 #[derive(Debug, clap::Args)]
@@ -42,15 +43,14 @@ pub(super) struct Args {
         env = "COFFER_TARGET",
         hide_env_values = true
     )]
-    target: String,
+    target: Option<String>,
 
     /// How archive and target are brought together. replace: the tables hold exactly what the archive holds.
     #[arg(long, value_enum)]
     mode: ModeArg,
 
-    /// The folder to restore a file set into; may be repeated.
-    #[arg(long, value_name = "NAME=FOLDER", value_parser = file_set)]
-    files: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    described: ConfigArgs,
 
     /// Restore only this table; may be repeated.
     #[arg(long = "table", value_name = "TABLE")]
@@ -59,6 +59,10 @@ pub(super) struct Args {
     /// Restore no files.
     #[arg(long, conflicts_with = "files")]
     without_files: bool,
+
+    /// A file set to leave as it is; may be repeated.
+    #[arg(long, value_name = "NAME", conflicts_with = "without_files")]
+    without_file_set: Vec<String>,
 
     /// Do not ask for confirmation.
     #[arg(long)]
@@ -189,14 +193,10 @@ impl fmt::Display for Done {
 }
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
-    distinct(&args.files)?;
-    let target = SourceConfig {
-        url: url(&args.target)?,
-        file_sets: args.files,
-        file_rules: Vec::new(),
-        preset: None,
-        app: None,
-    };
+    let (target, _) = args.described.source(Beside {
+        url: (args.target.as_deref(), "--target"),
+        ..Beside::default()
+    })?;
     let archive = source::archive(&args.file)?;
     let looked = look(&*archive)?;
     let senders = args.trust.senders_of(&*archive, &looked)?;
@@ -205,10 +205,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         let archive = OpenArchive::open(archive.clone(), &unlock)?;
         Selection {
             tables: select_tables(&args.tables, &archive)?,
-            // Single tables are asked for without files, unless a folder for them is named.
-            file_sets: (args.without_files
-                || (!args.tables.is_empty() && target.file_sets.is_empty()))
-            .then(Vec::new),
+            file_sets: select_file_sets(&args, &archive)?,
         }
     };
     let mut request = RestoreRequest {
@@ -249,15 +246,36 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     request.expected_plan = Some(plan.digest());
     let progress = Progress::default();
-    let report = output
-        .watch(&progress, restore::run(request, progress.clone()))
-        .await?;
-    let done = Done {
-        restored: true,
-        report,
+    let hooks = request.target.hooks.clone();
+    let work = async {
+        let report = restore::run(request, progress.clone()).await?;
+        Ok(Done {
+            restored: true,
+            report,
+        })
     };
-    output.result(&done, &done);
-    Ok(())
+    let hooked = hooks::around(&hooks, Occasion::Restore, &progress, work);
+    let outcome = output.watch(&progress, hooked).await;
+    hooked::end(*output, &progress, outcome)
+}
+
+/// The file sets to restore; `None` for all.
+fn select_file_sets(args: &Args, archive: &OpenArchive) -> Result<Option<Vec<String>>, Failure> {
+    // Single tables are asked for without files, unless a folder for them is named.
+    if args.without_files || (!args.tables.is_empty() && args.described.files().is_empty()) {
+        return Ok(Some(Vec::new()));
+    }
+    let without = &args.without_file_set;
+    let sets = || archive.manifest.file_sets.iter().map(|set| &set.name);
+    if let Some(name) = without.iter().find(|name| !sets().any(|set| set == *name)) {
+        return Err(Failure::usage(format!(
+            "the archive holds no file set {name}; nothing was changed"
+        )));
+    }
+    Ok((!without.is_empty()).then(|| {
+        let rest = sets().filter(|name| !without.contains(name));
+        rest.cloned().collect()
+    }))
 }
 
 fn select_tables(

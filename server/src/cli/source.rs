@@ -12,11 +12,10 @@ use coffer_core::{policy::Preset, schema::TableName};
 use super::Failure;
 use crate::{
     engine::DatabaseUrl,
-    files::Globs,
     read::OpenArchive,
     read_at::{ReadAt, SourceError},
     rekey,
-    source::FileRules,
+    source::usable_set_name,
 };
 
 pub(super) use crate::read_at::Location;
@@ -31,9 +30,7 @@ pub(super) fn file_set(text: &str) -> Result<(String, PathBuf), String> {
     let (name, folder) = text
         .split_once('=')
         .ok_or("a file set is given as NAME=FOLDER")?;
-    let usable = !name.contains('/')
-        && coffer_core::archive::name::check(&format!("files/{name}/x")).is_ok();
-    if !usable {
+    if !usable_set_name(name) {
         return Err(format!("{name:?} cannot be the name of a file set"));
     }
     if folder.is_empty() {
@@ -59,28 +56,6 @@ pub(super) fn pattern(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(name, glob)| (name.to_owned(), glob.to_owned()))
         .ok_or_else(|| "files to leave out are given as NAME=GLOB".to_owned())
-}
-
-/// How the files of each set are backed up.
-pub(super) fn file_rules(
-    sets: &[(String, PathBuf)],
-    patterns: &[(String, String)],
-) -> Result<Vec<FileRules>, Failure> {
-    let given = |name: &String| sets.iter().any(|(set, _)| set == name);
-    if let Some((name, _)) = patterns.iter().find(|(name, _)| !given(name)) {
-        return Err(Failure::usage(format!(
-            "--exclude-files names the file set {name}, and no --files gives its folder; nothing was written"
-        )));
-    }
-    sets.iter()
-        .map(|(set, _)| {
-            let of_set = patterns.iter().filter(|(name, _)| name == set);
-            Ok(FileRules {
-                set: set.clone(),
-                leave_out: Globs::new(of_set.map(|(_, glob)| glob)).map_err(Failure::usage)?,
-            })
-        })
-        .collect()
 }
 
 /// Reads a preset.

@@ -77,6 +77,7 @@ impl BackupJob {
                 seal: Some(seal),
                 sensitive,
                 exclude: Vec::new(),
+                without: Vec::new(),
             },
         })
     }
@@ -280,6 +281,7 @@ mod tests {
             file_rules: vec![],
             preset: None,
             app: None,
+            hooks: vec![],
         };
         let now = OffsetDateTime::from_unix_timestamp(1_795_233_906).unwrap();
         assert_eq!(

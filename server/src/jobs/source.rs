@@ -48,6 +48,7 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
             .as_deref()
             .map(toml::from_str::<Preset>)
             .transpose()?,
+        hooks: Vec::new(),
         app: source.app.clone().or_else(|| Some(source.name.clone())),
     })
 }

@@ -93,6 +93,7 @@ pub(crate) async fn take(
         file_sets: sets.clone(),
         // Everything that is replaced is kept.
         file_rules: Vec::new(),
+        named: Vec::new(),
         missing_folders_are_empty: true,
         seal: Some(SealTo {
             recipients,

@@ -212,6 +212,7 @@ pub(crate) fn manifest(listed: &[FileEntry]) -> (Vec<u8>, Vec<u8>) {
             name: "up".into(),
             files: listed.len() as u64,
             bytes: listed.iter().map(|file| file.size).sum(),
+            transform: None,
         }],
         files_index: Some(EntryDigest {
             bytes: index.len() as u64,

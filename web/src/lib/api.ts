@@ -59,6 +59,7 @@ export interface Backup {
 /** What a job is doing. */
 export type Phase =
   | "waiting"
+  | "hooks"
   | "reading"
   | "rows"
   | "files"
