@@ -1,20 +1,21 @@
 // Backups and restores of 1 GiB, sealed, against pg_dump and pg_restore, VACUUM INTO with zstd and age, restic, and tar
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { at } from "../../scripts/lib/paths.mjs";
 import { rivals } from "../../scripts/setup/rivals.mjs";
 import { noise, numbers, text, writeFiles } from "./support/content.mjs";
 import { median, ratio, table } from "./support/figures.mjs";
-import { rows, sqliteSchema, tableNames } from "./support/helpdesk.mjs";
+import { postgresSchema, rows, sqliteSchema, tableNames } from "./support/helpdesk.mjs";
 import { fillPostgres, startPostgres } from "./support/postgres.mjs";
 import { measured, timed, workFolder } from "./support/timed.mjs";
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 /** GiB of each. */
 const size = Number(process.env.BENCH_SIZE ?? 1);
-const only = (process.env.BENCH_ONLY ?? "postgres,sqlite,files").split(",");
+const only = (process.env.BENCH_ONLY ?? "postgres-backup,postgres-restore,sqlite,files").split(",");
 const mebibyte = 1 << 20;
 const coffer = process.env.COFFER_BIN;
 
@@ -85,19 +86,44 @@ const restore = (archive, target, ...more) =>
     path("coffer.key"),
     ...more,
   ]);
+/** Coffer reads back what it restored and compares it. */
+const readBack = "pg_restore; then rows read back";
 /** What the other tools don't do; folders and tables that were empty make it take next to nothing. */
 const keeping = ["--safety-folder", path("safety"), "--keep-safety-backups", "1"];
+
+/** Makes the database to back up. Making its rows takes longest, so that a dump of it is kept for the next time. */
+async function makeDesk(server) {
+  const kept = at("target", "bench", "engines", `desk-${size}.dump`);
+  if (existsSync(kept)) {
+    server.create("desk");
+    execFileSync("pg_restore", ["-d", server.url("desk"), kept]);
+    server.sql("desk", postgresSchema.after.at(-1));
+    return kept;
+  }
+  await fillPostgres(server, "desk", size);
+  mkdirSync(at("target", "bench", "engines"), { recursive: true });
+  execFileSync("pg_dump", ["-Fc", "-f", `${kept}.part`, server.url("desk")]);
+  renameSync(`${kept}.part`, kept);
+  return kept;
+}
 
 async function postgres() {
   const server = await startPostgres(path("postgres"));
   try {
-    await fillPostgres(server, "desk", size);
+    const dump = await makeDesk(server);
     const bytes = server.sql("desk", "SELECT pg_size_pretty(pg_database_size(current_database()))");
-    const [archive, dump] = [path("pg.coffer"), path("pg.dump")];
-    compare(`PostgreSQL, ${bytes} with indexes: backup`, {
-      "pg_dump -Fc": { out: dump, run: () => timed('pg_dump -Fc -f "$1" "$2"', dump, server.url("desk")) },
-      coffer: { out: archive, against: ["pg_dump -Fc"], run: () => backUp(server.url("desk"), archive) },
-    });
+    const archive = path("pg.coffer");
+    if (only.includes("postgres-backup"))
+      compare(`PostgreSQL, ${bytes} with indexes: backup`, {
+        "pg_dump -Fc": {
+          out: path("pg.dump"),
+          run: () => timed('pg_dump -Fc -f "$1" "$2"', path("pg.dump"), server.url("desk")),
+        },
+        coffer: { out: archive, against: ["pg_dump -Fc"], run: () => backUp(server.url("desk"), archive) },
+      });
+    if (!only.includes("postgres-restore")) return;
+    rmSync(archive, { force: true });
+    backUp(server.url("desk"), archive);
     // Coffer's target has the schema, and no rows or those of the last round; pg_restore makes both.
     server.create("target");
     execFileSync("pg_restore", ["--schema-only", "-d", server.url("target"), dump]);
@@ -108,13 +134,17 @@ async function postgres() {
     };
     compare(`PostgreSQL, ${bytes} with indexes: restore`, {
       pg_restore: { before: anew, run: () => timed('pg_restore -d "$2" "$1"', dump, server.url("anew")) },
+      [readBack]: {
+        before: anew,
+        run: () => timed('pg_restore -d "$2" "$1" && pg_dump --data-only "$2" | sha256sum', dump, server.url("anew")),
+      },
       "coffer, into empty tables": {
         before: empty,
-        against: ["pg_restore"],
+        against: ["pg_restore", readBack],
         run: () => restore(archive, server.url("target"), "--no-safety-backup"),
       },
       "coffer, over rows that it keeps in a safety backup": {
-        against: ["pg_restore"],
+        against: ["pg_restore", readBack],
         run: () => restore(archive, server.url("target"), ...keeping),
       },
     });
@@ -222,7 +252,7 @@ function files() {
 
 try {
   console.log(`${cpus().length} processors: ${cpus()[0].model}; in ${folder.split("/").slice(0, 3).join("/")}`);
-  if (only.includes("postgres")) await postgres();
+  if (only.some((name) => name.startsWith("postgres"))) await postgres();
   if (only.includes("sqlite")) await sqlite();
   if (only.includes("files")) files();
 } finally {
