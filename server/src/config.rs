@@ -1,6 +1,7 @@
 //! The file that describes a source: its database, its folders, and the programs that a backup or restore of it runs.
 //!
 //! ```toml
+//! name = "Shop"                       # for a server
 //! database_env = "SHOP_DATABASE"      # or database = "postgres://app@db/shop"
 //! preset = "shop-preset.toml"
 //! exclude = ["jobs"]                  # tables
@@ -60,8 +61,12 @@ const WRITABLE: u32 = 0o022;
 pub struct Config {
     /// The database, unless it is given elsewhere.
     pub database: Option<DatabaseUrl>,
+    /// How people call the source, where it is one of several.
+    pub name: Option<String>,
     /// Rules for the application's data.
     pub preset: Option<Preset>,
+    /// Those rules as they are written.
+    pub preset_text: Option<String>,
     /// The application's name, where no preset names it.
     pub app: Option<String>,
     /// Tables to leave out.
@@ -134,9 +139,13 @@ impl Config {
             file_sets.push((name, path));
             file_rules.push(rules);
         }
+        let preset = text.preset.map(|path| preset(path, folder)).transpose()?;
+        let (preset, preset_text) = preset.unzip();
         Ok(Self {
             database: database(text.database, text.database_env, variable)?,
-            preset: text.preset.map(|path| preset(path, folder)).transpose()?,
+            preset,
+            preset_text,
+            name: text.name,
             app: text.app,
             exclude: text.exclude,
             file_sets,
@@ -180,12 +189,16 @@ fn database(
         .map_err(|error| Fault::new(span, error))
 }
 
-fn preset(path: Spanned<PathBuf>, folder: &Path) -> Result<Preset, Fault> {
+/// A preset, and its text.
+fn preset(path: Spanned<PathBuf>, folder: &Path) -> Result<(Preset, String), Fault> {
     let span = path.span();
     let path = folder.join(path.into_inner());
     let fault = |what: String| Fault::new(span, format!("the preset {}: {what}", path.display()));
     match std::fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text).map_err(|error| fault(Fault::of(error).described(&text))),
+        Ok(text) => match toml::from_str(&text) {
+            Ok(preset) => Ok((preset, text)),
+            Err(error) => Err(fault(Fault::of(error).described(&text))),
+        },
         Err(error) => Err(fault(error.to_string())),
     }
 }

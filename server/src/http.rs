@@ -14,6 +14,7 @@ mod archive;
 mod backups;
 mod body;
 mod demo;
+mod described;
 mod guard;
 mod headers;
 mod hosts;

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     catalog::{Catalog, CatalogError, Id, JobKind, JobRecord, JobState},
     clock,
+    hooks::HookRun,
     progress::{Progress, ProgressSnapshot},
 };
 
@@ -76,6 +77,8 @@ pub struct JobView {
     pub state: JobState,
     /// How far it is.
     pub progress: ProgressSnapshot,
+    /// What became of the hooks around it so far.
+    pub hooks: Vec<HookRun>,
     /// What it made, once it is done.
     pub result: Option<Value>,
     /// Why it failed.
@@ -336,6 +339,7 @@ impl Running {
             kind: self.kind,
             state: JobState::Running,
             progress: self.progress.snapshot(),
+            hooks: self.progress.hooks(),
             result: None,
             error: None,
         })
@@ -355,6 +359,7 @@ impl Running {
             result: view.result.as_ref().map(Value::to_string),
             error_code,
             error_detail,
+            hooks: serde_json::json!(view.hooks).to_string(),
             started_at: self.started_at.clone(),
             ended_at: None,
         }
@@ -369,6 +374,7 @@ impl From<JobRecord> for JobView {
             state: record.state,
             // Both were written by this program; what another hand made of them is not worth failing for.
             progress: serde_json::from_str(&record.progress).unwrap_or_default(),
+            hooks: serde_json::from_str(&record.hooks).unwrap_or_default(),
             result: record
                 .result
                 .and_then(|result| serde_json::from_str(&result).ok()),

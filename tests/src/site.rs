@@ -123,6 +123,7 @@ impl Site {
             data,
             web: None,
             demo: start.demo,
+            sources: Vec::new(),
             allow_remote: false,
             hosts: vec!["backup.example".into()],
             upload_quota: start.upload_quota,

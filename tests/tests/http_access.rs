@@ -275,6 +275,7 @@ fn the_web_app_is_sent_with_its_types_and_nothing_beside_it() {
 
 fn options(data: std::path::PathBuf) -> ServeOptions {
     ServeOptions {
+        sources: Vec::new(),
         listen: Some("127.0.0.1:0".parse().unwrap()),
         data,
         web: None,

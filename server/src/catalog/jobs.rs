@@ -48,6 +48,8 @@ pub struct JobRecord {
     pub error_code: Option<String>,
     /// Why it failed, for people.
     pub error_detail: Option<String>,
+    /// What became of the hooks around it, JSON.
+    pub hooks: String,
     /// When it began, RFC 3339.
     pub started_at: String,
     /// When it ended, RFC 3339.
@@ -72,8 +74,8 @@ impl Catalog {
     /// [`CatalogError::Database`].
     pub async fn write_job(&self, job: &JobRecord) -> Result<(), CatalogError> {
         sqlx::query(
-            "INSERT OR REPLACE INTO jobs (id, kind, state, progress, result, error_code, error_detail, started_at, ended_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO jobs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&job.id)
         .bind(job.kind)
@@ -82,6 +84,7 @@ impl Catalog {
         .bind(&job.result)
         .bind(&job.error_code)
         .bind(&job.error_detail)
+        .bind(&job.hooks)
         .bind(&job.started_at)
         .bind(&job.ended_at)
         .execute(&self.pool)
@@ -137,6 +140,7 @@ mod tests {
             result: None,
             error_code: None,
             error_detail: None,
+            hooks: "[]".into(),
             started_at: "2026-11-21T04:05:06Z".into(),
             ended_at: None,
         };

@@ -57,6 +57,8 @@ pub struct SourceRecord {
     pub app: Option<String>,
     /// The preset's TOML.
     pub preset: Option<String>,
+    /// The file that describes it, which wins over what is recorded here; `None` for one that was added in the page.
+    pub config: Option<PathBuf>,
     /// Its folders of uploaded files.
     pub file_sets: Vec<FileSetRecord>,
     /// When it was added, RFC 3339.
@@ -73,6 +75,7 @@ impl FromRow<'_, SqliteRow> for SourceRecord {
             url: row.try_get("url")?,
             app: row.try_get("app")?,
             preset: row.try_get("preset")?,
+            config: row.try_get::<Option<String>, _>("config")?.map(Into::into),
             file_sets: Vec::new(),
             created_at: row.try_get("created_at")?,
         })
@@ -128,14 +131,17 @@ impl Catalog {
             .collect())
     }
 
-    /// Adds a source.
+    /// Adds a source, or records anew what is known of the one that has its id.
     ///
     /// # Errors
     /// [`CatalogError::Taken`] if one has its name, [`CatalogError::Database`].
     pub async fn add_source(&self, source: &SourceRecord) -> Result<(), CatalogError> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query(
-            "INSERT INTO sources (id, name, engine, database, url, app, preset, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sources (id, name, engine, database, url, app, preset, config, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET engine = excluded.engine, database = excluded.database, url = excluded.url,
+                 app = excluded.app, preset = excluded.preset, config = excluded.config",
         )
         .bind(&source.id)
         .bind(&source.name)
@@ -144,10 +150,15 @@ impl Catalog {
         .bind(&source.url)
         .bind(&source.app)
         .bind(&source.preset)
+        .bind(source.config.as_ref().map(|path| path.to_string_lossy()))
         .bind(&source.created_at)
         .execute(&mut *transaction)
         .await
         .map_err(|error| taken(error, "a source", &[("sources.name", "name")]))?;
+        sqlx::query("DELETE FROM file_sets WHERE source = ?")
+            .bind(&source.id)
+            .execute(&mut *transaction)
+            .await?;
         for (position, set) in (0_i64..).zip(&source.file_sets) {
             sqlx::query(
                 "INSERT INTO file_sets (source, position, name, folder) VALUES (?, ?, ?, ?)",
@@ -191,6 +202,7 @@ mod tests {
             url: StoredUrl::new("postgres://app:hunter2@127.0.0.1/shop"),
             app: None,
             preset: None,
+            config: Some("/etc/coffer/shop.toml".into()),
             file_sets: vec![
                 FileSetRecord {
                     name: "uploads".into(),
@@ -212,6 +224,11 @@ mod tests {
         catalog.add_source(&shop).await.unwrap();
         assert_eq!(catalog.sources().await.unwrap(), vec![shop.clone()]);
         assert_eq!(catalog.source(&shop.id).await.unwrap(), Some(shop.clone()));
+        let mut changed = shop.clone();
+        changed.file_sets.remove(0);
+        changed.config = None;
+        catalog.add_source(&changed).await.unwrap();
+        assert_eq!(catalog.sources().await.unwrap(), vec![changed]);
         assert!(!format!("{shop:?}").contains("hunter2"));
         assert!(catalog.remove_source(&shop.id).await.unwrap());
         assert!(!catalog.remove_source(&shop.id).await.unwrap());

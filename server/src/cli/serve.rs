@@ -33,6 +33,11 @@ pub(super) struct Args {
     #[arg(long)]
     demo: bool,
 
+    /// A file that describes a source, as for `coffer backup --config`, with a name; may be repeated. It can name programs
+    /// to run, which sources that are added in the page can't.
+    #[arg(long = "source-config", value_name = "FILE")]
+    source_configs: Vec<PathBuf>,
+
     /// Listen at an address that other machines reach. Coffer speaks no TLS itself: put a reverse proxy in front.
     #[arg(long)]
     allow_remote: bool,
@@ -109,6 +114,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         data: args.data.map_or_else(data_folder, Ok)?,
         web: args.web,
         demo: args.demo,
+        sources: args.source_configs,
         allow_remote: args.allow_remote,
         hosts: args.hosts,
         upload_quota: args.upload_quota << 30,

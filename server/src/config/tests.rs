@@ -7,6 +7,7 @@ use crate::{
 };
 
 const WHOLE: &str = r#"
+name = "The shop"
 database_env = "SHOP"
 app = "Shop"
 exclude = ["jobs"]
@@ -55,6 +56,7 @@ fn a_whole_file_is_read() {
         config.database.unwrap().to_string(),
         "postgres://app@db:5432/shop"
     );
+    assert_eq!(config.name.as_deref(), Some("The shop"));
     assert_eq!(config.app.as_deref(), Some("Shop"));
     assert_eq!(config.exclude, ["jobs"]);
     assert_eq!(

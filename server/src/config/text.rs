@@ -19,6 +19,7 @@ const TRANSFORM_SECONDS: u64 = 60 * 60;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Text {
+    pub(super) name: Option<String>,
     pub(super) database: Option<Spanned<String>>,
     pub(super) database_env: Option<Spanned<String>>,
     pub(super) preset: Option<Spanned<PathBuf>>,

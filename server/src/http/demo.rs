@@ -37,6 +37,7 @@ pub(super) async fn register(data: &Path, catalog: &Catalog) -> Result<(), Serve
         url: StoredUrl::new(&format!("sqlite:{}", database.display())),
         app: None,
         preset: Some(demo::PRESET.to_owned()),
+        config: None,
         file_sets: vec![FileSetRecord {
             name: "uploads".to_owned(),
             folder: uploads,

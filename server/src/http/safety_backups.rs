@@ -14,6 +14,7 @@ use crate::{
     catalog::{Id, JobKind, SourceRecord},
     jobs::{UndoJob, source_config, target_name},
     safety::Changes,
+    source::SourceConfig,
     undo::{self, Allowed, Entry, Prepared},
 };
 
@@ -101,11 +102,13 @@ pub(super) async fn start(
     Json(request): Json<Start>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
     let source = source(&app, &request.target).await?;
-    let url = source_config(&source)?.url;
+    let SourceConfig { url, hooks, .. } = source_config(&source)?;
     let lock = app.jobs.lock_target(&target_name(&url))?;
     let record = undo::find(&app.safety.folder, &url, Some(&id)).await?;
     // The job compares target and plan itself, inside of its transaction.
     let mut undoing = undo::request(app.safety.clone(), &url, &record, None, request.consent)?;
+    // An application that is stopped for a restore is to be stopped for undoing one.
+    undoing.target.hooks = hooks;
     undoing.expected_plan = Some(request.plan_digest);
     let job = UndoJob {
         request: undoing,

@@ -14,7 +14,13 @@ use coffer_core::seal::Recipient;
 use tokio::{net::TcpListener, sync::oneshot};
 use zeroize::Zeroizing;
 
-use super::{App, Hosts, Shared, router, sign_in::SignIn, sources::ConnectError};
+use super::{
+    App, Hosts, Shared,
+    described::{self, DescribedError},
+    router,
+    sign_in::SignIn,
+    sources::ConnectError,
+};
 use crate::{
     catalog::{Catalog, CatalogError},
     clock,
@@ -61,6 +67,8 @@ pub struct ServeOptions {
     pub hosts: Vec<String>,
     /// Bytes that unfinished uploads may have together.
     pub upload_quota: u64,
+    /// Files that describe sources.
+    pub sources: Vec<PathBuf>,
     /// Whom safety backups are sealed to; nobody means a key that the server keeps.
     pub safety_recipients: Vec<Recipient>,
 }
@@ -123,6 +131,14 @@ pub enum ServeError {
     /// The demo application can't be used as a source.
     #[error("the demo application cannot be registered: {0}")]
     DemoSource(ConnectError),
+    /// A file that describes a source can't be used.
+    #[error("the source that {file} describes cannot be used: {error}; the server was not started")]
+    Described {
+        /// The file.
+        file: String,
+        /// Why.
+        error: DescribedError,
+    },
     /// A thread ended in a way that it shouldn't.
     #[error("the server did not start because of a defect of the program; please report it")]
     Defect,
@@ -172,6 +188,7 @@ impl Server {
         let archives = Archives::open(&options.data.join("archives"))?;
         let uploads = Uploads::open(&options.data.join("uploads"), options.upload_quota)?;
         clean(&catalog, &archives).await?;
+        described::register(&options.sources, &catalog).await?;
         recover_sources(&catalog, &options.data.join(SAFETY)).await?;
         if options.demo {
             super::demo::register(&options.data, &catalog).await?;

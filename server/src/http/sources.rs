@@ -96,6 +96,7 @@ pub(super) async fn add(
         database: String::new(),
         url: StoredUrl::new(new.url.trim()),
         app: None,
+        config: None,
         preset: new.preset.filter(|preset| !preset.trim().is_empty()),
         file_sets: new
             .file_sets

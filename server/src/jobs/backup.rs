@@ -14,6 +14,7 @@ use crate::{
     backup::{self, BackupReport, BackupRequest, SealTo},
     catalog::{BackupRecord, BackupState, Catalog, CatalogError, Id, ProfileRecord, SourceRecord},
     clock,
+    hooks::{self, Occasion},
     progress::Progress,
     read::{Look, ReadAt, ReadError, Unlock, look},
     source::SourceConfig,
@@ -94,14 +95,13 @@ impl BackupJob {
             request,
         } = self;
         let name = catalog.begin_backup(&record).await?;
-        let taken = take(&archives, &name, request, progress).await;
-        let recorded = match taken {
-            Ok((written, report)) => record_verified(&catalog, &record.id, written, &report)
-                .await
-                .map(|()| (written, report))
-                .map_err(JobFailure::from),
-            Err(failure) => Err(failure),
+        let hooks = request.source.hooks.clone();
+        let work = async {
+            let (written, report) = take(&archives, &name, request, progress.clone()).await?;
+            record_verified(&catalog, &record.id, written, &report).await?;
+            Ok::<_, JobFailure>((written, report))
         };
+        let recorded = hooks::around(&hooks, Occasion::Backup, &progress, work).await;
         match recorded {
             Ok((written, report)) => Ok(json!({
                 "backup": record.id,
@@ -113,7 +113,7 @@ impl BackupJob {
             })),
             Err(failure) => {
                 remove(&catalog, &archives, &record.id, &name).await;
-                Err(failure)
+                Err(failure.into())
             }
         }
     }

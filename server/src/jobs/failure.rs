@@ -3,7 +3,11 @@
 use serde::Serialize;
 
 use crate::{
-    backup::BackupError, catalog::CatalogError, read::ReadError, restore::RestoreError,
+    backup::BackupError,
+    catalog::CatalogError,
+    hooks::{Hooked, Refusal},
+    read::ReadError,
+    restore::RestoreError,
     store::StoreError,
 };
 
@@ -38,6 +42,15 @@ impl JobFailure {
     /// Whether it ended because somebody asked for it.
     pub(super) fn is_cancelled(&self) -> bool {
         self.code == "cancelled"
+    }
+}
+
+impl From<Hooked<Self>> for JobFailure {
+    fn from(error: Hooked<Self>) -> Self {
+        match error {
+            Hooked::Inside(failure) => failure,
+            Hooked::Refused(refusal) => Self::new(Refusal::CODE, refusal),
+        }
     }
 }
 

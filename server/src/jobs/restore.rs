@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{JobFailure, TargetLock};
 use crate::{
+    hooks::{self, Occasion},
     progress::Progress,
     read::Unlock,
     restore::{self, RestoreRequest},
@@ -60,8 +61,18 @@ impl RestoreJob {
             safety: self.safety,
             undoes: None,
         };
-        let report = restore::run(request, progress).await?;
+        let report = apply(request, &progress).await?;
         drop((self.upload, self.lock));
-        Ok(json!(report))
+        Ok(report)
     }
+}
+
+/// Applies a restore with the target's hooks around it.
+pub(super) async fn apply(
+    request: RestoreRequest,
+    progress: &Progress,
+) -> Result<Value, JobFailure> {
+    let hooks = request.target.hooks.clone();
+    let work = async { Ok(json!(restore::run(request, progress.clone()).await?)) };
+    Ok(hooks::around(&hooks, Occasion::Restore, progress, work).await?)
 }

@@ -1,9 +1,12 @@
 //! From a source in the catalog to what the pipelines take.
 
+use std::path::Path;
+
 use coffer_core::policy::Preset;
 
 use crate::{
     catalog::SourceRecord,
+    config::{Config, ConfigError},
     engine::{self, DatabaseUrl, UrlError},
     source::SourceConfig,
 };
@@ -14,6 +17,15 @@ pub enum SourceFault {
     /// Its URL.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The file that describes it.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The file that describes it names no database.
+    #[error("{path} names no database; nothing was read or written; add database or database_env")]
+    NoDatabase {
+        /// The file.
+        path: String,
+    },
     /// Its preset.
     #[error("the preset is wrong: {}; nothing was changed", .0.message())]
     Preset(#[from] toml::de::Error),
@@ -25,6 +37,8 @@ impl SourceFault {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Url(_) => "bad_url",
+            Self::Config(error) => error.code(),
+            Self::NoDatabase { .. } => "bad_config",
             Self::Preset(_) => "bad_preset",
         }
     }
@@ -35,6 +49,9 @@ impl SourceFault {
 /// # Errors
 /// [`SourceFault`].
 pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault> {
+    if let Some(path) = &source.config {
+        return described(path, &source.name);
+    }
     Ok(SourceConfig {
         url: DatabaseUrl::parse(source.url.expose())?,
         file_sets: source
@@ -50,6 +67,21 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
             .transpose()?,
         hooks: Vec::new(),
         app: source.app.clone().or_else(|| Some(source.name.clone())),
+    })
+}
+
+/// A source as its file describes it now.
+fn described(path: &Path, name: &str) -> Result<SourceConfig, SourceFault> {
+    let config = Config::read(path)?;
+    Ok(SourceConfig {
+        url: config.database.ok_or_else(|| SourceFault::NoDatabase {
+            path: path.display().to_string(),
+        })?,
+        file_sets: config.file_sets,
+        file_rules: config.file_rules,
+        preset: config.preset,
+        app: config.app.or_else(|| Some(name.to_owned())),
+        hooks: config.hooks,
     })
 }
 

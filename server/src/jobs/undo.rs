@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{JobFailure, TargetLock};
-use crate::{
-    progress::Progress,
-    restore::{self, RestoreRequest},
-};
+use super::{JobFailure, TargetLock, restore::apply};
+use crate::{progress::Progress, restore::RestoreRequest};
 
 /// An undo that is about to be carried out. Dropping it forgets the key.
 pub struct UndoJob {
@@ -32,8 +29,8 @@ impl UndoJob {
     /// # Errors
     /// Why nothing was undone, or what is left to do by hand.
     pub async fn run(self, progress: Progress) -> Result<Value, JobFailure> {
-        let report = restore::run(self.request, progress).await?;
+        let report = apply(self.request, &progress).await?;
         drop(self.lock);
-        Ok(json!(report))
+        Ok(report)
     }
 }
