@@ -35,6 +35,20 @@ impl fmt::Display for Mode {
     }
 }
 
+/// A foreign key from a table that keeps its rows into one whose rows are replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// The table that keeps its rows.
+    pub table: TableName,
+    /// The key's columns there.
+    pub columns: Vec<String>,
+    /// The table that it refers to.
+    pub references: TableName,
+    /// Rows that refer to a row, and would point at nothing if the archive lacked it.
+    pub rows: u64,
+}
+
 /// What was read from the live target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +61,9 @@ pub struct TargetFacts {
     pub schema: Schema,
     /// Rows of every table of `schema`, counted.
     pub rows: Vec<(TableName, u64)>,
+    /// Foreign keys from tables that keep their rows into those that are selected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// Its migration head.
     pub migration: Option<Migration>,
     /// For file sets, files that the target's folders hold now, by set name; `None` where no folder is known.
@@ -118,8 +135,8 @@ pub enum Finding {
     /// Tables outside of the selection have foreign keys into it: they keep their rows, and the restore is
     /// undone if one of these would point at nothing.
     ReferencedFromOutside {
-        /// The tables outside.
-        tables: Vec<TableName>,
+        /// The foreign keys of the tables outside.
+        references: Vec<Reference>,
     },
     /// Selected tables point at tables outside of the selection, which must already hold the rows.
     ReferencesOutside {
@@ -180,6 +197,19 @@ impl Finding {
     }
 }
 
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, s) = (self.rows, if self.rows == 1 { "" } else { "s" });
+        write!(
+            f,
+            "{rows} row{s} of {} by {} to {}",
+            self.table,
+            self.columns.join(", "),
+            self.references
+        )
+    }
+}
+
 struct List<'a>(&'a [TableName]);
 
 impl fmt::Display for List<'_> {
@@ -230,11 +260,18 @@ impl fmt::Display for Finding {
                 Head(archive.as_ref()),
                 Head(target.as_ref())
             ),
-            Self::ReferencedFromOutside { tables } => write!(
-                f,
-                "tables that are not selected refer to selected ones and keep their rows: {}; if one of these would point at nothing, the restore is undone",
-                List(tables)
-            ),
+            Self::ReferencedFromOutside { references } => {
+                f.write_str(
+                    "tables that are not selected refer to selected ones and keep their rows: ",
+                )?;
+                for (index, reference) in references.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(", ")?;
+                    }
+                    reference.fmt(f)?;
+                }
+                f.write_str("; if one of these would point at nothing, the restore is undone")
+            }
             Self::ReferencesOutside { tables } => write!(
                 f,
                 "selected tables refer to tables that are not selected: {}; the rows they need must be there already, else the restore is undone",
@@ -424,7 +461,7 @@ pub fn plan(
         findings.push(Finding::NoSafetyBackup);
     }
     compare(manifest, &selected, target, &mut findings);
-    closure(&selected, &target.schema, &mut findings);
+    closure(&selected, target, &mut findings);
     let mut plan = Plan {
         mode,
         target: target.name.clone(),
@@ -508,34 +545,25 @@ fn compare(
 }
 
 /// The tables outside of the selection that foreign keys connect it with.
-fn closure(selected: &Manifest, target: &Schema, findings: &mut Vec<Finding>) {
-    let inside: BTreeSet<&TableName> = selected.tables.iter().map(|data| &data.table).collect();
-    let mut into = BTreeSet::new();
-    let mut out_of = BTreeSet::new();
-    for table in &target.tables {
-        for key in &table.foreign_keys {
-            match (
-                inside.contains(&table.name),
-                inside.contains(&key.references),
-            ) {
-                (false, true) => {
-                    into.insert(table.name.clone());
-                }
-                (true, false) => {
-                    out_of.insert(key.references.clone());
-                }
-                _ => {}
-            }
-        }
-    }
-    if !into.is_empty() {
+fn closure(selected: &Manifest, target: &TargetFacts, findings: &mut Vec<Finding>) {
+    if !target.references.is_empty() {
         findings.push(Finding::ReferencedFromOutside {
-            tables: into.into_iter().collect(),
+            references: target.references.clone(),
         });
     }
+    let inside: BTreeSet<&TableName> = selected.tables.iter().map(|data| &data.table).collect();
+    let out_of: BTreeSet<&TableName> = target
+        .schema
+        .tables
+        .iter()
+        .filter(|table| inside.contains(&table.name))
+        .flat_map(|table| &table.foreign_keys)
+        .map(|key| &key.references)
+        .filter(|references| !inside.contains(references))
+        .collect();
     if !out_of.is_empty() {
         findings.push(Finding::ReferencesOutside {
-            tables: out_of.into_iter().collect(),
+            tables: out_of.into_iter().cloned().collect(),
         });
     }
 }

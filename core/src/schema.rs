@@ -155,6 +155,11 @@ impl Schema {
         Digest::of(&serde_json::to_vec(&canonical).unwrap_or_default())
     }
 
+    /// The names of all tables.
+    pub fn names(&self) -> impl Iterator<Item = &TableName> {
+        self.tables.iter().map(|table| &table.name)
+    }
+
     /// The table called `name`.
     #[must_use]
     pub fn table(&self, name: &TableName) -> Option<&Table> {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::{LeftOut, Migration, Sequence},
+    plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet},
     schema::{Engine as EngineKind, Schema, TableName},
@@ -109,6 +110,12 @@ pub trait Snapshot: Send {
     /// The rows of each table of the schema, counted.
     async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError>;
 
+    /// The foreign keys from other tables into `tables`, which need not all exist, with the rows that refer to something.
+    async fn references_into(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<Vec<Reference>, EngineError>;
+
     /// The single text value that a query gives, `None` if it gives no row or NULL.
     async fn scalar(&mut self, query: &str) -> Result<Option<String>, EngineError>;
 
@@ -134,6 +141,10 @@ pub trait Snapshot: Send {
 pub struct Settled {
     /// What became of the tables' indexes.
     pub indexes: IndexesBuilt,
+    /// What was computed anew: materialised views, full-text indexes.
+    pub refreshed: Vec<TableName>,
+    /// New rows that were tried, and undone.
+    pub canaries: Canaries,
 }
 
 /// What became of indexes that could be taken off their tables while rows were loaded.
@@ -183,6 +194,16 @@ impl fmt::Display for RowByRow {
     }
 }
 
+/// In how many tables a new row of defaults was tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Canaries {
+    /// Tables that took one.
+    pub made: u64,
+    /// Tables in which none could be made: they are empty and need values, their keys need other values than a row of
+    /// theirs has, or a rule stands before them.
+    pub impossible: u64,
+}
+
 /// One write transaction that replaces the rows of some tables.
 #[async_trait]
 pub trait ReplaceSession: Send {
@@ -191,6 +212,12 @@ pub trait ReplaceSession: Send {
 
     /// The rows of each table of the schema, counted inside of the transaction.
     async fn count_rows(&mut self) -> Result<Vec<(TableName, u64)>, EngineError>;
+
+    /// As [`Snapshot::references_into`], inside of the transaction.
+    async fn references_into(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<Vec<Reference>, EngineError>;
 
     /// Sends the rows of one table as this transaction sees them, as [`Snapshot::export`] does.
     async fn export(
@@ -212,7 +239,8 @@ pub trait ReplaceSession: Send {
     ) -> Result<u64, EngineError>;
 
     /// Puts indexes, foreign keys and triggers back, validates every foreign key that touches the tables, and sets the
-    /// sequences: each at least where the archive had it and ahead of every value of its column.
+    /// sequences: each at least where the archive had it and ahead of every value of its column. What is computed from
+    /// the tables is computed anew, and a new row is tried in each.
     async fn settle(&mut self, sequences: &[Sequence]) -> Result<Settled, EngineError>;
 
     /// Reads one table back: its rows, counted, and their set, over `columns` in order.

@@ -247,7 +247,8 @@ pub async fn run(
     safety::settle(&request.safety.folder, &request.target.url).await?;
     let archive = open(&request).await?;
     // Refuse at once what would be refused later, before gigabytes are read.
-    let early = facts::plan_with(&request, &archive, &target_facts(&request.target).await?)?;
+    let facts = target_facts(&request.target, &archive.manifest, &request.selection).await?;
+    let early = facts::plan_with(&request, &archive, &facts)?;
     accept(&request, early)?;
     {
         let (archive, progress) = (archive.clone(), progress.clone());

@@ -221,6 +221,42 @@ impl Server {
         url.to_string()
     }
 
+    /// The rows and sequences of a database's schema `public` as `pg_dump` writes them, sorted: somebody else's opinion.
+    ///
+    /// # Panics
+    /// If there is no `pg_dump` beside the server, or it fails.
+    #[must_use]
+    pub fn dump(&self, database: &str, without: &[&str]) -> Vec<String> {
+        let output = Command::new(programs().join("pg_dump"))
+            .args([
+                "--data-only",
+                "--inserts",
+                "--schema=public",
+                "--no-password",
+            ])
+            .args(
+                without
+                    .iter()
+                    .map(|table| format!("--exclude-table-data={table}")),
+            )
+            .arg("--dbname")
+            .arg(self.url(database))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "pg_dump failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let mut lines: Vec<String> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        lines.sort();
+        lines
+    }
+
     /// The engine for a database, signed in as its owner.
     #[must_use]
     pub fn engine(&self, database: &str) -> Box<dyn Engine> {

@@ -27,6 +27,8 @@ fn table<'a>(schema: &'a Schema, name: &str) -> &'a Table {
 async fn the_zoo_is_described() {
     let server = Server::shared();
     let name = zoo::source(&server).await;
+    let mut session = server.connect(&name).await;
+    run(&mut session, "CREATE TEMPORARY TABLE passing (id integer)").await;
     let snapshot = server.engine(&name).snapshot().await.unwrap();
     let database = snapshot.database();
     assert_eq!(
@@ -50,20 +52,29 @@ async fn the_zoo_is_described() {
             "Größe \"x\" 漢字",
             "animals",
             "badges",
+            "bookings",
             "codes",
             "dogs",
+            "domain_fed",
             "downwards",
             "event_marks",
             "events",
             "every_type",
+            "half_logged",
             "invoices",
+            "labels",
             "left_half",
             "legacy",
+            "more_types",
             "notes",
             "people",
+            "prices",
             "right_half",
+            "rounds",
             "ruled",
-            "teams"
+            "t",
+            "teams",
+            "words"
         ]
     );
     let invoices = table(&database.schema, "invoices");
@@ -114,6 +125,8 @@ async fn the_zoo_is_described() {
     };
     assert_eq!(type_of("v_mood"), "public.mood");
     assert_eq!(type_of("v_bit"), "bit(5)");
+    let citext = &table(&database.schema, "more_types").columns[0];
+    assert_eq!(citext.type_name, "public.citext");
 
     assert_eq!(
         database.migration,
@@ -130,13 +143,26 @@ async fn the_zoo_is_described() {
     assert_eq!(
         database.left_out,
         [
+            object("materialized view", "public.a_last", LeftOutReason::Derived),
+            object(
+                "materialized view",
+                "public.never_filled",
+                LeftOutReason::Derived
+            ),
             object(
                 "materialized view",
                 "public.teams_counted",
                 LeftOutReason::Derived
             ),
+            object(
+                "materialized view",
+                "public.words_counted",
+                LeftOutReason::Derived
+            ),
             object("unlogged table", "public.cache", LeftOutReason::NotData),
             object("view", "public.bosses", LeftOutReason::NotData),
+            object("view", "public.guarded", LeftOutReason::NotData),
+            object("temporary table", "passing", LeftOutReason::Transient),
             object("schema", "attic", LeftOutReason::Excluded),
             object(
                 "table without stored columns",
@@ -160,12 +186,15 @@ async fn the_zoo_is_described() {
         sequences,
         [
             ("Größe \"x\" 漢字_id\" _seq", 20, true),
+            ("bookings_id_seq", 5, true),
             ("countdown", -4, true),
+            ("domain_numbers", 1, true),
             ("events_id_seq", 51, true),
             ("every_type_id_seq", 60_006, true),
             ("free_numbers", 9, true),
             ("invoices_number_seq", 3, true),
             ("receipt_numbers", 3, true),
+            ("round_numbers", 3, true),
             ("shared_numbers", 7, true),
         ]
     );
@@ -329,7 +358,7 @@ async fn a_presets_query_gives_one_text_and_can_do_no_harm() {
         scalar("SELECT word FROM ruled WHERE id = 2").await.unwrap(),
         Some("two".into())
     );
-    assert_eq!(snapshot.count_rows().await.unwrap().len(), 17);
+    assert_eq!(snapshot.count_rows().await.unwrap().len(), 26);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 import type { Contents, Engine, KeyType, KnownCode, LeftOut, LeftOutReason, Lock, Notice, TableName } from "@coffer/archive";
 import type { Changes, Phase } from "./lib/api";
 import { bytes, count, number } from "./lib/format";
-import type { Drift, Finding } from "./lib/plan";
+import type { Drift, Finding, Reference } from "./lib/plan";
 import { plain } from "./lib/visible";
 
 /** What happened; what it means and what is untouched; what to do next. */
@@ -491,7 +491,7 @@ export const texts = {
       case "migration_mismatch":
         return `The archive was taken at migration ${plain(finding.archive?.head ?? "none")}, the target is at ${plain(finding.target?.head ?? "none")}.`;
       case "referenced_from_outside":
-        return `Tables that you did not select refer to selected ones and keep their rows: ${tableNames(finding.tables)}. If one of these would point at nothing, the restore is undone.`;
+        return `Tables that you did not select refer to selected ones and keep their rows: ${finding.references.map(referenceText).join(", ")}. If one of these would point at nothing, the restore is undone.`;
       case "references_outside":
         return `Selected tables refer to tables that you did not select: ${tableNames(finding.tables)}. The rows they need must be there already, or the restore is undone.`;
       case "signed_by":
@@ -697,6 +697,10 @@ export const texts = {
     next: "Reload the page and try again.",
   } satisfies ProblemText,
 };
+
+function referenceText({ table, columns, references, rows: referring }: Reference): string {
+  return `${rows(referring)} of ${tableName(table)} by ${plain(columns.join(", "))} to ${tableName(references)}`;
+}
 
 function driftText(drift: Drift): string {
   const table = tableName(drift.table);

@@ -24,6 +24,7 @@ fn target_like(manifest: &Manifest) -> TargetFacts {
             .iter()
             .map(|table| (table.name.clone(), 0))
             .collect(),
+        references: vec![],
         migration: manifest.migration.clone(),
         files: manifest
             .file_sets
@@ -171,6 +172,17 @@ fn tables_outside_of_the_selection_that_keys_connect_are_named() {
         .schema
         .tables
         .push(outside("comments", vec![key("notes")]));
+    let reference = Reference {
+        table: name("comments"),
+        columns: vec!["id".into()],
+        references: name("notes"),
+        rows: 3,
+    };
+    assert_eq!(
+        reference.to_string(),
+        "3 rows of public.comments by id to public.notes"
+    );
+    target.references = vec![reference.clone()];
     let at = |schema: &Schema, table: &str| {
         let found = schema.tables.iter().position(|t| t.name == name(table));
         found.unwrap()
@@ -183,7 +195,7 @@ fn tables_outside_of_the_selection_that_keys_connect_are_named() {
     };
     let plan = plan_of(&manifest, Digest::of(b"m"), &target, &only_notes);
     assert!(plan.findings.contains(&Finding::ReferencedFromOutside {
-        tables: vec![name("comments")]
+        references: vec![reference]
     }));
     assert!(plan.findings.contains(&Finding::ReferencesOutside {
         tables: vec![name("empty")]

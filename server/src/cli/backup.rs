@@ -33,6 +33,10 @@ pub(super) struct Args {
     )]
     source: Option<String>,
 
+    /// A schema of a PostgreSQL database; may be repeated. The default is public.
+    #[arg(long = "schema", value_name = "SCHEMA")]
+    schemas: Vec<String>,
+
     #[command(flatten)]
     described: ConfigArgs,
 
@@ -105,6 +109,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let (source, mut exclude) = args.described.source(Beside {
         url: (args.source.as_deref(), "--source"),
+        schemas: args.schemas.clone(),
         preset: args.preset.as_deref(),
         app: args.app.clone(),
         exclude_files: args.exclude_files.clone(),

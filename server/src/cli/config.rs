@@ -31,6 +31,8 @@ pub(super) struct ConfigArgs {
 pub(super) struct Beside<'a> {
     /// The database, and the option that gives it.
     pub(super) url: (Option<&'a str>, &'static str),
+    /// Its schemas, in place of those that the URL names.
+    pub(super) schemas: Vec<String>,
     pub(super) preset: Option<&'a Path>,
     pub(super) app: Option<String>,
     /// Patterns of files to leave out, by file set.
@@ -79,7 +81,7 @@ impl ConfigArgs {
             }
         };
         let mut source = SourceConfig {
-            url,
+            url: url.with_schemas(beside.schemas).map_err(Failure::usage)?,
             file_sets: config.file_sets,
             file_rules: config.file_rules,
             preset: match beside.preset {

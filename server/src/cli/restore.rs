@@ -45,6 +45,10 @@ pub(super) struct Args {
     )]
     target: Option<String>,
 
+    /// A schema of a PostgreSQL target that is looked at; may be repeated. The default is the archive's.
+    #[arg(long = "schema", value_name = "SCHEMA")]
+    schemas: Vec<String>,
+
     /// How archive and target are brought together. replace: the tables hold exactly what the archive holds.
     #[arg(long, value_enum)]
     mode: ModeArg,
@@ -195,6 +199,7 @@ impl fmt::Display for Done {
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let (target, _) = args.described.source(Beside {
         url: (args.target.as_deref(), "--target"),
+        schemas: args.schemas.clone(),
         ..Beside::default()
     })?;
     let archive = source::archive(&args.file)?;

@@ -234,6 +234,28 @@ pub enum EngineError {
         /// What is wrong.
         error: RowError,
     },
+    /// A sequence is not where it was put.
+    #[error(
+        "the sequence {sequence} is at {found} after it was set to {expected}; everything was undone; look for an event trigger or another session that sets it"
+    )]
+    SequenceNotSet {
+        /// The sequence.
+        sequence: TableName,
+        /// The last value that it was set to.
+        expected: i64,
+        /// The last value that was read back.
+        found: i64,
+    },
+    /// A new row would collide with one that was restored.
+    #[error(
+        "the table {table} could take no new row: the number that its column {column:?} gets by itself is taken; everything was undone; please report it"
+    )]
+    CanaryRefused {
+        /// The table.
+        table: TableName,
+        /// The column that numbers its rows.
+        column: String,
+    },
     /// The database reports something else.
     #[error("{target} failed while {doing}: {message} ({code}); nothing was changed")]
     Database {

@@ -8,15 +8,19 @@ use coffer_core::schema::TableName;
 use super::{CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot, url::PostgresUrl};
 
 mod aside;
+mod canary;
 mod catalog;
 mod copy;
 mod export;
 mod indexes;
 mod link;
+mod others;
 mod readers;
+mod references;
 mod replace;
 mod sequence;
 mod snapshot;
+mod views;
 
 /// One PostgreSQL database.
 #[derive(Clone, Debug)]
@@ -26,20 +30,11 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The engine for the schema `public` of a database.
+    /// The engine for the schemas of a database that its URL names. Others that hold tables are reported as left out.
     #[must_use]
     pub fn new(url: PostgresUrl) -> Self {
-        Self {
-            url,
-            schemas: vec!["public".into()],
-        }
-    }
-
-    /// The same database with other schemas than `public`. A schema that isn't named is reported as left out.
-    #[must_use]
-    pub fn with_schemas(mut self, schemas: Vec<String>) -> Self {
-        self.schemas = schemas;
-        self
+        let schemas = url.schemas();
+        Self { url, schemas }
     }
 }
 

@@ -14,6 +14,7 @@ use coffer_core::schema::TableName;
 use super::{CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot};
 
 mod blocking;
+mod canary;
 mod catalog;
 mod link;
 mod mark;

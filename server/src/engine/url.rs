@@ -3,12 +3,13 @@
 //! A URL may hold a password. Nothing here prints one: `Debug`, `Display` and every error leave it out, and errors
 //! quote no part of the input that a misplaced password could be in.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
 
+use coffer_core::schema::TableName;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 /// The parameters of a PostgreSQL URL that have a meaning here.
-const PARAMETERS: [&str; 19] = [
+const PARAMETERS: [&str; 20] = [
     "application_name",
     "dbname",
     "host",
@@ -16,6 +17,8 @@ const PARAMETERS: [&str; 19] = [
     "options",
     "password",
     "port",
+    // Ours, and Prisma's: which schemas are meant. It may stand several times.
+    "schema",
     "ssl-ca",
     "ssl-cert",
     "ssl-key",
@@ -34,7 +37,7 @@ const PARAMETERS: [&str; 19] = [
 /// Which database to read or write.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// A PostgreSQL database: `postgres://user:password@host:port/database?sslmode=…`.
+    /// A PostgreSQL database: `postgres://user:password@host:port/database?sslmode=…&schema=…`.
     Postgres(PostgresUrl),
     /// An SQLite file: `sqlite:PATH` or `sqlite://PATH`. The path is taken as it stands, without escapes.
     Sqlite(PathBuf),
@@ -45,6 +48,8 @@ pub enum DatabaseUrl {
 pub struct PostgresUrl {
     options: Box<PgConnectOptions>,
     database: String,
+    /// The schemas that are meant; empty where the URL doesn't say.
+    schemas: Vec<String>,
 }
 
 /// Why a database URL can't be used.
@@ -79,6 +84,14 @@ pub enum UrlError {
         "the PostgreSQL URL names no database; write it at the end, as in postgres://user@host/database"
     )]
     NoDatabase,
+    /// It names a schema without a name.
+    #[error(
+        "the PostgreSQL URL names a schema without a name; write it as schema=NAME, or leave it out for public"
+    )]
+    NoSchema,
+    /// An SQLite file has no schemas to choose from.
+    #[error("an SQLite file has no schemas; leave --schema out")]
+    SchemaOfFile,
     /// It names no file.
     #[error("the SQLite URL names no file; write it as sqlite:path/to/file")]
     NoFile,
@@ -106,6 +119,38 @@ impl DatabaseUrl {
                 path => Ok(Self::Sqlite(PathBuf::from(path))),
             },
             _ => Err(UrlError::Scheme),
+        }
+    }
+
+    /// The same database with these schemas, in place of those that the URL names. None leaves it as it is.
+    ///
+    /// # Errors
+    /// [`UrlError::SchemaOfFile`] for an SQLite file, [`UrlError::NoSchema`] for an empty name.
+    pub fn with_schemas(self, schemas: Vec<String>) -> Result<Self, UrlError> {
+        if schemas.is_empty() {
+            return Ok(self);
+        }
+        match self {
+            Self::Postgres(url) => Ok(Self::Postgres(url.with_schemas(schemas)?)),
+            Self::Sqlite(_) => Err(UrlError::SchemaOfFile),
+        }
+    }
+
+    /// The same database with the schemas that an archive's tables are in, unless the URL says which are meant.
+    #[must_use]
+    pub fn covering<'a>(&self, tables: impl IntoIterator<Item = &'a TableName>) -> Self {
+        match self {
+            Self::Postgres(url) if url.schemas.is_empty() => {
+                let names: BTreeSet<&str> = tables
+                    .into_iter()
+                    .map(|table| table.schema.as_str())
+                    .collect();
+                Self::Postgres(PostgresUrl {
+                    schemas: names.into_iter().map(str::to_owned).collect(),
+                    ..url.clone()
+                })
+            }
+            other => other.clone(),
         }
     }
 }
@@ -151,11 +196,16 @@ impl PostgresUrl {
                 return Err(UrlError::Delimiter);
             }
         }
+        let schemas: Vec<String> = url
+            .query_pairs()
+            .filter(|(name, _)| name == "schema")
+            .map(|(_, value)| value.into())
+            .collect();
         // The driver warns about a parameter that it doesn't know with its value, so it isn't shown this one.
         let mut url = url;
         let kept: Vec<(String, String)> = url
             .query_pairs()
-            .filter(|(name, _)| name != "connect_timeout")
+            .filter(|(name, _)| name != "connect_timeout" && name != "schema")
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         url.set_query(None);
@@ -173,10 +223,32 @@ impl PostgresUrl {
             .filter(|name| !name.is_empty())
             .ok_or(UrlError::NoDatabase)?
             .to_owned();
-        Ok(Self {
+        Self {
             options: Box::new(options),
             database,
-        })
+            schemas: Vec::new(),
+        }
+        .with_schemas(schemas)
+    }
+
+    fn with_schemas(mut self, schemas: Vec<String>) -> Result<Self, UrlError> {
+        if schemas.iter().any(String::is_empty) {
+            return Err(UrlError::NoSchema);
+        }
+        self.schemas = schemas;
+        self.schemas.sort();
+        self.schemas.dedup();
+        Ok(self)
+    }
+
+    /// The schemas that are covered: those that were named, else `public`.
+    #[must_use]
+    pub fn schemas(&self) -> Vec<String> {
+        if self.schemas.is_empty() {
+            vec!["public".into()]
+        } else {
+            self.schemas.clone()
+        }
     }
 
     /// What the driver needs, the password included.
@@ -284,6 +356,34 @@ mod tests {
             };
             assert_eq!(found, PathBuf::from(path));
         }
+    }
+
+    #[test]
+    fn schemas_are_named_in_the_url_or_beside_it_or_by_an_archive() {
+        let schemas = |url: &DatabaseUrl| match url {
+            DatabaseUrl::Postgres(url) => url.schemas(),
+            DatabaseUrl::Sqlite(_) => Vec::new(),
+        };
+        let archive = ["app", "Über", "app"].map(|schema| TableName::new(schema, "t"));
+        let plain = DatabaseUrl::parse("postgres://app@db/shop").unwrap();
+        assert_eq!(schemas(&plain), ["public"]);
+        assert_eq!(schemas(&plain.covering(&archive)), ["app", "Über"]);
+        let named =
+            DatabaseUrl::parse("postgres://app@db/shop?schema=b&sslmode=disable&schema=a%20c")
+                .unwrap();
+        assert_eq!(schemas(&named), ["a c", "b"]);
+        assert_eq!(schemas(&named.covering(&archive)), ["a c", "b"]);
+        let beside = named.with_schemas(vec!["x".into(), "x".into()]).unwrap();
+        assert_eq!(schemas(&beside), ["x"]);
+        assert_eq!(schemas(&beside.with_schemas(vec![]).unwrap()), ["x"]);
+        let error = DatabaseUrl::parse("sqlite:a.db")
+            .unwrap()
+            .with_schemas(vec!["x".into()]);
+        assert_eq!(error.unwrap_err(), UrlError::SchemaOfFile);
+        assert_eq!(
+            DatabaseUrl::parse("postgres://app@db/shop?schema=").unwrap_err(),
+            UrlError::NoSchema
+        );
     }
 
     #[test]

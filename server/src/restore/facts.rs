@@ -3,7 +3,7 @@
 use coffer_core::{
     Digest,
     manifest::{Manifest, Selection},
-    plan::{self, Consent, Mode, Origin, Plan, TargetFacts},
+    plan::{self, Consent, Mode, Origin, Plan, Reference, TargetFacts},
     schema::TableName,
 };
 
@@ -19,16 +19,34 @@ use crate::{
 ///
 /// # Errors
 /// [`RestoreError::Engine`] or [`RestoreError::Files`].
-pub async fn target_facts(target: &SourceConfig) -> Result<TargetFacts, RestoreError> {
-    let database = engine::open(&target.url);
+pub async fn target_facts(
+    target: &SourceConfig,
+    archive: &Manifest,
+    selection: &Selection,
+) -> Result<TargetFacts, RestoreError> {
+    let database = engine::open(&target.url.covering(archive.schema.names()));
     let mut snapshot = database.snapshot().await?;
     let rows = snapshot.count_rows().await?;
-    facts(snapshot.database(), rows, target)
+    let tables = selected_tables(archive, selection);
+    let references = snapshot.references_into(&tables).await?;
+    facts(snapshot.database(), rows, references, target)
+}
+
+/// The tables whose rows are replaced.
+pub(super) fn selected_tables(archive: &Manifest, selection: &Selection) -> Vec<TableName> {
+    archive
+        .tables
+        .iter()
+        .map(|data| &data.table)
+        .filter(|table| selection.has_table(table))
+        .cloned()
+        .collect()
 }
 
 pub(super) fn facts(
     database: &Database,
     rows: Vec<(TableName, u64)>,
+    references: Vec<Reference>,
     target: &SourceConfig,
 ) -> Result<TargetFacts, RestoreError> {
     let files = target
@@ -41,6 +59,7 @@ pub(super) fn facts(
         name: database.name.clone(),
         schema: database.schema.clone(),
         rows,
+        references,
         migration: database.migration.clone(),
         files,
     })
@@ -58,7 +77,7 @@ pub async fn plan_manifest(
     consent: Consent,
 ) -> Result<Plan, RestoreError> {
     let manifest = Manifest::parse(manifest_json)?;
-    let facts = target_facts(target).await?;
+    let facts = target_facts(target, &manifest, selection).await?;
     Ok(plan::plan(
         &manifest,
         Digest::of(manifest_json),
@@ -77,7 +96,7 @@ pub async fn plan_manifest(
 /// [`RestoreError`].
 pub async fn plan(request: &RestoreRequest) -> Result<Plan, RestoreError> {
     let archive = open(request).await?;
-    let facts = target_facts(&request.target).await?;
+    let facts = target_facts(&request.target, &archive.manifest, &request.selection).await?;
     plan_with(request, &archive, &facts)
 }
 

@@ -48,12 +48,13 @@ pub(super) async fn replace(
 ) -> Result<Replaced, RestoreError> {
     progress.begin(Phase::Planning, 0);
     let names: Vec<TableName> = selected.iter().map(|table| table.table.clone()).collect();
-    let database = engine::open(&request.target.url);
+    let database = engine::open(&request.target.url.covering(archive.manifest.schema.names()));
     let mut session = database.begin_replace(&names).await?;
     // Planned once more with the tables locked: from here on the target can't change under the plan.
     let rows = session.count_rows().await?;
     let now = keep::Facts::of(session.database(), rows.clone());
-    let facts = facts(session.database(), rows, &request.target)?;
+    let references = session.references_into(&names).await?;
+    let facts = facts(session.database(), rows, references, &request.target)?;
     accept(request, plan_with(request, archive, &facts)?)?;
     keep::unchanged(request, &mut *session).await?;
     let reader = Reader::Session(&mut *session);

@@ -64,7 +64,9 @@ pub(crate) async fn observe(url: &DatabaseUrl, record: &Record) -> Result<Conten
     let tables = if record.held.tables.is_empty() {
         Vec::new()
     } else {
-        let mut snapshot = engine::open(url).snapshot().await?;
+        let mut snapshot = engine::open(&url.covering(record.tables()))
+            .snapshot()
+            .await?;
         content::of_snapshot(&mut *snapshot, record.tables()).await?
     };
     let file_sets = record

@@ -31,9 +31,14 @@ pub(crate) async fn target(server: &Server) -> String {
 
 /// All rows of one table as JSON text, sorted.
 pub(crate) async fn rows(connection: &mut PgConnection, table: &str) -> Vec<String> {
+    rows_of(connection, &format!("ONLY {table}")).await
+}
+
+async fn rows_of(connection: &mut PgConnection, from: &str) -> Vec<String> {
+    // The alias is the same as a column of one of the tables, so the row is named as a whole.
     texts(
         connection,
-        &format!("SELECT row_to_json(t)::text FROM ONLY {table} t"),
+        &format!("SELECT row_to_json(all_of_it.*)::text FROM {from} all_of_it"),
     )
     .await
 }
@@ -50,6 +55,27 @@ pub(crate) async fn everything(connection: &mut PgConnection) -> Vec<String> {
     for table in tables {
         for row in rows(connection, &table).await {
             all.push(format!("{table} {row}"));
+        }
+    }
+    all
+}
+
+/// Every materialised view's rows, or that it has never been filled.
+pub(crate) async fn views(connection: &mut PgConnection) -> Vec<String> {
+    let views = texts(
+        connection,
+        "SELECT format('%s %I.%I', ispopulated, schemaname, matviewname) FROM pg_matviews",
+    )
+    .await;
+    let mut all = Vec::new();
+    for view in views {
+        match view.split_once(' ') {
+            Some(("t", name)) => {
+                for row in rows_of(connection, name).await {
+                    all.push(format!("{name} {row}"));
+                }
+            }
+            _ => all.push(view),
         }
     }
     all
@@ -87,7 +113,11 @@ pub(crate) async fn surroundings(connection: &mut PgConnection) -> Vec<String> {
          SELECT format('%s internal triggers: %s', tgrelid::regclass, count(*)) FROM pg_trigger
           WHERE tgisinternal GROUP BY tgrelid
           UNION ALL
-         SELECT format('%s %s', tablename, definition) FROM pg_rules WHERE schemaname = 'public'",
+         SELECT format('%s %s', tablename, definition) FROM pg_rules WHERE schemaname = 'public'
+          UNION ALL
+         SELECT format('%s %s %s %s', indexdef, i.indisvalid, i.indisclustered, obj_description(i.indexrelid, 'pg_class'))
+           FROM pg_indexes x JOIN pg_index i ON i.indexrelid = format('%I.%I', x.schemaname, x.indexname)::regclass
+          WHERE x.schemaname IN ('public', 'attic')",
     )
     .await
 }

@@ -2,6 +2,15 @@
 INSERT INTO every_type (v_text) VALUES ('old');
 INSERT INTO invoices (net, note) VALUES (9, 'old');
 INSERT INTO teams VALUES (9, NULL);
+INSERT INTO more_types (v_citext) VALUES ('OLD');
+INSERT INTO t VALUES ('old');
+INSERT INTO bookings (days) VALUES ('[1,)');
+INSERT INTO prices VALUES (-9);
+ALTER TABLE prices ADD CONSTRAINT positive_price CHECK (price > 0) NOT VALID;
+COMMENT ON CONSTRAINT positive_price ON prices IS 'since 2025';
+INSERT INTO words VALUES ('old');
+INSERT INTO half_logged VALUES (9);
+INSERT INTO domain_fed VALUES (3);
 INSERT INTO people VALUES (9, NULL, 9);
 INSERT INTO badges VALUES (9, 9, NULL, NULL);
 INSERT INTO legacy VALUES (9), (405);

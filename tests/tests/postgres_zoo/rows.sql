@@ -18,6 +18,27 @@ INSERT INTO every_type (v_numeric, v_real, v_double, v_text, v_bytea, v_interval
     (1e-1000, 0.1, 'Infinity', repeat('längerer Text ', 20000), decode(repeat('00ff', 40000), 'hex'), NULL, NULL);
 INSERT INTO every_type (v_int4, v_text) SELECT n, md5(n::text) || repeat('x', n % 97) FROM generate_series(1, 60000) n;
 
+INSERT INTO more_types VALUES
+    ('Großes', '"a key"=>"a \"value\"", n=>NULL, "ä,=>"=>""', '[-2:0]={1,NULL,3}', '[0:1][5:6]={{a,"b c"},{NULL,""}}',
+     'null', ARRAY['null', NULL, '{"a": null}']::jsonb[], '$."a b"[*] ? (@.x > 1)',
+     'a@b', 9007199254740993, '{"(1,x)",NULL}', '("(1,""a,b"")","{sad,NULL}",x@y)', '{"(,,)",NULL}',
+     '[2025-01-01,infinity)', '{[-infinity,2025-01-01),[2025-02-01,2025-02-02)}',
+     '10:20:10,14,15', '18446744073709551615', '(0,1)', 'public.plain_word(text)', 'public.mood', 'app=r/app', '1 2 3',
+     '{infinity,-infinity,NULL,"0001-01-01 00:00:00+00 BC"}', '{(1,1),(0,0);(3,3),(2,2)}', '{NaN,Infinity,-Infinity,1e-30}',
+     '-1 mon +2 days 00:00:00.1239', '294276-12-31 23:59:59', '{a,"b ",NULL}'),
+    ('grosses', '', '{}', '{{{a}}}', NULL, '{}', 'strict $', NULL, NULL, '{}', NULL, '{}', 'empty', '{}',
+     NULL, '0', NULL, NULL, NULL, NULL, '', NULL, '{}', '{}', '1 year', 'epoch', '{}');
+INSERT INTO t VALUES ('t', 'T', 1, 2, 3), (E'\\.', '', NULL, NULL, NULL);
+INSERT INTO bookings (days) VALUES ('[1,3)'), ('[3,5)'), ('empty'), (NULL), ('[9,)');
+INSERT INTO prices VALUES (-1), (NULL), (7);
+ALTER TABLE prices ADD CONSTRAINT positive_price CHECK (price > 0) NOT VALID;
+COMMENT ON CONSTRAINT positive_price ON prices IS 'since 2025';
+INSERT INTO words VALUES ('one'), ('two'), ('three');
+INSERT INTO labels VALUES (' Eins '), ('ZWEI'), (NULL);
+INSERT INTO half_logged VALUES (1), (2), (3);
+INSERT INTO domain_fed DEFAULT VALUES;
+INSERT INTO domain_fed VALUES (700);
+INSERT INTO rounds SELECT FROM generate_series(1, 3);
 INSERT INTO "Größe ""x"" 漢字" ("tab	bed", "select") VALUES ('a', 1), (NULL, NULL), (E'x\ty', 3);
 INSERT INTO invoices (net, note) VALUES (1.10, 'a'), (2.20, NULL), (3, 'c');
 BEGIN;
@@ -48,5 +69,7 @@ SELECT nextval('free_numbers') FROM generate_series(1, 9);
 INSERT INTO cache VALUES ('lost');
 INSERT INTO attic.elsewhere VALUES (1);
 REFRESH MATERIALIZED VIEW teams_counted;
+REFRESH MATERIALIZED VIEW a_last;
+REFRESH MATERIALIZED VIEW words_counted;
 INSERT INTO _sqlx_migrations VALUES (20250101, 'first', now(), true, '\x00', 1), (20250202, 'second', now(), true, '\x00', 1),
     (20250303, 'failed', now(), false, '\x00', 1);

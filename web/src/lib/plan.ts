@@ -25,13 +25,23 @@ export type Drift =
       readonly target: string;
     };
 
+/** A foreign key from a table that keeps its rows into one whose rows are replaced. */
+export interface Reference {
+  readonly table: TableName;
+  readonly columns: readonly string[];
+  readonly references: TableName;
+  /** Rows that refer to a row. */
+  readonly rows: number;
+}
+
 export type Finding =
   | { readonly code: "other_engine"; readonly archive: Engine; readonly target: Engine }
   | { readonly code: "not_empty"; readonly rows: number; readonly files: number }
   | { readonly code: "schema_mismatch"; readonly drift: readonly Drift[] }
   | { readonly code: "does_not_fit"; readonly drift: Drift }
   | { readonly code: "migration_mismatch"; readonly archive: Migration | null; readonly target: Migration | null }
-  | { readonly code: "referenced_from_outside" | "references_outside"; readonly tables: readonly TableName[] }
+  | { readonly code: "referenced_from_outside"; readonly references: readonly Reference[] }
+  | { readonly code: "references_outside"; readonly tables: readonly TableName[] }
   | { readonly code: "placeholders"; readonly columns: number }
   | { readonly code: "no_folder"; readonly set: string }
   | { readonly code: "signed_by"; readonly sender: string }

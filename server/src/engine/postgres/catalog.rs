@@ -11,6 +11,7 @@ use coffer_core::{
 
 use super::{
     link::{Id, Link, Step},
+    others,
     sequence::{self, TargetSequence},
 };
 use crate::engine::{Database, EngineError, ledger, sql};
@@ -91,7 +92,8 @@ impl Catalog {
     }
 }
 
-/// The tables that hold data of their own, ledgers included: what has to be locked.
+/// The tables that hold data of their own, ledgers included: what has to be locked. A partitioned table has no rows of
+/// its own, so whether it was declared unlogged means nothing: its partitions can be either.
 pub(super) async fn relations(
     link: &mut Link,
     schemas: &[String],
@@ -99,8 +101,8 @@ pub(super) async fn relations(
     let sql = "
         SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p'
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname = ANY($1) AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-           AND NOT c.relispartition
+         WHERE n.nspname = ANY($1) AND NOT c.relispartition
+           AND (c.relkind = 'r' AND c.relpersistence = 'p' OR c.relkind = 'p' AND c.relpersistence <> 't')
            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
                               AND d.objid = c.oid AND d.deptype = 'e')";
     let rows = link.rows(STEP, sql, schemas.to_vec()).await?;
@@ -119,7 +121,7 @@ pub(super) async fn relations(
 /// Reads everything.
 pub(super) async fn read(link: &mut Link, schemas: &[String]) -> Result<Catalog, EngineError> {
     let mut relations = relations(link, schemas).await?;
-    refuse_uncovered(link, schemas).await?;
+    others::refuse(link, schemas).await?;
     let ids: Vec<Id> = relations.iter().map(|relation| relation.id).collect();
     let mut tables: HashMap<Id, Table> = relations
         .iter()
@@ -138,14 +140,14 @@ pub(super) async fn read(link: &mut Link, schemas: &[String]) -> Result<Catalog,
     read_unique_keys(link, &ids, &mut tables).await?;
     read_foreign_keys(link, &ids, &mut tables).await?;
 
-    let mut left_out = other_objects(link, schemas).await?;
+    let mut left_out = others::list(link, schemas).await?;
     let mut schema = Schema::default();
     for relation in &relations {
         let Some(table) = tables.remove(&relation.id) else {
             continue;
         };
         if table.stored_columns().next().is_none() {
-            left_out.push(object(
+            left_out.push(others::object(
                 "table without stored columns",
                 &table.name,
                 LeftOutReason::NotData,
@@ -169,37 +171,6 @@ pub(super) async fn read(link: &mut Link, schemas: &[String]) -> Result<Catalog,
         },
         relations,
         sequences,
-    })
-}
-
-/// Refuses what would be lost or doubled: a partition whose parent is in a schema that isn't covered, and foreign
-/// tables as partitions, whose rows belong to another server.
-async fn refuse_uncovered(link: &mut Link, schemas: &[String]) -> Result<(), EngineError> {
-    let sql = "
-        SELECT n.nspname::text || '.' || c.relname::text, c.relkind = 'f'
-          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-          JOIN pg_class r ON r.oid = pg_partition_root(c.oid) JOIN pg_namespace rn ON rn.oid = r.relnamespace
-         WHERE c.relispartition
-           AND (n.nspname = ANY($1) AND rn.nspname <> ALL($1)
-                OR c.relkind = 'f' AND rn.nspname = ANY($1))
-         ORDER BY 1 LIMIT 1";
-    let rows = link.rows(STEP, sql, schemas.to_vec()).await?;
-    let Some(row) = rows.first() else {
-        return Ok(());
-    };
-    let name = link.get(row, 0)?;
-    Err(if link.get(row, 1)? {
-        EngineError::Unsupported {
-            kind: "foreign table as a partition",
-            name,
-            why: "its rows are on another server; detach it first",
-        }
-    } else {
-        EngineError::Unsupported {
-            kind: "partition",
-            name,
-            why: "its parent is in a schema that is not covered; name that schema too",
-        }
     })
 }
 
@@ -301,52 +272,6 @@ async fn read_foreign_keys(
     Ok(())
 }
 
-/// What holds no data of its own, what PostgreSQL itself doesn't keep through a crash, and schemas with tables
-/// that aren't covered.
-async fn other_objects(link: &mut Link, schemas: &[String]) -> Result<Vec<LeftOut>, EngineError> {
-    let sql = "
-        SELECT CASE WHEN e.objid IS NOT NULL THEN 'table of an extension'
-                    WHEN c.relkind = 'v' THEN 'view'
-                    WHEN c.relkind = 'm' THEN 'materialized view'
-                    WHEN c.relkind = 'f' THEN 'foreign table'
-                    ELSE 'unlogged table' END,
-               n.nspname::text, c.relname::text, c.relkind = 'm'
-          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-          LEFT JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = c.oid
-                               AND e.objsubid = 0 AND e.deptype = 'e'
-         WHERE n.nspname = ANY($1) AND NOT c.relispartition
-           AND CASE WHEN e.objid IS NOT NULL THEN c.relkind IN ('r', 'p')
-                    ELSE c.relkind IN ('v', 'm', 'f') OR c.relkind IN ('r', 'p') AND c.relpersistence <> 'p' END
-         ORDER BY 1, 2, 3";
-    let mut objects = Vec::new();
-    for row in &link.rows(STEP, sql, schemas.to_vec()).await? {
-        let kind: String = link.get(row, 0)?;
-        let name = TableName::new(link.get::<String>(row, 1)?, link.get::<String>(row, 2)?);
-        let reason = if link.get(row, 3)? {
-            LeftOutReason::Derived
-        } else {
-            LeftOutReason::NotData
-        };
-        objects.push(object(&kind, &name, reason));
-    }
-    let sql = r"
-        SELECT DISTINCT n.nspname::text
-          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
-           AND n.nspname <> ALL($1) AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'
-           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
-                              AND d.objid = c.oid AND d.deptype = 'e')
-         ORDER BY 1";
-    for row in &link.rows(STEP, sql, schemas.to_vec()).await? {
-        objects.push(LeftOut::Object {
-            kind: "schema".into(),
-            name: link.get(row, 0)?,
-            reason: LeftOutReason::Excluded,
-        });
-    }
-    Ok(objects)
-}
-
 async fn take_ledger(
     link: &mut Link,
     schema: &mut Schema,
@@ -364,18 +289,10 @@ async fn take_ledger(
         found
             .taken
             .iter()
-            .map(|table| object("migration ledger", table, LeftOutReason::Ledger)),
+            .map(|table| others::object("migration ledger", table, LeftOutReason::Ledger)),
     );
     Ok((!heads.is_empty()).then(|| Migration {
         ledger: found.table,
         head: heads.join(", "),
     }))
-}
-
-fn object(kind: &str, name: &TableName, reason: LeftOutReason) -> LeftOut {
-    LeftOut::Object {
-        kind: kind.into(),
-        name: name.to_string(),
-        reason,
-    }
 }

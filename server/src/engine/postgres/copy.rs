@@ -5,9 +5,31 @@ use coffer_core::{policy::ColumnPolicy, schema::Column};
 use super::catalog::Relation;
 use crate::engine::sql;
 
+/// A statement that gives rows.
+#[derive(Clone, Debug)]
+pub(super) struct OutStatement {
+    pub(super) sql: String,
+    /// Whether values are names of things in the catalog, which are printed with their schema only if it is not in the
+    /// search path.
+    pub(super) prints_names: bool,
+}
+
 /// The statement that gives the rows of a table, or of some of its pages: from the first number on, and up to the second one
 /// if there is one.
 pub(super) fn out_statement(
+    relation: &Relation,
+    columns: &[(&Column, ColumnPolicy)],
+    pages: Option<(u32, Option<u32>)>,
+) -> OutStatement {
+    OutStatement {
+        sql: out_sql(relation, columns, pages),
+        prints_names: columns
+            .iter()
+            .any(|(column, _)| column.type_name.starts_with("reg")),
+    }
+}
+
+fn out_sql(
     relation: &Relation,
     columns: &[(&Column, ColumnPolicy)],
     pages: Option<(u32, Option<u32>)>,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{
     catalog::{Catalog, Relation},
-    copy,
+    copy::{self, OutStatement},
     link::{Link, Step},
 };
 use crate::engine::EngineError;
@@ -74,15 +74,16 @@ pub(super) async fn export(
 /// end; if it didn't, the connection can't be used again.
 pub(super) async fn read<T: Send>(
     link: &mut Link,
-    statement: &str,
+    statement: &OutStatement,
     mut cutter: PartCutter,
     table: &TableName,
     parts: &mpsc::Sender<T>,
     wrap: fn(Part) -> T,
 ) -> Result<bool, EngineError> {
+    link.use_path_of(statement).await?;
     let connection = link.for_copy()?;
     let result = async {
-        let mut rows = connection.copy_out_raw(statement).await?;
+        let mut rows = connection.copy_out_raw(&statement.sql).await?;
         while let Some(row) = rows.try_next().await? {
             if let Some(part) = cutter.push(&row)
                 && parts.send(wrap(part)).await.is_err()
@@ -98,6 +99,7 @@ pub(super) async fn read<T: Send>(
         return Ok(false);
     }
     link.copied();
+    link.use_own_path().await?;
     let last = cutter.finish().map_err(|error| EngineError::BadRows {
         table: table.clone(),
         error,

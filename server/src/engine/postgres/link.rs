@@ -10,7 +10,8 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use crate::engine::{EngineError, url::PostgresUrl};
+use super::copy::OutStatement;
+use crate::engine::{EngineError, sql, url::PostgresUrl};
 
 /// How long signing in may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -82,6 +83,8 @@ pub(super) struct Link {
     version: String,
     /// The version as `server_version_num` counts.
     number: i32,
+    /// The search path that database and role give an ordinary session.
+    app_path: String,
     /// Set by an error that leaves the connection's state unknown.
     broken: bool,
 }
@@ -107,9 +110,14 @@ impl Link {
             user: url.user().to_owned(),
             version: String::new(),
             number: 0,
+            app_path: String::new(),
             broken: false,
         };
         let step = Step::new("setting the session up");
+        let row = link
+            .row(step, "SELECT pg_catalog.current_setting('search_path')")
+            .await?;
+        link.app_path = link.get(&row, 0)?;
         link.run(step, SETTINGS.into()).await?;
         link.run(
             step,
@@ -147,6 +155,39 @@ impl Link {
     /// The server's version as `server_version_num` counts, e.g. 150012.
     pub(super) const fn number(&self) -> i32 {
         self.number
+    }
+
+    /// Until the end of the transaction or [`Link::use_own_path`], functions of the application that name things without
+    /// their schema find them, as they do in the application's own sessions: checks, generated columns, expressions of
+    /// indexes, and materialised views may call such functions. An index is enough for every query of its table to need
+    /// this, since planning the query looks into the function.
+    pub(super) async fn use_app_path(&mut self) -> Result<(), EngineError> {
+        let path = self.app_path.clone();
+        self.set_path(&path).await
+    }
+
+    /// The search path for reading rows.
+    pub(super) async fn use_path_of(
+        &mut self,
+        statement: &OutStatement,
+    ) -> Result<(), EngineError> {
+        if statement.prints_names {
+            return Ok(());
+        }
+        self.use_app_path().await
+    }
+
+    /// The search path under which everything is printed with its schema.
+    pub(super) async fn use_own_path(&mut self) -> Result<(), EngineError> {
+        self.set_path("pg_catalog").await
+    }
+
+    async fn set_path(&mut self, path: &str) -> Result<(), EngineError> {
+        let set = format!(
+            "SELECT pg_catalog.set_config('search_path', {}, true)",
+            sql::literal(path)
+        );
+        self.run(Step::new("setting the search path"), set).await
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection, EngineError> {
@@ -283,6 +324,24 @@ impl Link {
         }
     }
 
+    /// Runs one statement inside of a savepoint, and gives the rows that it affected or why the database refused it.
+    /// After a refusal the savepoint has to be rolled back to.
+    pub(super) async fn attempt_to_run(
+        &mut self,
+        step: Step<'_>,
+        sql: String,
+    ) -> Result<Result<u64, Refused>, EngineError> {
+        let query = sqlx::query(AssertSqlSafe(sql));
+        match self.connection()?.execute(query).await {
+            Ok(done) => Ok(Ok(done.rows_affected())),
+            Err(sqlx::Error::Database(error)) => Ok(Err(Refused {
+                code: error.code().unwrap_or_default().into_owned(),
+                constraint: error.constraint().map(str::to_owned),
+            })),
+            Err(error) => Err(self.fail(step, &error)),
+        }
+    }
+
     /// The rows of a table, counted.
     pub(super) async fn count(
         &mut self,
@@ -290,12 +349,23 @@ impl Link {
         from: &str,
     ) -> Result<u64, EngineError> {
         let sql = format!("SELECT count(*) FROM {from}");
+        self.use_app_path().await?;
         let row = self
             .row(Step::of("counting the rows of", table), &sql)
             .await?;
+        self.use_own_path().await?;
         let count: i64 = self.get(&row, 0)?;
         Ok(count.unsigned_abs())
     }
+}
+
+/// Why a statement was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// The SQLSTATE.
+    pub(super) code: String,
+    /// The constraint that is violated.
+    pub(super) constraint: Option<String>,
 }
 
 /// An identifier of a catalog row.

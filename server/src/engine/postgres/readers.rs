@@ -12,7 +12,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     catalog::Relation,
-    copy,
+    copy::{self, OutStatement},
     export::{Wanted, read},
     link::{Id, Link, Step},
 };
@@ -89,7 +89,7 @@ impl Readers {
         pages: u32,
         parts: &mpsc::Sender<Part>,
     ) -> Result<(), EngineError> {
-        let ranges: Vec<String> = (0..pages)
+        let ranges: Vec<OutStatement> = (0..pages)
             .step_by(RANGE_PAGES as usize)
             .map(|start| {
                 let end = start.checked_add(RANGE_PAGES).filter(|end| *end < pages);
@@ -109,7 +109,7 @@ impl Readers {
         for (number, link) in self.links.drain(..).enumerate() {
             let (send, receive) = mpsc::channel(QUEUE);
             queues.push(receive);
-            let own: Vec<(String, PartCutter)> = ranges
+            let own: Vec<(OutStatement, PartCutter)> = ranges
                 .iter()
                 .skip(number)
                 .step_by(count)
@@ -206,7 +206,7 @@ async fn join(
 /// Reads ranges one after the other; sends the parts of each, and nothing behind them.
 async fn read_ranges(
     mut link: Link,
-    ranges: Vec<(String, PartCutter)>,
+    ranges: Vec<(OutStatement, PartCutter)>,
     table: &TableName,
     parts: &mpsc::Sender<Option<Part>>,
 ) -> Result<Link, EngineError> {

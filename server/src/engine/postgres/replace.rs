@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
+    plan::Reference,
     policy::{ColumnPolicy, TablePolicy},
     rows::{Part, RowError, RowSet},
     schema::{Column, TableName},
@@ -13,15 +14,16 @@ use sqlx::postgres::PgDatabaseError;
 use tokio::sync::mpsc;
 
 use super::{
-    aside::{self, Aside},
+    aside::Aside,
+    canary,
     catalog::{self, Catalog, Relation},
     copy, export,
     indexes::Indexes,
     link::{self, Id, Link, Step},
-    sequence,
+    references, sequence, views,
 };
 use crate::engine::{
-    CommitMark, Database, EngineError, Outcome, ReplaceSession, Settled, sql, url::PostgresUrl,
+    CommitMark, Database, EngineError, Outcome, ReplaceSession, Settled, url::PostgresUrl,
 };
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
@@ -127,15 +129,7 @@ impl PostgresReplace {
     /// The tables and all of their partitions, each after the table that it is a part of.
     async fn with_partitions(&mut self) -> Result<Vec<Id>, EngineError> {
         let ids: Vec<Id> = self.selected.iter().map(|relation| relation.id).collect();
-        let sql = "
-            SELECT t.oid FROM unnest($1) WITH ORDINALITY t (oid, place)
-             UNION ALL
-            SELECT p.relid FROM unnest($1) r (oid) JOIN pg_class c ON c.oid = r.oid AND c.relkind = 'p',
-                   pg_partition_tree(c.oid) WITH ORDINALITY p (relid, parent, leaf, level, place)
-             WHERE p.relid <> c.oid";
-        let step = Step::new("listing the partitions");
-        let rows = self.link.rows(step, sql, ids).await?;
-        rows.iter().map(|row| self.link.get(row, 0)).collect()
+        references::with_partitions(&mut self.link, &ids).await
     }
 }
 
@@ -145,11 +139,11 @@ async fn lock(link: &mut Link, wanted: &[&Relation]) -> Result<(), EngineError> 
         return Ok(());
     }
     let ids: Vec<Id> = wanted.iter().map(|relation| relation.id).collect();
-    let outside = aside::referencing(link, &ids).await?;
+    let outside = references::referencing(link, &ids).await?;
     let names: Vec<String> = wanted
         .iter()
         .map(|relation| relation.rows_clause())
-        .chain(outside.iter().map(sql::table))
+        .chain(outside)
         .collect();
     let step = Step::new("shutting other writers out of the tables");
     let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names.join(", "));
@@ -180,11 +174,20 @@ impl ReplaceSession for PostgresReplace {
         export::export(&mut self.link, &self.catalog, table, parts).await
     }
 
+    async fn references_into(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<Vec<Reference>, EngineError> {
+        references::into_tables(&mut self.link, &self.catalog, tables).await
+    }
+
     async fn clear(&mut self) -> Result<(), EngineError> {
         self.expect(Stage::Begun, "its tables are cleared already")?;
         let ids = self.with_partitions().await?;
         self.aside = Aside::set(&mut self.link, &ids).await?;
         self.indexes = Indexes::take(&mut self.link, &ids).await?;
+        // From here to the end of settling, the application's own functions are called.
+        self.link.use_app_path().await?;
         if !self.selected.is_empty() {
             let names: Vec<String> = self.selected.iter().map(Relation::rows_clause).collect();
             let step = Step::new("emptying the tables");
@@ -252,9 +255,11 @@ impl ReplaceSession for PostgresReplace {
             .await?;
         self.indexes.build(&mut self.link).await?;
         let ids = self.with_partitions().await?;
-        // Before keys that may rely on them are back.
+        // As they were read: printed with all schemas. Before keys that may rely on them are back.
+        self.link.use_own_path().await?;
         let indexes = self.indexes.prove(&mut self.link, &ids).await?;
-        self.aside.put_back(&mut self.link).await?;
+        self.link.use_app_path().await?;
+        self.aside.put_constraints_back(&mut self.link).await?;
         let replaced: Vec<TableName> = self
             .selected
             .iter()
@@ -267,8 +272,16 @@ impl ReplaceSession for PostgresReplace {
             &replaced,
         )
         .await?;
+        let refreshed = views::refresh(&mut self.link, &ids).await?;
+        let canaries = canary::try_rows(&mut self.link, &self.catalog, &self.selected).await?;
+        self.link.use_own_path().await?;
+        self.aside.put_triggers_back(&mut self.link).await?;
         self.stage = Stage::Settled;
-        Ok(Settled { indexes })
+        Ok(Settled {
+            indexes,
+            refreshed,
+            canaries,
+        })
     }
 
     async fn read_back(
@@ -285,11 +298,12 @@ impl ReplaceSession for PostgresReplace {
             .map(|column| (column, ColumnPolicy::Keep))
             .collect();
         let statement = copy::out_statement(relation, &pairs, None);
+        self.link.use_path_of(&statement).await?;
         let mut set = RowSet::new();
         let mut count = 0;
         let connection = self.link.for_copy()?;
         let result = async {
-            let mut rows = connection.copy_out_raw(&statement).await?;
+            let mut rows = connection.copy_out_raw(&statement.sql).await?;
             while let Some(row) = rows.try_next().await? {
                 set.add_rows(&row);
                 count += 1;
@@ -300,6 +314,7 @@ impl ReplaceSession for PostgresReplace {
         let step = Step::of("reading back the rows of", table);
         result.map_err(|error| self.link.fail(step, &error))?;
         self.link.copied();
+        self.link.use_own_path().await?;
         Ok((count, set))
     }
 

@@ -76,6 +76,8 @@ pub(super) struct TargetSequence {
     id: Id,
     name: TableName,
     bounds: Bounds,
+    /// Whether it begins anew after its last value, so that it may give out values that are there.
+    cycles: bool,
     state: State,
     feeds: Vec<Feed>,
     /// The column of the schema that owns it, else the first one that it feeds.
@@ -91,6 +93,15 @@ impl TargetSequence {
             last_value: self.state.last_value,
             is_called: self.state.is_called,
         }
+    }
+
+    /// Gives the sequence, as it stands now, a file of its own until the savepoint or transaction is rolled back, so
+    /// that numbers drawn meanwhile are not lost.
+    pub(super) async fn hold(&self, link: &mut Link) -> Result<(), EngineError> {
+        let mut now = [self.clone()];
+        read_states(link, &mut now).await?;
+        let [now] = &now;
+        set(link, self, now.state).await
     }
 
     fn feeds_any(&self, tables: &[TableName]) -> bool {
@@ -115,6 +126,26 @@ impl TargetSequence {
     }
 }
 
+/// The sequences that feed columns of a table.
+pub(super) fn feeding<'a>(
+    sequences: &'a [TargetSequence],
+    table: &TableName,
+) -> impl Iterator<Item = &'a TargetSequence> {
+    sequences
+        .iter()
+        .filter(|sequence| sequence.feeds_any(std::slice::from_ref(table)))
+}
+
+/// The columns of a table that hold the very numbers of sequences, none of which comes twice.
+pub(super) fn fed_numbers<'a>(sequences: &'a [TargetSequence], table: &TableName) -> Vec<&'a str> {
+    feeding(sequences, table)
+        .filter(|sequence| !sequence.cycles)
+        .flat_map(|sequence| &sequence.feeds)
+        .filter(|feed| feed.numeric && feed.column.table == *table)
+        .map(|feed| feed.column.column.as_str())
+        .collect()
+}
+
 /// Reads the sequences of the schemas and those that feed tables of `schema`. Sequences that belong to a table
 /// outside of `schema` (a migration ledger, an extension) are that table's affair.
 pub(super) async fn read(
@@ -126,8 +157,13 @@ pub(super) async fn read(
     let sql = "
         SELECT s.oid, sn.nspname::text, s.relname::text, q.seqmin, q.seqmax, q.seqincrement < 0,
                sn.nspname = ANY($1), n.nspname::text, c.relname::text, a.attname::text, feed.owned,
-               COALESCE(NULLIF(t.typbasetype, 0), t.oid) IN
-                   ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
+               COALESCE((WITH RECURSIVE base (oid, of) AS (
+                             SELECT t.oid, t.typbasetype
+                              UNION ALL
+                             SELECT b.oid, b.typbasetype FROM base JOIN pg_type b ON b.oid = base.of)
+                         SELECT bool_or(oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype))
+                           FROM base), false),
+               q.seqcycle
           FROM pg_sequence q JOIN pg_class s ON s.oid = q.seqrelid JOIN pg_namespace sn ON sn.oid = s.relnamespace
           LEFT JOIN (
               SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS number, true AS owned
@@ -162,6 +198,7 @@ pub(super) async fn read(
                     max: link.get(row, 4)?,
                     descending: link.get(row, 5)?,
                 },
+                cycles: link.get(row, 12)?,
                 state: State {
                     last_value: 0,
                     is_called: false,
@@ -240,13 +277,14 @@ async fn read_states(link: &mut Link, sequences: &mut [TargetSequence]) -> Resul
 }
 
 /// Sets the sequences of the replaced tables to where the archive had them, and ahead of every value of the
-/// columns that they feed. A sequence that feeds no column only ever moves ahead.
+/// columns that they feed. A sequence that feeds no column only ever moves ahead. What was set is read back.
 pub(super) async fn settle(
     link: &mut Link,
     sequences: &[TargetSequence],
     archive: &[Sequence],
     replaced: &[TableName],
 ) -> Result<(), EngineError> {
+    let mut settled = Vec::new();
     for sequence in sequences {
         let archived = sequence.archived(archive).map(|archived| State {
             last_value: archived.last_value,
@@ -273,8 +311,28 @@ pub(super) async fn settle(
         if state != sequence.state {
             set(link, sequence, state).await?;
         }
+        settled.push(TargetSequence {
+            state,
+            ..sequence.clone()
+        });
     }
-    Ok(())
+    let mut found = settled.clone();
+    read_states(link, &mut found).await?;
+    match settled
+        .iter()
+        .zip(&found)
+        .find(|(one, other)| one.state != other.state)
+    {
+        Some((sequence, found)) => {
+            link.end();
+            Err(EngineError::SequenceNotSet {
+                sequence: sequence.name.clone(),
+                expected: sequence.state.last_value,
+                found: found.state.last_value,
+            })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The column's value that is furthest along the sequence's way, as far as the sequence reaches at all.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use coffer_core::{policy::TablePolicy, rows::Part, schema::TableName};
+use coffer_core::{plan::Reference, policy::TablePolicy, rows::Part, schema::TableName};
 use tokio::sync::mpsc;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     export::{self, Wanted},
     link::{Id, Link, Step},
     readers::Readers,
+    references,
 };
 use crate::engine::{Database, EngineError, Snapshot, sql, url::PostgresUrl};
 
@@ -119,6 +120,13 @@ impl Snapshot for PostgresSnapshot {
             counts.push((relation.name.clone(), count));
         }
         Ok(counts)
+    }
+
+    async fn references_into(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<Vec<Reference>, EngineError> {
+        references::into_tables(&mut self.link, &self.catalog, tables).await
     }
 
     /// The query may name tables without their schema. A query that fails leaves the snapshot usable.

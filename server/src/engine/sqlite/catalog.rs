@@ -8,7 +8,11 @@ use coffer_core::{
 };
 use rusqlite::{OptionalExtension, Params, Row};
 
-use super::{link::Link, mark, virtual_table};
+use super::{
+    link::Link,
+    mark,
+    virtual_table::{self, Kind},
+};
 use crate::engine::{Database, EngineError, ledger, sql};
 
 /// The schema of everything in the file itself.
@@ -20,7 +24,7 @@ const DOING: &str = "reading the schema";
 pub(super) struct Catalog {
     pub(super) database: Database,
     /// Virtual tables by name.
-    pub(super) virtual_tables: Vec<(String, virtual_table::Kind)>,
+    pub(super) virtual_tables: Vec<(String, Kind)>,
 }
 
 impl Catalog {
@@ -104,11 +108,23 @@ pub(super) fn read(link: &Link) -> Result<Catalog, EngineError> {
             "view" => left_out.push(named("view", &object.name)),
             "virtual" => {
                 let kind = virtual_table::kind(&statement_of(link, &object.name)?);
-                left_out.push(LeftOut::Object {
-                    kind: "virtual table".into(),
-                    name: object.name.clone(),
-                    reason: LeftOutReason::Derived,
-                });
+                match kind {
+                    Kind::FullText | Kind::RTree => {
+                        schema.tables.push(read_virtual_table(link, object, &kind)?);
+                    }
+                    Kind::Contentless => left_out.push(LeftOut::Object {
+                        kind: "full-text index without content".into(),
+                        name: object.name.clone(),
+                        reason: LeftOutReason::Derived,
+                    }),
+                    Kind::Computed | Kind::IndexOf(_) | Kind::OwnData => {
+                        left_out.push(LeftOut::Object {
+                            kind: "virtual table".into(),
+                            name: object.name.clone(),
+                            reason: LeftOutReason::Derived,
+                        });
+                    }
+                }
                 virtual_tables.push((object.name.clone(), kind));
             }
             // Shadow tables are the inside of a virtual table.
@@ -223,6 +239,52 @@ fn read_table(link: &Link, object: &Object) -> Result<Table, EngineError> {
         primary_key,
         unique: unique_keys(link, &object.name)?,
         foreign_keys: foreign_keys(link, &object.name)?,
+    })
+}
+
+/// A virtual table that is read as a table: its visible columns, with the rowid of a full-text table before them.
+fn read_virtual_table(link: &Link, object: &Object, kind: &Kind) -> Result<Table, EngineError> {
+    let column = |name: String, type_name: String| Column {
+        name,
+        type_name,
+        nullable: true,
+        default: None,
+        generated: false,
+        identity: false,
+    };
+    let mut columns = all(
+        link,
+        "SELECT name, type FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0 ORDER BY cid",
+        [&object.name],
+        |row| Ok(column(row.get(0)?, row.get(1)?)),
+    )?;
+    if *kind == Kind::FullText {
+        let taken = |own: &Column| {
+            ["rowid", "docid"]
+                .iter()
+                .any(|name| own.name.eq_ignore_ascii_case(name))
+        };
+        if columns.iter().any(taken) {
+            return Err(EngineError::Unsupported {
+                kind: "full-text table",
+                name: object.name.clone(),
+                why: "a column of it hides its rowid, which could not be restored; rename the column",
+            });
+        }
+        columns.insert(0, column("rowid".into(), "INTEGER".into()));
+    }
+    let mut primary_key = Vec::new();
+    if let Some(key) = columns.first_mut() {
+        key.nullable = false;
+        "INTEGER".clone_into(&mut key.type_name);
+        primary_key.push(key.name.clone());
+    }
+    Ok(Table {
+        name: TableName::new(MAIN, &object.name),
+        columns,
+        primary_key,
+        unique: Vec::new(),
+        foreign_keys: Vec::new(),
     })
 }
 

@@ -62,7 +62,21 @@ impl Link {
 
     /// The rows of a table, counted.
     pub(super) fn count(&self, table: &TableName) -> Result<u64, EngineError> {
-        let sql = format!("SELECT count(*) FROM {}", sql::table(table));
+        self.count_where_set(table, &[])
+    }
+
+    /// The rows of a table in which none of `columns` is NULL, counted.
+    pub(super) fn count_where_set(
+        &self,
+        table: &TableName,
+        columns: &[String],
+    ) -> Result<u64, EngineError> {
+        let mut sql = format!("SELECT count(*) FROM {}", sql::table(table));
+        for (index, column) in columns.iter().enumerate() {
+            sql.push_str(if index == 0 { " WHERE " } else { " AND " });
+            sql.push_str(&sql::name(column));
+            sql.push_str(" IS NOT NULL");
+        }
         let count: i64 = self
             .connection
             .query_row(&sql, [], |row| row.get(0))

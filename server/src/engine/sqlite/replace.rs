@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
+    plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet, sqlite::Class},
     schema::{Column, TableName},
@@ -15,11 +16,12 @@ use tokio::sync::mpsc;
 
 use super::{
     blocking::Blocking,
+    canary,
     catalog::{self, Catalog},
     link::{Link, describe},
     mark,
     rows::{self, Lines, Source},
-    snapshot::{count_rows, export},
+    snapshot::{count_rows, export, references_into},
     virtual_table::Kind,
 };
 use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, Settled, sql};
@@ -115,6 +117,15 @@ impl ReplaceSession for SqliteReplace {
             .await
     }
 
+    async fn references_into(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<Vec<Reference>, EngineError> {
+        let tables = tables.to_vec();
+        self.step(move |open| references_into(&open.link, &open.catalog, &tables))
+            .await
+    }
+
     async fn clear(&mut self) -> Result<(), EngineError> {
         self.expect(Stage::Begun, "its tables are cleared already")?;
         self.step(|open| open.clear()).await?;
@@ -140,14 +151,20 @@ impl ReplaceSession for SqliteReplace {
     async fn settle(&mut self, sequences: &[Sequence]) -> Result<Settled, EngineError> {
         self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
         let sequences = sequences.to_vec();
-        self.step(move |open| {
-            open.check_foreign_keys()?;
-            open.rebuild_indexes()?;
-            open.set_counters(&sequences)
-        })
-        .await?;
+        let settled = self
+            .step(move |open| {
+                open.check_foreign_keys()?;
+                let refreshed = open.rebuild_indexes()?;
+                open.set_counters(&sequences)?;
+                Ok(Settled {
+                    refreshed,
+                    canaries: canary::try_rows(&open.link, &open.catalog, &open.selected)?,
+                    ..Settled::default()
+                })
+            })
+            .await?;
         self.stage = Stage::Settled;
-        Ok(Settled::default())
+        Ok(settled)
     }
 
     async fn read_back(
@@ -342,7 +359,8 @@ impl Open {
 
     /// Computes full-text indexes anew that usually follow their table by triggers, which were off. An index over a
     /// view may depend on any table.
-    fn rebuild_indexes(&self) -> Result<(), EngineError> {
+    fn rebuild_indexes(&self) -> Result<Vec<TableName>, EngineError> {
+        let mut rebuilt = Vec::new();
         let schema = &self.catalog.database.schema;
         let is = |table: &TableName, name: &str| table.name.eq_ignore_ascii_case(name);
         for (index, kind) in &self.catalog.virtual_tables {
@@ -356,9 +374,10 @@ impl Open {
                 let rebuild = format!("INSERT INTO main.{name} ({name}) VALUES ('rebuild')");
                 let doing = format_args!("computing the full-text index {index}");
                 self.link.run(&doing, &rebuild)?;
+                rebuilt.push(TableName::new("main", index));
             }
         }
-        Ok(())
+        Ok(rebuilt)
     }
 
     /// Sets the AUTOINCREMENT counters to where the archive had them, and not behind the column's greatest value.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use coffer_core::{
+    plan::Reference,
     policy::{ColumnPolicy, TablePolicy},
     rows::{
         Part, PartCutter,
@@ -78,6 +79,16 @@ impl Snapshot for SqliteSnapshot {
             .await
     }
 
+    async fn references_into(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<Vec<Reference>, EngineError> {
+        let tables = tables.to_vec();
+        self.open
+            .call(move |open| references_into(&open.link, &open.catalog, &tables))
+            .await
+    }
+
     async fn scalar(&mut self, query: &str) -> Result<Option<String>, EngineError> {
         // As a subquery, so that it can be nothing but a query.
         let query = format!("SELECT * FROM ({}\n)", query.trim().trim_end_matches(';'));
@@ -125,6 +136,31 @@ pub(super) fn count_rows(
         .iter()
         .map(|table| Ok((table.name.clone(), link.count(&table.name)?)))
         .collect()
+}
+
+/// The foreign keys from other tables into `tables`, each with the rows that refer to something.
+pub(super) fn references_into(
+    link: &Link,
+    catalog: &Catalog,
+    tables: &[TableName],
+) -> Result<Vec<Reference>, EngineError> {
+    let mut found = Vec::new();
+    for table in &catalog.database.schema.tables {
+        if tables.contains(&table.name) {
+            continue;
+        }
+        for key in &table.foreign_keys {
+            if tables.contains(&key.references) {
+                found.push(Reference {
+                    table: table.name.clone(),
+                    columns: key.columns.clone(),
+                    references: key.references.clone(),
+                    rows: link.count_where_set(&table.name, &key.columns)?,
+                });
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn text(value: ValueRef<'_>) -> Option<String> {

@@ -1,9 +1,10 @@
-//! Virtual tables: which of them hold data of their own.
+//! Virtual tables: which of them hold data of their own, and how it is read.
 //!
-//! A full-text index over another table's rows can be computed again, and one without content gives no rows back at
-//! all. Every other virtual table that stores something (a full-text table with its own content, an R-tree, one of
-//! an extension) holds data in tables of a form that belongs to its module. Copying those behind the module's back
-//! may break them, so such a database is refused instead of archived with a hole in it.
+//! A full-text index over another table's rows can be computed again. One with its own content, and an R-tree, are read
+//! and written as tables, through their modules: what lies in their shadow tables is an index that the target's module
+//! builds by itself, with the target's own options. Every other virtual table that stores something, one of an extension
+//! for example, holds data in a form that only its module knows. Copying that behind the module's back may break it, so
+//! such a database is refused instead of archived with a hole in it.
 
 /// What a virtual table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,11 @@ pub(super) enum Kind {
     IndexOf(String),
     /// A full-text index that doesn't keep what it indexes.
     Contentless,
-    /// It holds, or may hold, data of its own.
+    /// A full-text index with what it indexes: rows of its columns and the rowid.
+    FullText,
+    /// An R-tree: rows of its columns, of which the first is the rowid.
+    RTree,
+    /// It holds, or may hold, data of its own that can't be read as rows.
     OwnData,
 }
 
@@ -27,6 +32,9 @@ const COMPUTED: [&str; 5] = [
     "sqlite_dbpage",
 ];
 
+/// Options of full-text tables that hide a part of what is in a row, or need functions of the application.
+const HIDING: [&str; 4] = ["languageid", "compress", "uncompress", "locale"];
+
 /// Tells a virtual table's kind from the statement that made it.
 pub(super) fn kind(statement: &str) -> Kind {
     let Some((module, arguments)) = module_and_arguments(statement) else {
@@ -35,17 +43,22 @@ pub(super) fn kind(statement: &str) -> Kind {
     if COMPUTED.contains(&module.as_str()) {
         return Kind::Computed;
     }
+    if ["rtree", "rtree_i32"].contains(&module.as_str()) {
+        return Kind::RTree;
+    }
     if !["fts3", "fts4", "fts5"].contains(&module.as_str()) {
         return Kind::OwnData;
     }
-    let content = arguments.iter().find_map(|argument| {
-        let (key, value) = argument.split_once('=')?;
-        key.trim()
-            .eq_ignore_ascii_case("content")
-            .then(|| unquote(value.trim()))
-    });
+    let options = || {
+        arguments.iter().filter_map(|argument| {
+            let (key, value) = argument.split_once('=')?;
+            Some((key.trim().to_ascii_lowercase(), value.trim()))
+        })
+    };
+    let content = options().find_map(|(key, value)| (key == "content").then(|| unquote(value)));
     match content {
-        None => Kind::OwnData,
+        None if options().any(|(key, _)| HIDING.contains(&key.as_str())) => Kind::OwnData,
+        None => Kind::FullText,
         Some(table) if table.is_empty() => Kind::Contentless,
         Some(table) => Kind::IndexOf(table),
     }
@@ -162,9 +175,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_can_be_computed_again_is_let_through() {
+    fn only_what_can_be_read_or_computed_again_is_let_through() {
         for (statement, expected) in [
-            ("CREATE VIRTUAL TABLE t USING fts5(a, b)", Kind::OwnData),
+            ("CREATE VIRTUAL TABLE t USING fts5(a, b)", Kind::FullText),
+            (
+                "CREATE VIRTUAL TABLE t USING fts5(a, locale = 1)",
+                Kind::OwnData,
+            ),
+            (
+                "CREATE VIRTUAL TABLE t USING fts4(a, LanguageID=\"lid\")",
+                Kind::OwnData,
+            ),
+            ("CREATE VIRTUAL TABLE t USING fts3", Kind::FullText),
             (
                 "CREATE VIRTUAL TABLE t USING fts5(a, content='')",
                 Kind::Contentless,
@@ -179,15 +201,15 @@ mod tests {
             ),
             (
                 "CREATE VIRTUAL TABLE t USING fts5(\"content=x\", b)",
-                Kind::OwnData,
+                Kind::FullText,
             ),
             (
                 "CREATE VIRTUAL TABLE t USING fts5(a, prefix='2,content=x')",
-                Kind::OwnData,
+                Kind::FullText,
             ),
             (
                 "CREATE VIRTUAL TABLE t USING fts5(a, contentless_delete=1)",
-                Kind::OwnData,
+                Kind::FullText,
             ),
             (
                 "CREATE VIRTUAL TABLE t USING fts5vocab('docs', 'row')",
@@ -195,7 +217,7 @@ mod tests {
             ),
             (
                 "CREATE VIRTUAL TABLE t USING rtree(id, x0, x1)",
-                Kind::OwnData,
+                Kind::RTree,
             ),
             ("CREATE VIRTUAL TABLE t USING vec0", Kind::OwnData),
             ("CREATE VIRTUAL TABLE", Kind::OwnData),
