@@ -224,10 +224,16 @@ impl Server {
     /// The rows and sequences of a database's schema `public` as `pg_dump` writes them, sorted: somebody else's opinion.
     ///
     /// # Panics
-    /// If there is no `pg_dump` beside the server, or it fails.
+    /// If there is no `pg_dump` beside the server or in the path, or it fails.
     #[must_use]
     pub fn dump(&self, database: &str, without: &[&str]) -> Vec<String> {
-        let output = Command::new(programs().join("pg_dump"))
+        let beside = programs().join("pg_dump");
+        let program = if beside.exists() {
+            beside
+        } else {
+            PathBuf::from("pg_dump")
+        };
+        let output = Command::new(program)
             .args([
                 "--data-only",
                 "--inserts",
@@ -239,8 +245,12 @@ impl Server {
                     .iter()
                     .map(|table| format!("--exclude-table-data={table}")),
             )
-            .arg("--dbname")
-            .arg(self.url(database))
+            .args(["--host=127.0.0.1", &format!("--port={}", self.port)])
+            .args([
+                format!("--username={OWNER}"),
+                format!("--dbname={database}"),
+            ])
+            .env("PGPASSWORD", PASSWORD)
             .output()
             .unwrap();
         assert!(

@@ -94,7 +94,7 @@ mod tests {
             name: TableName::new("public", "t"),
             partitioned: false,
         };
-        let range = |pages| out_statement(&relation, &[], pages);
+        let range = |pages| out_sql(&relation, &[], pages);
         assert_eq!(
             range(Some((0, Some(8)))),
             "COPY (SELECT  FROM ONLY \"public\".\"t\" WHERE ctid >= '(0,0)' AND ctid < '(8,0)') TO STDOUT"

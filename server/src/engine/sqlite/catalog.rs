@@ -107,10 +107,14 @@ pub(super) fn read(link: &Link) -> Result<Catalog, EngineError> {
             }
             "view" => left_out.push(named("view", &object.name)),
             "virtual" => {
-                let kind = virtual_table::kind(&statement_of(link, &object.name)?);
+                let mut kind = virtual_table::kind(&statement_of(link, &object.name)?);
+                let columns = visible_columns(link, object)?;
+                if kind == Kind::FullText && hides_rowid(&columns) {
+                    kind = Kind::OwnData;
+                }
                 match kind {
                     Kind::FullText | Kind::RTree => {
-                        schema.tables.push(read_virtual_table(link, object, &kind)?);
+                        schema.tables.push(as_table(object, &kind, columns));
                     }
                     Kind::Contentless => left_out.push(LeftOut::Object {
                         kind: "full-text index without content".into(),
@@ -242,36 +246,40 @@ fn read_table(link: &Link, object: &Object) -> Result<Table, EngineError> {
     })
 }
 
-/// A virtual table that is read as a table: its visible columns, with the rowid of a full-text table before them.
-fn read_virtual_table(link: &Link, object: &Object, kind: &Kind) -> Result<Table, EngineError> {
-    let column = |name: String, type_name: String| Column {
+/// The columns of a virtual table that are no part of its module's interface.
+fn visible_columns(link: &Link, object: &Object) -> Result<Vec<Column>, EngineError> {
+    all(
+        link,
+        "SELECT name, type FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0 ORDER BY cid",
+        [&object.name],
+        |row| Ok(plain_column(row.get(0)?, row.get(1)?)),
+    )
+}
+
+const fn plain_column(name: String, type_name: String) -> Column {
+    Column {
         name,
         type_name,
         nullable: true,
         default: None,
         generated: false,
         identity: false,
-    };
-    let mut columns = all(
-        link,
-        "SELECT name, type FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0 ORDER BY cid",
-        [&object.name],
-        |row| Ok(column(row.get(0)?, row.get(1)?)),
-    )?;
+    }
+}
+
+/// Whether a column has the name by which a full-text table's rowid is read and written.
+fn hides_rowid(columns: &[Column]) -> bool {
+    columns.iter().any(|column| {
+        ["rowid", "docid"]
+            .iter()
+            .any(|name| column.name.eq_ignore_ascii_case(name))
+    })
+}
+
+/// A virtual table as a table: its visible columns, with the rowid of a full-text table before them.
+fn as_table(object: &Object, kind: &Kind, mut columns: Vec<Column>) -> Table {
     if *kind == Kind::FullText {
-        let taken = |own: &Column| {
-            ["rowid", "docid"]
-                .iter()
-                .any(|name| own.name.eq_ignore_ascii_case(name))
-        };
-        if columns.iter().any(taken) {
-            return Err(EngineError::Unsupported {
-                kind: "full-text table",
-                name: object.name.clone(),
-                why: "a column of it hides its rowid, which could not be restored; rename the column",
-            });
-        }
-        columns.insert(0, column("rowid".into(), "INTEGER".into()));
+        columns.insert(0, plain_column("rowid".into(), String::new()));
     }
     let mut primary_key = Vec::new();
     if let Some(key) = columns.first_mut() {
@@ -279,13 +287,13 @@ fn read_virtual_table(link: &Link, object: &Object, kind: &Kind) -> Result<Table
         "INTEGER".clone_into(&mut key.type_name);
         primary_key.push(key.name.clone());
     }
-    Ok(Table {
+    Table {
         name: TableName::new(MAIN, &object.name),
         columns,
         primary_key,
         unique: Vec::new(),
         foreign_keys: Vec::new(),
-    })
+    }
 }
 
 /// Unique keys over plain columns of all rows. Others can't identify a row.
