@@ -126,7 +126,9 @@ pub enum BackupError {
     #[error("{0}")]
     PathColumn(#[from] NoSuchColumn),
     /// The archive can't be written where it should go.
-    #[error("cannot write the archive: {0}; no backup was taken")]
+    #[error(
+        "cannot write the archive: {0}; no backup was taken; make room, or write it elsewhere, and try again"
+    )]
     Write(io::Error),
     /// Credentials and no seal.
     #[error(

@@ -116,7 +116,7 @@ pub fn file(
     let found = found.ok_or_else(|| ExtractError::NotInArchive {
         what: format!("file {set}/{path}"),
     })?;
-    archive.read_file(found, |bytes| out.write_all(bytes))?;
+    archive.read_file(found, |bytes| Ok::<_, ExtractError>(out.write_all(bytes)?))?;
     out.flush()?;
     Ok(found.size)
 }

@@ -44,4 +44,5 @@ pub mod store;
 pub mod switch;
 pub mod transform;
 pub mod undo;
+mod unfinished;
 pub mod verify;

@@ -362,17 +362,20 @@ impl OpenArchive {
     /// Streams a file's content into `sink` and compares it with the index's digest at the end.
     ///
     /// # Errors
-    /// [`ReadError`]; what `sink` was given before is then not to be used.
-    pub fn read_file(
+    /// [`ReadError`], or the sink's own; what `sink` was given before is then not to be used.
+    pub fn read_file<E: From<ReadError>>(
         &self,
         file: &FileEntry,
-        mut sink: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), ReadError> {
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut reader = self.checked(&file.entry, &file.digest())?;
         let mut out = Vec::new();
         loop {
-            match reader.step(&mut out)? {
-                Step::Want(range) => reader.feed(&self.plain.read(range)?)?,
+            match reader.step(&mut out).map_err(ReadError::from)? {
+                Step::Want(range) => {
+                    let bytes = self.plain.read(range).map_err(ReadError::from)?;
+                    reader.feed(&bytes).map_err(ReadError::from)?;
+                }
                 Step::Output => {
                     sink(&out)?;
                     out.clear();

@@ -112,7 +112,7 @@ pub enum RestoreError {
     #[error("{0}")]
     Engine(#[from] EngineError),
     /// The folders.
-    #[error("{0}; nothing was changed")]
+    #[error("{0}; nothing was changed; mend this and try again")]
     Files(#[from] FilesError),
     /// The selection.
     #[error("{0}; nothing was changed")]

@@ -57,14 +57,30 @@ impl Run {
 ///
 /// # Panics
 /// If it can't be started: run `cargo build --release` first.
-#[allow(clippy::zombie_processes)] // It is waited for, by wait4, which tells its memory too.
 pub fn coffer<S: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = S>,
     environment: &[(&str, &str)],
 ) -> Run {
+    run(Command::new(program()).args(arguments), environment)
+}
+
+/// As [`coffer`], but no file can get larger than `bytes`, as if there were no room for more.
+pub fn coffer_with_small_files(
+    arguments: &[String],
+    environment: &[(&str, &str)],
+    bytes: u64,
+) -> Run {
+    // The shell counts blocks of 512 bytes. The program is not to be ended by the signal, but to get an error.
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", bytes / 512);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &script, "sh"]).arg(program());
+    run(command.args(arguments), environment)
+}
+
+#[allow(clippy::zombie_processes)] // It is waited for, by wait4, which tells its memory too.
+fn run(command: &mut Command, environment: &[(&str, &str)]) -> Run {
     let safety = tempfile::tempdir().unwrap();
-    let mut child = Command::new(program())
-        .args(arguments)
+    let mut child = command
         .env("COFFER_SAFETY_FOLDER", safety.path())
         .envs(environment.iter().copied())
         .stdin(Stdio::null())

@@ -3,9 +3,12 @@
 
 pub mod bundle;
 pub mod coffer;
+pub mod cut;
 pub mod demo;
 pub mod engine;
 pub mod keys;
 pub mod postgres;
 pub mod range_server;
 pub mod site;
+pub mod small_disk;
+pub mod two_sides;

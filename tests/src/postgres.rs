@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
     },
     thread,
@@ -23,6 +23,9 @@ use std::{
 use coffer_server::engine::{DatabaseUrl, Engine};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tempfile::TempDir;
+
+mod crash;
+mod dump;
 
 /// The role that owns the databases.
 pub const OWNER: &str = "app";
@@ -46,9 +49,10 @@ kill $keeper
 /// A running server. Dropping it stops the server and removes its data.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    child: Mutex<Child>,
     folder: TempDir,
     port: u16,
+    account: Option<Account>,
     databases: AtomicU32,
 }
 
@@ -68,9 +72,7 @@ impl Server {
     /// If there is no PostgreSQL, or it does not start.
     #[must_use]
     pub fn shared() -> Arc<Self> {
-        let mut shared = SHARED
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = shared.upgrade() {
             return server;
         }
@@ -114,29 +116,13 @@ impl Server {
         // Another program may take the free port first; then the server ends at once, and another port is tried.
         for _ in 0..5 {
             let port = free_port();
-            let mut child = run_as(account, Path::new("/bin/sh"), folder.path())
-                .args(["-c", KEEPER, "sh"])
-                .arg(programs.join("postgres"))
-                .arg("-D")
-                .arg(&data)
-                .args(["-c", "listen_addresses=127.0.0.1"])
-                .args(["-c", &format!("port={port}")])
-                .args([
-                    "-c",
-                    &format!("unix_socket_directories={}", folder.path().display()),
-                ])
-                // Nobody needs the data after a crash of the machine.
-                .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(fs::File::create(folder.path().join("log")).unwrap())
-                .spawn()
-                .unwrap();
+            let mut child = spawn(account, folder.path(), port);
             if wait_until_ready(&mut child, &data) {
                 let server = Self {
-                    child,
+                    child: Mutex::new(child),
                     folder,
                     port,
+                    account,
                     databases: AtomicU32::new(0),
                 };
                 server.make_owner();
@@ -212,59 +198,19 @@ impl Server {
     /// The URL of a database, with the owner's password.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
+        self.url_of(OWNER, self.port, database)
+    }
+
+    /// The URL of a database for a role that has the owner's password, through a port that leads to the server.
+    #[must_use]
+    pub fn url_of(&self, role: &str, port: u16, database: &str) -> String {
         let mut url = url::Url::parse("postgres://127.0.0.1").unwrap();
-        url.set_port(Some(self.port)).unwrap();
-        url.set_username(OWNER).unwrap();
+        url.set_port(Some(port)).unwrap();
+        url.set_username(role).unwrap();
         // Percent-encodes everything that would end the password.
         url.set_password(Some(PASSWORD)).unwrap();
         url.set_path(database);
         url.to_string()
-    }
-
-    /// The rows and sequences of a database's schema `public` as `pg_dump` writes them, sorted: somebody else's opinion.
-    ///
-    /// # Panics
-    /// If there is no `pg_dump` beside the server or in the path, or it fails.
-    #[must_use]
-    pub fn dump(&self, database: &str, without: &[&str]) -> Vec<String> {
-        let beside = programs().join("pg_dump");
-        let program = if beside.exists() {
-            beside
-        } else {
-            PathBuf::from("pg_dump")
-        };
-        let output = Command::new(program)
-            .args([
-                "--data-only",
-                "--inserts",
-                "--schema=public",
-                "--no-password",
-            ])
-            .args(
-                without
-                    .iter()
-                    .map(|table| format!("--exclude-table-data={table}")),
-            )
-            .args(["--host=127.0.0.1", &format!("--port={}", self.port)])
-            .args([
-                format!("--username={OWNER}"),
-                format!("--dbname={database}"),
-            ])
-            .env("PGPASSWORD", PASSWORD)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "pg_dump failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let mut lines: Vec<String> = String::from_utf8(output.stdout)
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect();
-        lines.sort();
-        lines
     }
 
     /// The engine for a database, signed in as its owner.
@@ -295,8 +241,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(child.stdin.take());
+        let _ = child.wait();
     }
 }
 
@@ -376,6 +323,28 @@ fn run_as(account: Option<Account>, program: &Path, folder: &Path) -> Command {
         command.uid(account.user).gid(account.group);
     }
     command
+}
+
+/// Runs the server on a port, and a shell that stops it when the pipe to it closes.
+fn spawn(account: Option<Account>, folder: &Path, port: u16) -> Child {
+    run_as(account, Path::new("/bin/sh"), folder)
+        .args(["-c", KEEPER, "sh"])
+        .arg(programs().join("postgres"))
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-c", "listen_addresses=127.0.0.1"])
+        .args(["-c", &format!("port={port}")])
+        .args([
+            "-c",
+            &format!("unix_socket_directories={}", folder.display()),
+        ])
+        // Nobody needs the data after a crash of the machine.
+        .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(folder.join("log")).unwrap())
+        .spawn()
+        .unwrap()
 }
 
 fn free_port() -> u16 {

@@ -200,6 +200,7 @@ impl From<SafetyError> for Failure {
         let exit = match error {
             SafetyError::Recover(error) => return error.into(),
             SafetyError::NoFolder => USAGE,
+            SafetyError::Locked { .. } => KEY,
             SafetyError::Running { .. }
             | SafetyError::NotThere { .. }
             | SafetyError::NothingToUndo { .. }

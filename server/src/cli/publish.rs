@@ -9,8 +9,10 @@ use std::{
 use tempfile::NamedTempFile;
 
 use super::{Failure, interrupt};
+use crate::unfinished;
 
-/// A file that is being written under a temporary name in its final folder. Dropping it removes it.
+/// A file that is being written under a temporary name in its final folder. Dropping it removes it; if this process is
+/// killed, the next one that writes into the folder does.
 pub(super) struct Unpublished {
     file: NamedTempFile,
     path: PathBuf,
@@ -33,12 +35,7 @@ impl Unpublished {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let make = || {
-            tempfile::Builder::new()
-                .prefix(".coffer-unfinished-")
-                .tempfile_in(folder)
-        };
-        let file = interrupt::temporary(make)
+        let file = interrupt::temporary(|| unfinished::begin(folder))
             .map_err(|error| Failure::file("write in", folder, &error))?;
         Ok(Self {
             file,

@@ -172,6 +172,18 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The disk is full.
+    #[error(
+        "there is no room left on the disk of {target} while {doing}: {message}; nothing was changed; a restore needs room for the new rows beside the old ones, so make some and try again"
+    )]
+    NoRoom {
+        /// The database.
+        target: String,
+        /// What was being done.
+        doing: String,
+        /// The database's own words.
+        message: String,
+    },
     /// A table doesn't exist.
     #[error("{target} has no table {table}; nothing was changed")]
     NoTable {

@@ -14,6 +14,7 @@ mod copy;
 mod export;
 mod indexes;
 mod link;
+mod mark;
 mod others;
 mod readers;
 mod references;
@@ -60,7 +61,7 @@ impl Engine for Postgres {
     async fn outcome(&self, mark: &CommitMark) -> Result<Outcome, EngineError> {
         match mark {
             CommitMark::None => Ok(Outcome::Committed),
-            CommitMark::Transaction { id } => replace::outcome(&self.url, id).await,
+            CommitMark::Transaction { id } => mark::outcome(&self.url, id).await,
             CommitMark::Table { .. } => Ok(Outcome::Forgotten),
         }
     }

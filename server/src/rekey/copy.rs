@@ -14,7 +14,10 @@ use coffer_core::{
 };
 
 use super::{RekeyFileError, folder_of, prove, read_at, sync_folder};
-use crate::progress::{Phase, Progress};
+use crate::{
+    progress::{Phase, Progress},
+    unfinished,
+};
 
 const SLAB_BYTES: u64 = 4 << 20;
 
@@ -40,10 +43,7 @@ pub(super) fn replace(
         metadata.len().saturating_sub(sealed.header_len()),
     );
     // Dropping it removes it.
-    let mut copy = tempfile::Builder::new()
-        .prefix(".coffer-unfinished-")
-        .tempfile_in(folder_of(path))
-        .map_err(failed)?;
+    let mut copy = unfinished::begin(folder_of(path)).map_err(failed)?;
     copy.write_all(block).map_err(failed)?;
     progress.begin(Phase::Finishing, rest.len);
     let copied = digest(file, rest, progress, |slab| copy.write_all(slab))

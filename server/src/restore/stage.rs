@@ -56,9 +56,9 @@ pub(super) async fn stage(
                 staging.add::<RestoreError>(file, |out| {
                     archive.read_file(file, |bytes| {
                         progress.add_bytes(bytes.len() as u64);
-                        out.write_all(bytes)
-                    })?;
-                    Ok(())
+                        let failed = FilesError::at("write", &folder.join(&file.path));
+                        Ok(out.write_all(bytes).map_err(failed)?)
+                    })
                 })?;
             }
         }

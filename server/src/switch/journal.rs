@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{folder::Folder, staging::flush};
-use crate::{engine::CommitMark, files::FilesError};
+use crate::{engine::CommitMark, files::FilesError, unfinished};
 
 /// A file set's name and folder.
 type Set = (String, PathBuf);
@@ -111,9 +111,7 @@ impl Journal {
                 .map_err(|error| io::Error::new(error.kind(), error.to_string()))
                 .and_then(|json| {
                     // Complete and locked before it has a name that anybody looks for.
-                    let mut file = tempfile::Builder::new()
-                        .prefix(".coffer-unfinished-")
-                        .tempfile_in(&around)?;
+                    let mut file = unfinished::begin(&around)?;
                     file.as_file().try_lock()?;
                     file.write_all(json)?;
                     file.as_file().sync_all()?;
@@ -322,6 +320,7 @@ pub fn find(sets: &[Set]) -> Result<Vec<Found>, JournalError> {
 pub fn remove_orphans(sets: &[Set]) -> Result<u64, FilesError> {
     let mut removed = 0;
     for place in places(sets) {
+        unfinished::sweep(&place);
         for path in list(&place, STAGED, "")? {
             // Whoever still writes into it holds its lock.
             let orphaned = File::open(&path).is_ok_and(|folder| folder.try_lock().is_ok());

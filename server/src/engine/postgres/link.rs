@@ -436,6 +436,11 @@ fn translate(target: &str, user: &str, step: Step<'_>, error: &sqlx::Error) -> E
             doing,
             seconds: LOCK_TIMEOUT.as_secs(),
         },
+        "53100" => EngineError::NoRoom {
+            target,
+            doing,
+            message,
+        },
         "25006" => EngineError::ReadOnly {
             target,
             reason: message,

@@ -20,11 +20,9 @@ use super::{
     copy, export,
     indexes::Indexes,
     link::{self, Id, Link, Step},
-    references, sequence, views,
+    mark, references, sequence, views,
 };
-use crate::engine::{
-    CommitMark, Database, EngineError, Outcome, ReplaceSession, Settled, url::PostgresUrl,
-};
+use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, Settled, url::PostgresUrl};
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
 /// per database.
@@ -43,6 +41,7 @@ enum Stage {
 
 /// A transaction that replaces rows. Dropping it closes the connection, and the server rolls back.
 pub(super) struct PostgresReplace {
+    url: PostgresUrl,
     link: Link,
     catalog: Catalog,
     selected: Vec<Relation>,
@@ -97,6 +96,7 @@ impl PostgresReplace {
             selected.push(now.clone());
         }
         Ok(Self {
+            url: url.clone(),
             link,
             catalog,
             selected,
@@ -319,14 +319,7 @@ impl ReplaceSession for PostgresReplace {
     }
 
     async fn mark(&mut self, _id: &str) -> Result<CommitMark, EngineError> {
-        let step = Step::new("asking for the transaction's id");
-        let row = self
-            .link
-            .row(step, "SELECT pg_current_xact_id()::text")
-            .await?;
-        Ok(CommitMark::Transaction {
-            id: self.link.get(&row, 0)?,
-        })
+        mark::take(&mut self.link, &self.url).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
@@ -345,25 +338,6 @@ impl ReplaceSession for PostgresReplace {
             other => other,
         }
     }
-}
-
-/// What became of the transaction with this id.
-pub(super) async fn outcome(url: &PostgresUrl, id: &str) -> Result<Outcome, EngineError> {
-    // It goes into a statement's text, and comes from a file.
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(Outcome::Forgotten);
-    }
-    let mut link = Link::open(url).await?;
-    let step = Step::new("asking what became of a restore");
-    let row = link
-        .row(step, &format!("SELECT pg_xact_status('{id}'::xid8)"))
-        .await?;
-    Ok(match link.get::<Option<String>>(&row, 0)?.as_deref() {
-        Some("committed") => Outcome::Committed,
-        Some("aborted") => Outcome::RolledBack,
-        Some(_) => Outcome::Running,
-        None => Outcome::Forgotten,
-    })
 }
 
 /// The error for a row that a constraint or type refuses, if it is one.

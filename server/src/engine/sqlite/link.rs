@@ -108,6 +108,11 @@ fn translate(target: &str, doing: &dyn fmt::Display, error: &rusqlite::Error) ->
             target,
             reason: message,
         },
+        ErrorCode::DiskFull => EngineError::NoRoom {
+            target,
+            doing,
+            message,
+        },
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => EngineError::PermissionDenied {
             target,
             doing,
