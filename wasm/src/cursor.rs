@@ -10,8 +10,8 @@ use crate::{
     window::{Reading, SLAB_BYTES, Window},
 };
 
-/// Slabs that are on their way at once: one in each lane, and one more that is being read.
-pub(crate) const AHEAD: usize = 3;
+/// Slabs that are on their way at once: one in each of two lanes, one that is being read, and one for when a lane is slow.
+pub(crate) const AHEAD: usize = 4;
 
 /// Reads plaintext through a window of its own.
 #[derive(Debug)]

@@ -44,6 +44,8 @@ export interface Lanes {
   seal(key: CryptoKey, nonces: Uint8Array, plain: Uint8Array, head: number, whole: number): Promise<Worked>;
   /** SHA-256. The bytes are copied before this returns. */
   digest(bytes: Uint8Array): Promise<ArrayBuffer>;
+  /** Gives the memory back of bytes that nobody needs any more: all of their buffer. */
+  forget(bytes: Uint8Array): void;
 }
 "#;
 
@@ -83,6 +85,10 @@ extern "C" {
     /// The same, of bytes in the module's memory, of which JavaScript is given a view.
     #[wasm_bindgen(method, catch, js_name = digest)]
     fn digest_inside(this: &Lanes, bytes: &[u8]) -> Result<Promise, JsValue>;
+
+    /// Gives the memory back of bytes that nobody needs any more: all of their buffer.
+    #[wasm_bindgen(method)]
+    pub(crate) fn forget(this: &Lanes, bytes: &Uint8Array);
 
     /// What became of a batch.
     #[wasm_bindgen(typescript_type = "Worked")]

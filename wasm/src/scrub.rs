@@ -48,10 +48,13 @@ impl Blocks {
 
     /// Adds the next batch.
     pub(crate) fn after(&mut self, worked: &Worked) {
-        self.join(&worked.head());
+        let (head, tail) = (worked.head(), worked.tail());
+        self.join(&head);
         let whole = lanes::digests(&worked.digests());
         self.digests.push_back(Made::There(whole));
-        self.join(&worked.tail());
+        self.join(&tail);
+        self.lanes.forget(&head);
+        self.lanes.forget(&tail);
     }
 
     /// Adds bytes that no lane has cut: at most as many as end one block.

@@ -1,5 +1,6 @@
 /** AES-256-GCM over a batch of chunks, and SHA-256 of the blocks that it fills, by WebCrypto. Nothing is decided here. */
 import type { Worked } from "../generated/coffer_wasm.js";
+import { forget } from "./memory.js";
 
 export interface Batch {
   readonly kind: "open" | "seal";
@@ -61,8 +62,9 @@ async function open(batch: Batch): Promise<Pick<Worked, "bytes" | "damaged">> {
       const chunk = piece(sealed, place, chunkBytes + tagBytes);
       return crypto.subtle.decrypt(algorithm(nonces, place), key, chunk);
     });
+    let chunks: ArrayBuffer[];
     try {
-      for (const [index, chunk] of (await Promise.all(opening)).entries()) take(chunk, plain, (first + index) * chunkBytes);
+      chunks = await Promise.all(opening);
     } catch {
       const outcomes = await Promise.allSettled(opening);
       const failed = outcomes.findIndex(({ status }) => status === "rejected");
@@ -71,6 +73,7 @@ async function open(batch: Batch): Promise<Pick<Worked, "bytes" | "damaged">> {
       if (outcome?.status === "rejected" && outcome.reason?.name !== "OperationError") throw outcome.reason;
       return { bytes: new Uint8Array(0), damaged: first + failed };
     }
+    take(chunks, plain, first * chunkBytes, chunkBytes);
   }
   return { bytes: plain, damaged: -1 };
 }
@@ -86,24 +89,15 @@ async function seal(batch: Batch): Promise<Uint8Array<ArrayBuffer>> {
   for (let end = count; end > 0; end -= together) {
     const first = Math.max(0, end - together);
     const sealing = range(first, end).map((place) => crypto.subtle.encrypt(algorithm(nonces, place), key, piece(plain, place, chunkBytes)));
-    for (const [index, chunk] of (await Promise.all(sealing)).entries()) take(chunk, sealed, (first + index) * (chunkBytes + tagBytes));
+    take(await Promise.all(sealing), sealed, first * (chunkBytes + tagBytes), chunkBytes + tagBytes);
   }
   return sealed;
 }
 
-/**
- * Copies a result to its place and gives its memory back at once: collected later, each result would lie in memory that
- * the system has to find and to clear anew, which is a quarter of all work here.
- */
-function take(result: ArrayBuffer, into: Uint8Array<ArrayBuffer>, at: number): void {
-  into.set(new Uint8Array(result), at);
-  // Not every browser can; there it is collected.
-  (result as Movable).transfer?.(0);
-}
-
-/** ECMAScript 2024. */
-interface Movable extends ArrayBuffer {
-  transfer?(length?: number): ArrayBuffer;
+/** Copies results to their places from `at` on. */
+function take(results: ArrayBuffer[], into: Uint8Array<ArrayBuffer>, at: number, step: number): void {
+  for (const [index, result] of results.entries()) into.set(new Uint8Array(result), at + index * step);
+  forget(results);
 }
 
 async function digestBlocks(sealed: Uint8Array<ArrayBuffer>, cut: Cut | undefined): Promise<Hashed> {

@@ -30,7 +30,7 @@ export class ByteStream implements AsyncIterable<Uint8Array<ArrayBuffer>> {
     );
   }
 
-  /** All bytes. Rejects with `no_room` if the browser can't keep so many, as in a private window more than some hundred MiB. */
+  /** All bytes. Rejects with `no_room` if the browser can't keep so many: in Chromium all Blobs together may have to fit into 500 MiB. */
   async blob(type = "application/octet-stream"): Promise<Blob> {
     const parts: Uint8Array<ArrayBuffer>[] = [];
     for await (const piece of this) parts.push(piece);

@@ -7,6 +7,7 @@
 import type { Lanes as ModuleLanes, Worked } from "../generated/coffer_wasm.js";
 import { type Batch, work } from "./aes.js";
 import type { Answer, Digested, Done, Job } from "./lane.js";
+import { forget } from "./memory.js";
 
 /** Workers. Each may have a batch of 4 MiB in hand and another one waiting, so memory sets a limit of its own. */
 const maxLanes = 3;
@@ -53,20 +54,24 @@ export class Lanes implements ModuleLanes {
     return new Uint8Array(spare ?? new ArrayBuffer(length), 0, length);
   }
 
+  forget(bytes: Uint8Array): void {
+    if (bytes.byteLength > 0) forget([bytes.buffer as ArrayBuffer]);
+  }
+
   #work(batch: Batch): Promise<Worked> {
     return here(batch.bytes) ? work(batch) : (this.#lane().do(batch) as Promise<Worked>);
   }
 
-  /** The one with the least to do. */
+  /** The one with the least to do: somebody waits for batches in their order, so none should stand behind a large file. */
   #lane(): Lane {
-    const idle = this.#lanes.find((lane) => lane.waiting === 0);
+    const idle = this.#lanes.find((lane) => lane.waitingBytes === 0);
     if (idle) return idle;
     if (this.#lanes.length < Math.min(maxLanes, navigator.hardwareConcurrency || 2)) {
       const lane = new Lane();
       this.#lanes.push(lane);
       return lane;
     }
-    return this.#lanes.reduce((least, lane) => (lane.waiting < least.waiting ? lane : least));
+    return this.#lanes.reduce((least, lane) => (lane.waitingBytes < least.waitingBytes ? lane : least));
   }
 }
 
@@ -74,6 +79,7 @@ export class Lanes implements ModuleLanes {
 const here = ({ length }: Uint8Array) => length <= smallBytes || typeof Worker === "undefined";
 
 interface Waiting {
+  readonly bytes: number;
   readonly resolve: (done: Done) => void;
   readonly reject: (failure: Error) => void;
 }
@@ -97,15 +103,16 @@ class Lane {
     this.#worker.addEventListener("messageerror", () => this.#fail(new Error("an unreadable answer")));
   }
 
-  get waiting(): number {
-    return this.#waiting.length;
+  /** Bytes that it was given and has not answered for. */
+  get waitingBytes(): number {
+    return this.#waiting.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** The memory of the job's bytes goes to the worker. */
   do(job: Job): Promise<Done> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ bytes: job.bytes.length, resolve, reject });
       this.#worker.postMessage(job, [job.bytes.buffer]);
     });
   }

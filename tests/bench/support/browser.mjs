@@ -16,7 +16,7 @@ import { buildPage, servePage } from "../../page/serve.mjs";
 export async function inPage({ rivals = false, files = [] }, use) {
   await buildPage();
   const { origin, stop } = await servePage();
-  // A profile on the disk, as people have it: without one Chromium keeps no more than some hundred MiB in all Blobs together.
+  // A profile on the disk, where the page's own files lie then. In memory they would compete with Blobs for 500 MiB.
   const profile = mkdtempSync(join(tmpdir(), "coffer-profile-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.COFFER_CHROMIUM,
