@@ -42,7 +42,7 @@ struct Work {
 #[derive(Debug)]
 struct Browser {
     key: LaneKey,
-    /// `None` after the end.
+    /// `None` while digests are waited for, after the end, and after a failure.
     blocks: RefCell<Option<Blocks>>,
 }
 
@@ -178,11 +178,15 @@ impl Work {
             (Place::Outside(batch), Some(browser)) => {
                 let worked = browser.key.seal(&batch, &plain).await?;
                 after(before).await?;
-                let mut blocks = browser.blocks.borrow_mut();
-                blocks.as_mut().ok_or_else(Failure::ended)?.after(&worked);
-                // Less than a chunk: nothing comes of it before the end.
-                let rest = worked.rest().to_vec();
-                self.sealer(|sealer| sealer.push(&rest, &mut Vec::new()))?;
+                let mut blocks = browser.blocks.take().ok_or_else(Failure::ended)?;
+                blocks.after(&worked);
+                let digests = blocks.ready().await?;
+                browser.blocks.replace(Some(blocks));
+                self.sealer(|sealer| {
+                    digests.into_iter().for_each(|digest| sealer.record(digest));
+                    // Less than a chunk: nothing comes of it before the end.
+                    sealer.push(&worked.rest().to_vec(), &mut Vec::new())
+                })?;
                 Ok(worked.bytes())
             }
             _ => {

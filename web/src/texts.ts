@@ -645,6 +645,11 @@ export const texts = {
       detail: "It may have been moved or changed since you chose it, or the connection broke. Nothing was changed.",
       next: "Choose it again.",
     },
+    no_room: {
+      title: "This browser has no room for that much at once",
+      detail: "It keeps only so many bytes in one piece. Nothing was changed.",
+      next: "Close other pages and try again, or use the command line.",
+    },
     no_way_in: {
       title: "Nobody could open the archive",
       detail: "Neither a password nor a key was given. Nothing was written.",
