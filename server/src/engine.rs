@@ -145,6 +145,22 @@ pub struct Settled {
     pub refreshed: Vec<TableName>,
     /// New rows that were tried, and undone.
     pub canaries: Canaries,
+    /// Rows that point at nothing, as they did where they were backed up.
+    pub dangling: Vec<Dangling>,
+}
+
+/// Rows of one table whose foreign key points at rows that the archive doesn't hold either, though it holds the other
+/// table: SQLite keeps such rows where an application doesn't ask for foreign keys, so an exact restore has them too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Dangling {
+    /// The table that they are in.
+    pub table: TableName,
+    /// The columns of the foreign key.
+    pub key: String,
+    /// The table that they should point at.
+    pub references: String,
+    /// How many.
+    pub rows: u64,
 }
 
 /// What became of indexes that could be taken off their tables while rows were loaded.

@@ -11,7 +11,7 @@ use coffer_core::{
 
 use crate::{
     backup::{BackupError, Reader},
-    engine::{self, CommitMark, EngineError, IndexesBuilt},
+    engine::{self, CommitMark, Dangling, EngineError, IndexesBuilt},
     files::FilesError,
     progress::Progress,
     read::{OpenArchive, ReadAt, ReadError, Unlock},
@@ -78,6 +78,8 @@ pub struct RestoreReport {
     pub rows: u64,
     /// What became of the tables' indexes meanwhile.
     pub indexes: IndexesBuilt,
+    /// Rows that point at nothing, as they did where they were backed up.
+    pub dangling: Vec<Dangling>,
     /// Where what was replaced is kept; `None` if that was declined.
     pub safety_backup: Option<SafetyBackup>,
 }
@@ -296,6 +298,7 @@ pub async fn run(
         tables,
         file_sets,
         indexes: settled.indexes,
+        dangling: settled.dangling,
         safety_backup,
     })
 }

@@ -666,3 +666,41 @@ fn an_exchanged_archive_and_a_strange_record_are_not_used() {
     assert_eq!(listed["unreadable"].as_array().unwrap().len(), 1);
     assert_eq!(listed["safety_backups"].as_array().unwrap().len(), 2);
 }
+
+/// SQLite keeps rows that point at nothing unless the application asks for foreign keys. Whoever has such rows needs
+/// their backup, and an undo, like everybody else.
+#[test]
+fn rows_that_pointed_at_nothing_come_back_as_they_were() {
+    let app = App::new(false);
+    app.sql("PRAGMA foreign_keys = OFF; DELETE FROM notes WHERE id = 3;");
+    let before = app.holds();
+    let restored = app.restore(&[]).ok().json();
+    assert_eq!(restored["dangling"], serde_json::json!([]));
+    let undone = app.undo(&[]).ok().json();
+    assert_eq!(app.holds(), before);
+    let dangling = serde_json::json!([{
+        "table": { "schema": "main", "name": "tags" }, "key": "note", "references": "main.notes", "rows": 2,
+    }]);
+    assert_eq!(undone["dangling"], dangling);
+
+    // An archive of them is restored exactly; but tags alone would be made to point at nothing by the restore.
+    fs::remove_file(app.archive()).unwrap();
+    let (url, out) = (app.url(), app.archive());
+    let _taken = coffer(["backup", "--source", &url, "--out", &out], &[]).ok();
+    let alone = ["--without-files", "--table", "tags"];
+    let restore = |more: &[&str]| {
+        let fixed = ["restore", &out, "--mode", "replace", "--yes", "--force"];
+        app.run(&[&fixed[..], more].concat())
+    };
+    let refused = restore(&alone);
+    assert_eq!(code(&refused).1, "database");
+    assert!(
+        refused.stdout.contains("restore both tables together")
+            || refused.stderr.contains("restore both tables together")
+    );
+    assert_eq!(app.holds(), before);
+    app.sql("PRAGMA foreign_keys = OFF; DELETE FROM tags;");
+    let restored = restore(&["--without-files"]).ok().json();
+    assert_eq!(restored["dangling"], dangling);
+    assert_eq!(app.holds(), before);
+}

@@ -440,6 +440,8 @@ export const texts = {
     } satisfies ProblemText,
     wasKept: (keptRows: number, keptFiles: number) =>
       `What was there before is kept as a safety backup: ${rows(keptRows)} and ${files(keptFiles)}. ${onServer}`,
+    dangling: (table: TableName, key: string, references: string, pointing: number) =>
+      `${rows(pointing)} of ${tableName(table)} still point by ${plain(key)} at nothing in ${plain(references)}, as they did where they were backed up.`,
     wasNotKept: "No safety backup was taken, so this can’t be undone.",
     undo: "Undo this…",
     planAnew: "Plan anew",

@@ -179,6 +179,16 @@ impl fmt::Display for Done {
         for index in &self.report.indexes.filled {
             writeln!(f, "  the index {}: {}", safe(&index.name), index.why)?;
         }
+        for dangling in &self.report.dangling {
+            writeln!(
+                f,
+                "note: {} of {} still point by {} at nothing in {}, as they did where they were backed up",
+                count(dangling.rows, "row"),
+                safe(&dangling.table.to_string()),
+                safe(&dangling.key),
+                safe(&dangling.references)
+            )?;
+        }
         let Some(kept) = &self.report.safety_backup else {
             return Ok(());
         };

@@ -83,6 +83,8 @@ export interface RestoreResult {
   readonly tables: readonly (TableName & { readonly rows: number })[];
   readonly file_sets: readonly { readonly name: string; readonly files: number }[];
   readonly rows: number;
+  /** Rows that point at nothing, as they did where they were backed up. */
+  readonly dangling: readonly { readonly table: TableName; readonly key: string; readonly references: string; readonly rows: number }[];
   /** What was replaced; `null` if it was not kept. */
   readonly safety_backup: {
     readonly id: string;

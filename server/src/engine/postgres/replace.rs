@@ -281,6 +281,8 @@ impl ReplaceSession for PostgresReplace {
             indexes,
             refreshed,
             canaries,
+            // Its constraints were validated.
+            dangling: Vec::new(),
         })
     }
 

@@ -24,7 +24,7 @@ use super::{
     snapshot::{count_rows, export, references_into},
     virtual_table::Kind,
 };
-use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, Settled, sql};
+use crate::engine::{CommitMark, Dangling, Database, EngineError, ReplaceSession, Settled, sql};
 
 /// How far the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,11 +153,12 @@ impl ReplaceSession for SqliteReplace {
         let sequences = sequences.to_vec();
         let settled = self
             .step(move |open| {
-                open.check_foreign_keys()?;
+                let dangling = open.check_foreign_keys()?;
                 let refreshed = open.rebuild_indexes()?;
                 open.set_counters(&sequences)?;
                 Ok(Settled {
                     refreshed,
+                    dangling,
                     canaries: canary::try_rows(&open.link, &open.catalog, &open.selected)?,
                     ..Settled::default()
                 })
@@ -309,8 +310,10 @@ impl Open {
         }
     }
 
-    /// Checks all foreign keys that start at the tables, and those of other tables that end there.
-    fn check_foreign_keys(&self) -> Result<(), EngineError> {
+    /// Checks all foreign keys that start at the tables, and those of other tables that end there. Where both tables
+    /// hold what the archive holds, rows that point at nothing did so before: those are returned.
+    fn check_foreign_keys(&self) -> Result<Vec<Dangling>, EngineError> {
+        let mut dangling = Vec::new();
         let schema = &self.catalog.database.schema;
         let touching = schema.tables.iter().filter(|table| {
             self.selected.contains(&table.name)
@@ -337,24 +340,35 @@ impl Open {
             for (parent, rows, key) in violations {
                 // SQLite gives the name as the foreign key spells it.
                 let spelled = |table: &TableName| table.name.eq_ignore_ascii_case(&parent);
+                let replaced = self.selected.iter().any(spelled);
                 // What other tables point at elsewhere is none of this restore's business.
-                if here || self.selected.iter().any(spelled) {
-                    let references = schema
-                        .tables
-                        .iter()
-                        .map(|table| &table.name)
-                        .find(|table| spelled(table))
-                        .map_or(parent.clone(), TableName::to_string);
+                if !here && !replaced {
+                    continue;
+                }
+                let known = schema
+                    .tables
+                    .iter()
+                    .map(|table| &table.name)
+                    .find(|table| spelled(table));
+                let references = known.map_or(parent.clone(), TableName::to_string);
+                let rows = rows.unsigned_abs();
+                if !here || (known.is_some() && !replaced) {
                     return Err(EngineError::ForeignKey {
                         key,
                         table: table.name.to_string(),
                         references,
-                        rows: Some(rows.unsigned_abs()),
+                        rows: Some(rows),
                     });
                 }
+                dangling.push(Dangling {
+                    table: table.name.clone(),
+                    key,
+                    references,
+                    rows,
+                });
             }
         }
-        Ok(())
+        Ok(dangling)
     }
 
     /// Computes full-text indexes anew that usually follow their table by triggers, which were off. An index over a
