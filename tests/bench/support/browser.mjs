@@ -18,12 +18,13 @@ export async function inPage({ rivals = false, files = [] }, use) {
   const { origin, stop } = await servePage();
   // A profile on the disk, where the page's own files lie then. In memory they would compete with Blobs for 500 MiB.
   const profile = mkdtempSync(join(tmpdir(), "coffer-profile-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.COFFER_CHROMIUM,
-    // Chromium refuses its sandbox to root. The pages are our own.
-    args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-gpu", "--enable-precise-memory-info"],
-  });
+  let context;
   try {
+    context = await chromium.launchPersistentContext(profile, {
+      executablePath: process.env.COFFER_CHROMIUM,
+      // Chromium refuses its sandbox to root. The pages are our own.
+      args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-gpu", "--enable-precise-memory-info"],
+    });
     const page = await context.newPage();
     page.on("pageerror", (error) => console.error(`the page had a fault: ${error.message}`));
     await page.goto(`${origin}/${rivals ? "?rivals" : ""}`);
@@ -31,7 +32,7 @@ export async function inPage({ rivals = false, files = [] }, use) {
     await page.locator("#files").setInputFiles(files);
     return await use(page, context);
   } finally {
-    await context.close();
+    await context?.close();
     await stop();
     rmSync(profile, { recursive: true, force: true });
   }
