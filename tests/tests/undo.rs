@@ -408,7 +408,11 @@ fn sealed_to_a_recipient_it_needs_that_key() {
         let after = app.holds();
         assert!(!app.safety().join("safety.key").exists(), "no key is made");
         let locked = app.undo(&[]);
-        assert_eq!(code(&locked), (3, "safety_backup_locked".to_owned()), "{locked:?}");
+        assert_eq!(
+            code(&locked),
+            (3, "safety_backup_locked".to_owned()),
+            "{locked:?}"
+        );
         assert_eq!(app.holds(), after);
         let _undone = app.undo(&["--identity", &key]).ok();
         assert_eq!(app.holds(), before);
