@@ -151,7 +151,7 @@ fn nobody_names_a_file_over_the_network_and_a_wrong_one_stops_the_start() {
     drop(site);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let refused = |says: &str| {
-        let started = runtime.block_on(Server::start(options(folder, &[file.clone()])));
+        let started = runtime.block_on(Server::start(options(folder, std::slice::from_ref(&file))));
         match started {
             Err(error @ ServeError::Described { .. }) => {
                 assert!(error.to_string().contains(says), "{error}");

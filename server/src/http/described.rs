@@ -25,7 +25,7 @@ pub(super) async fn register(files: &[PathBuf], catalog: &Catalog) -> Result<(),
             .await
             .map_err(|error| ServeError::Described {
                 file: file.display().to_string(),
-                error,
+                error: Box::new(error),
             })?;
     }
     Ok(())

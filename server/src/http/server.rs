@@ -137,7 +137,7 @@ pub enum ServeError {
         /// The file.
         file: String,
         /// Why.
-        error: DescribedError,
+        error: Box<DescribedError>,
     },
     /// A thread ended in a way that it shouldn't.
     #[error("the server did not start because of a defect of the program; please report it")]
