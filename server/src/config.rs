@@ -3,6 +3,7 @@
 //! ```toml
 //! name = "Shop"                       # for a server
 //! database_env = "SHOP_DATABASE"      # or database = "postgres://app@db/shop"
+//! schemas = ["shop", "audit"]         # of a PostgreSQL database, public by default
 //! preset = "shop-preset.toml"
 //! exclude = ["jobs"]                  # tables
 //!
@@ -142,7 +143,7 @@ impl Config {
         let preset = text.preset.map(|path| preset(path, folder)).transpose()?;
         let (preset, preset_text) = preset.unzip();
         Ok(Self {
-            database: database(text.database, text.database_env, variable)?,
+            database: database(text.database, text.database_env, text.schemas, variable)?,
             preset,
             preset_text,
             name: text.name,
@@ -162,6 +163,7 @@ impl Config {
 fn database(
     given: Option<Spanned<String>>,
     named: Option<Spanned<String>>,
+    schemas: Option<Spanned<Vec<String>>>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<DatabaseUrl>, Fault> {
     let (span, url) = match (given, named) {
@@ -182,11 +184,25 @@ fn database(
             })?;
             (span, url)
         }
-        (None, None) => return Ok(None),
+        (None, None) => {
+            return match schemas {
+                None => Ok(None),
+                Some(schemas) => Err(Fault::new(
+                    schemas.span(),
+                    "schemas are those of a database, and none is named",
+                )),
+            };
+        }
     };
-    DatabaseUrl::parse(&url)
-        .map(Some)
-        .map_err(|error| Fault::new(span, error))
+    let url = DatabaseUrl::parse(&url).map_err(|error| Fault::new(span, error))?;
+    match schemas {
+        None => Ok(Some(url)),
+        Some(schemas) => {
+            let span = schemas.span();
+            let url = url.with_schemas(schemas.into_inner());
+            url.map(Some).map_err(|error| Fault::new(span, error))
+        }
+    }
 }
 
 /// A preset, and its text.

@@ -9,6 +9,7 @@ use crate::{
 const WHOLE: &str = r#"
 name = "The shop"
 database_env = "SHOP"
+schemas = ["shop", "audit"]
 app = "Shop"
 exclude = ["jobs"]
 
@@ -53,9 +54,13 @@ fn parse(text: &str) -> Result<Config, Fault> {
 fn a_whole_file_is_read() {
     let config = parse(WHOLE).unwrap();
     assert_eq!(
-        config.database.unwrap().to_string(),
+        config.database.as_ref().unwrap().to_string(),
         "postgres://app@db:5432/shop"
     );
+    let Some(DatabaseUrl::Postgres(url)) = &config.database else {
+        panic!("{:?}", config.database)
+    };
+    assert_eq!(url.schemas(), ["audit", "shop"]);
     assert_eq!(config.name.as_deref(), Some("The shop"));
     assert_eq!(config.app.as_deref(), Some("Shop"));
     assert_eq!(config.exclude, ["jobs"]);
@@ -137,6 +142,12 @@ fn what_is_wrong_is_told_with_its_place() {
         ("app = 5".into(), 1, "invalid type"),
         ("database = \"mysql://x\"".into(), 1, "postgres://"),
         ("database_env = \"NONE\"".into(), 1, "NONE is not set"),
+        ("app = \"x\"\nschemas = [\"a\"]".into(), 2, "none is named"),
+        (
+            "schemas = [\"a\"]\ndatabase = \"sqlite:x\"".into(),
+            1,
+            "no schemas",
+        ),
         (
             "database = \"sqlite:x\"\ndatabase_env = \"SHOP\"".into(),
             2,

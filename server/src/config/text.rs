@@ -22,6 +22,7 @@ pub(super) struct Text {
     pub(super) name: Option<String>,
     pub(super) database: Option<Spanned<String>>,
     pub(super) database_env: Option<Spanned<String>>,
+    pub(super) schemas: Option<Spanned<Vec<String>>>,
     pub(super) preset: Option<Spanned<PathBuf>>,
     pub(super) app: Option<String>,
     #[serde(default)]
