@@ -373,7 +373,7 @@ impl OpenArchive {
         loop {
             match reader.step(&mut out).map_err(ReadError::from)? {
                 Step::Want(range) => {
-                    let bytes = self.plain.read(range).map_err(ReadError::from)?;
+                    let bytes = self.plain.read(range)?;
                     reader.feed(&bytes).map_err(ReadError::from)?;
                 }
                 Step::Output => {
