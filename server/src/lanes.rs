@@ -4,6 +4,7 @@
 //! holds as many as may be under way: that bounds the memory.
 
 use std::{
+    collections::VecDeque,
     num::NonZero,
     sync::{
         Arc, Mutex, PoisonError,
@@ -58,6 +59,37 @@ impl<T: Send, R: Send> Lanes<T, R> {
     }
 }
 
+/// Does the same with each item, several side by side, and takes the results in the order of the items, until one is an
+/// error. `defect` says that a thread ended without a result.
+pub(crate) fn each<T: Send, R: Send, E: Send>(
+    items: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> Result<R, E> + Sync,
+    defect: impl Fn() -> E,
+    mut take: impl FnMut(R),
+) -> Result<(), E> {
+    thread::scope(|scope| {
+        let work = &work;
+        let lanes = Lanes::start(scope, move |item, to: &SyncSender<_>| {
+            // Nobody listens any more once there was an error.
+            let _ = to.send(work(item));
+        });
+        let mut begun = VecDeque::new();
+        let mut take = |begun: Option<Receiver<Result<R, E>>>| {
+            let result = begun.and_then(|results| results.recv().ok());
+            result.unwrap_or_else(|| Err(defect())).map(&mut take)
+        };
+        for item in items {
+            begun.push_back(lanes.begin(item));
+            if begun.len() > count()
+                && let Some(first) = begun.pop_front()
+            {
+                take(first)?;
+            }
+        }
+        begun.into_iter().try_for_each(take)
+    })
+}
+
 fn next<T>(tasks: &Mutex<Receiver<T>>) -> Option<T> {
     tasks
         .lock()
@@ -92,6 +124,19 @@ mod tests {
             .flat_map(|task| (0..3).map(move |result| task * 10 + result))
             .collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_first_error_in_order_ends_it() {
+        let mut taken = Vec::new();
+        let result = each(
+            0..100,
+            |item: u32| if item % 7 == 6 { Err(item) } else { Ok(item) },
+            || u32::MAX,
+            |item| taken.push(item),
+        );
+        assert_eq!(result, Err(6));
+        assert_eq!(taken, [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

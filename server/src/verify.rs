@@ -1,24 +1,16 @@
 //! Checking an archive to its last byte: seal, structure, manifest, digests, counts.
 
-use std::{
-    collections::VecDeque,
-    io,
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender},
-    },
-    thread,
-};
+use std::{io, sync::Arc};
 
 use coffer_core::{
     Digest,
-    archive::{ArchiveError, Entry, Fault, Finding},
+    archive::{ArchiveError, Fault, Finding},
     manifest::MANIFEST_PATH,
     seal::{ScrubChecker, Sender},
 };
 
 use crate::{
-    lanes::{self, Lanes},
+    lanes,
     progress::{Phase, Progress},
     read::{Look, OpenArchive, ReadAt, ReadError, Unlock, look},
     signed,
@@ -26,7 +18,7 @@ use crate::{
 
 mod entry;
 
-use entry::{Checked, Expected, Found, Rows};
+use entry::{Expected, Found, Rows};
 
 /// What was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -130,25 +122,12 @@ fn check(
     progress.expect_rows(manifest.total_rows());
     let expected = Expected::new(archive, &files)?;
     let mut found = Found::new(manifest);
-    thread::scope(|scope| {
-        let lanes = Lanes::start(scope, |entry: &Entry, to: &SyncSender<_>| {
-            // Nobody listens any more once an entry was found to be damaged.
-            let _ = to.send(expected.check(entry, rows, progress));
-        });
-        let mut begun = VecDeque::new();
-        for entry in entries {
-            begun.push_back(lanes.begin(entry));
-            if begun.len() > lanes::count()
-                && let Some(first) = begun.pop_front()
-            {
-                found.add(received(first)?);
-            }
-        }
-        for rest in begun {
-            found.add(received(rest)?);
-        }
-        Ok::<_, ReadError>(())
-    })?;
+    lanes::each(
+        entries,
+        |entry| expected.check(entry, rows, progress),
+        || io::Error::other("a thread that checks an archive ended because of a defect").into(),
+        |checked| found.add(checked),
+    )?;
     if rows == Rows::Check {
         found.compare_row_sets(manifest)?;
     }
@@ -160,14 +139,6 @@ fn check(
         files: files.len() as u64,
         bytes: found.bytes,
     })
-}
-
-/// What became of an entry.
-fn received(begun: Option<Receiver<Result<Checked, ReadError>>>) -> Result<Checked, ReadError> {
-    let defect = || io::Error::other("a thread that checks an archive ended because of a defect");
-    begun
-        .and_then(|results| results.recv().ok())
-        .unwrap_or_else(|| Err(defect().into()))
 }
 
 /// The names of the columns whose values an archive holds for a table.

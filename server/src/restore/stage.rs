@@ -2,10 +2,13 @@
 
 use std::{io, io::Write, path::PathBuf, sync::Arc};
 
+use coffer_core::manifest::FileEntry;
+
 use super::{RestoreError, RestoreRequest, blocking};
 use crate::{
     engine,
     files::FilesError,
+    lanes,
     progress::{Phase, Progress},
     read::OpenArchive,
     switch::FileSwitch,
@@ -35,9 +38,7 @@ pub(super) async fn stage(
     let request_target = engine::open(&request.target.url).target();
     blocking(move || {
         let listed = archive.files()?;
-        let of_sets = |file: &&coffer_core::manifest::FileEntry| {
-            sets.iter().any(|(name, _)| *name == file.set)
-        };
+        let of_sets = |file: &&FileEntry| sets.iter().any(|(name, _)| *name == file.set);
         progress.begin(
             Phase::Files,
             listed.iter().filter(of_sets).map(|file| file.size).sum(),
@@ -49,7 +50,7 @@ pub(super) async fn stage(
         })?;
         for (name, folder) in &sets {
             let staging = switch.stage(name, folder)?;
-            for file in listed.iter().filter(|file| file.set == *name) {
+            let add = |file: &FileEntry| {
                 if progress.cancelled() {
                     return Err(RestoreError::Cancelled);
                 }
@@ -59,8 +60,10 @@ pub(super) async fn stage(
                         let failed = FilesError::at("write", &folder.join(&file.path));
                         Ok(out.write_all(bytes).map_err(failed)?)
                     })
-                })?;
-            }
+                })
+            };
+            let files = listed.iter().filter(|file| file.set == *name);
+            lanes::each(files, add, || RestoreError::Defect, |()| {})?;
         }
         Ok(switch)
     })

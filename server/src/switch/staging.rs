@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -24,7 +25,7 @@ pub struct Staging {
     staged: PathBuf,
     /// Held so that nobody takes the staged folder for one that a dead process left.
     _lock: File,
-    files: u64,
+    files: AtomicU64,
     kept: bool,
 }
 
@@ -67,7 +68,7 @@ impl Staging {
             id: id.to_owned(),
             staged,
             _lock: lock,
-            files: 0,
+            files: AtomicU64::new(0),
             kept: false,
         };
         fs::set_permissions(&staging.staged, fs::Permissions::from_mode(mode))
@@ -81,16 +82,16 @@ impl Staging {
     }
 
     /// Files staged so far.
-    pub(super) const fn files(&self) -> u64 {
-        self.files
+    pub(super) fn files(&self) -> u64 {
+        self.files.load(Ordering::Relaxed)
     }
 
-    /// Stages one file; `fill` writes its content.
+    /// Stages one file; `fill` writes its content. Several can be staged side by side.
     ///
     /// # Errors
     /// [`FilesError`] from the system, else what `fill` gives.
     pub fn add<E: From<FilesError>>(
-        &mut self,
+        &self,
         file: &FileEntry,
         fill: impl FnOnce(&mut File) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -118,7 +119,7 @@ impl Staging {
                 .map_err(FilesError::at("set the time of", &path))?;
         }
         out.sync_all().map_err(FilesError::at("write", &path))?;
-        self.files += 1;
+        self.files.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

@@ -37,6 +37,7 @@ const SETTINGS: &str = "
     SET standard_conforming_strings = on;
     SET quote_all_identifiers = off;
     SET synchronize_seqscans = off;
+    SET jit = off;
     SET row_security = off;
     SET statement_timeout = 0;
     SET idle_in_transaction_session_timeout = 0;

@@ -28,6 +28,10 @@ use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, Settled, 
 /// per database.
 const ADVISORY_LOCK: (i32, i32) = (0x0000_636f, 0x6666_6572);
 
+/// Row text that is sent at once. The server takes in the whole of a message before it looks at the first row, so that it
+/// would wait for long ones, and find them outside of the processor's cache.
+const MESSAGE_BYTES: usize = 64 << 10;
+
 /// How far the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -222,7 +226,9 @@ impl ReplaceSession for PostgresReplace {
                     Some(at) => piece.len() - at - 1,
                     None => unfinished + piece.len(),
                 };
-                copy.send(piece).await?;
+                for message in piece.chunks(MESSAGE_BYTES) {
+                    copy.send(message).await?;
+                }
             }
             copy.finish().await
         }
