@@ -1,9 +1,29 @@
-//! Which change of this program is switched on: the one that the environment names in `COFFER_MUTANT`.
+//! Which change of this program is switched on: the one that the environment names in `COFFER_MUTANT`. With a file in
+//! `COFFER_MUTANTS_REACHED` none is, and the file gets the number of each change that the program comes across.
 //!
 //! The first question also arranges that the first panic of any thread ends the process: a change that one test has
 //! noticed needs no other test.
 
-use std::{env, panic, process, sync::OnceLock};
+use std::{
+    boxed::Box,
+    env,
+    fs::File,
+    io::Write,
+    panic, process,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+/// More than there are changes.
+const MOST: usize = 1 << 14;
+
+enum Mode {
+    Unchanged,
+    Changed(usize),
+    Reached(File, Box<[AtomicBool]>),
+}
 
 /// Whether a change is switched on. Never while compiling.
 pub(crate) const fn on(id: usize) -> bool {
@@ -15,15 +35,36 @@ const fn never(_: usize) -> bool {
 }
 
 fn chosen(id: usize) -> bool {
-    static CHOSEN: OnceLock<usize> = OnceLock::new();
-    id == *CHOSEN.get_or_init(|| {
-        let Some(chosen) = env::var("COFFER_MUTANT")
-            .ok()
-            .and_then(|id| id.parse().ok())
-        else {
-            return usize::MAX;
-        };
-        panic::set_hook(std::boxed::Box::new(|_| process::exit(101)));
-        chosen
+    static MODE: OnceLock<Mode> = OnceLock::new();
+    match MODE.get_or_init(mode) {
+        Mode::Unchanged => false,
+        Mode::Changed(chosen) => id == *chosen,
+        Mode::Reached(file, seen) => {
+            if !seen[id].swap(true, Relaxed) {
+                // In one piece, since threads write side by side.
+                (&*file)
+                    .write_all(std::format!("{id}\n").as_bytes())
+                    .expect("the file for what is reached can be written");
+            }
+            false
+        }
+    }
+}
+
+fn mode() -> Mode {
+    if let Some(path) = env::var_os("COFFER_MUTANTS_REACHED") {
+        let file = File::options().append(true).create(true).open(path);
+        let seen = (0..MOST).map(|_| AtomicBool::new(false)).collect();
+        return Mode::Reached(
+            file.expect("the file for what is reached can be opened"),
+            seen,
+        );
+    }
+    let chosen = env::var("COFFER_MUTANT")
+        .ok()
+        .and_then(|id| id.parse().ok());
+    chosen.map_or(Mode::Unchanged, |chosen| {
+        panic::set_hook(Box::new(|_| process::exit(101)));
+        Mode::Changed(chosen)
     })
 }

@@ -1,19 +1,21 @@
 // Changes the sealed archive's and the archive's code in every small way, and shows which changes no test notices.
 //
 // What the changes are is cargo-mutants' to say. Building core for each would take hours, so tests/mutants puts all of them
-// into one copy of the source, each behind a switch, and one build tries them all. What can't be switched (a constant, a
-// condition with `let`) or does not compile goes to cargo-mutants itself, which builds it alone.
+// into one copy of the source, each behind a switch, and one build tries them all, each with those tests that come across it.
+// A body that the compiler refuses behind a switch it refuses anywhere. What can't be switched (a constant, a condition with `let`) goes to cargo-mutants itself,
+// which builds it alone.
 //
 // COFFER_MUTANTS_FILES (globs with blanks between them) picks some files. COFFER_MUTANTS_ONLY=survivors tries only what survived
-// the last time, which is enough after adding tests; COFFER_MUTANTS_ONLY=untried goes on where a run was ended.
-// docs/mutants.md says what was made of those that survived.
-import { spawn, spawnSync } from "node:child_process";
+// the last time, which is enough after adding tests; COFFER_MUTANTS_ONLY=untried goes on with the same build where a run was
+// ended. COFFER_MUTANTS_JOBS says how many are tried side by side. docs/mutants.md says what was made of those that survived.
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { at, top } from "../../scripts/lib/paths.mjs";
 import { main, Problem } from "../../scripts/lib/problem.mjs";
 import { ask, run } from "../../scripts/lib/run.mjs";
+import { grouped, runs, survey, run as tryWith } from "../mutants/trials.mjs";
 
 const version = "27.1.0";
 const cargoMutants = at("target", "tools", "bin", "cargo-mutants");
@@ -23,32 +25,16 @@ const folder = at("target", "mutants");
 const tree = join(folder, "tree");
 const build = join(folder, "build");
 const results = join(folder, "results.json");
+const built = join(folder, "built.json");
+const jobs = Number(process.env.COFFER_MUTANTS_JOBS ?? availableParallelism());
 /** What core depends on is compiled for speed and only once. */
 const profile = ["profile.dev.debug=false", "profile.dev.incremental=false", 'profile.dev.package."*".opt-level=3'];
 const settings = [...profile, "profile.dev.opt-level=2"].map((setting) => `--config=${setting}`);
-/** These take longer than all others together, so they come last. */
-const slow = ["every_truncation_has", "every_flipped", "any_damage_leaves", "digests_made_elsewhere"];
-const quick = slow.flatMap((name) => ["--skip", name]);
-/** Of a test program, in KiB: a change can make a buffer huge. */
-const memory = 4 << 20;
-/**
- * The test programs, most telling first, and the seconds of processor time that each may take: a change can make a loop
- * endless.
- */
-const ladder = ({ file }) => {
-  const part = file.startsWith("core/src/seal") ? "seal" : "archive";
-  return [
-    ["coffer_core", [`${part}::`, ...quick], 20],
-    ["hostile", [], 20],
-    ["coffer_core", quick, 20],
-    ["vectors", [], 60],
-    ["coffer_core", slow, 90],
-    [`properties_${part}`, [], 120],
-    ["corpus", [], 120],
-  ];
-};
 const packages = ["coffer-core", "coffer-vectors", "coffer-invariants"];
 const programs = ["hostile", "vectors", "properties_seal", "properties_archive", "corpus"];
+
+/** How the names of the nearest tests begin. */
+const near = ({ file }) => (file.startsWith("core/src/seal") ? "seal::" : "archive::");
 
 const save = (name, value) => {
   const path = join(folder, name);
@@ -88,7 +74,7 @@ function understand(line, placed) {
     );
   const own = placed.filter(within("own"));
   const about = own.length > 0 ? own : placed.filter(within("whole"));
-  return { about: about.map(({ id }) => id), text: message.rendered };
+  return { about: about.map(({ id }) => id), sure: own.length > 0, text: message.rendered };
 }
 
 /** Builds the test programs with as many of the changes as can be switched; says which those are. */
@@ -101,6 +87,7 @@ function buildSwitched(changes) {
   });
   if (toolBuilt.status !== 0) throw new Problem("tests/mutants could not be built.");
   const leftOut = new Set();
+  const refused = [];
   for (;;) {
     const place = spawnSync(
       join(folder, "tool", "release", "coffer-mutants"),
@@ -133,41 +120,48 @@ function buildSwitched(changes) {
     );
     const said = cargo.stdout.split("\n").map((line) => understand(line, placed));
     if (cargo.status === 0)
-      return { programs: Object.assign({}, ...said.map(({ program }) => program)), placed: new Set(placed.map(({ id }) => id)) };
+      return { changes, paths: Object.assign({}, ...said.map(({ program }) => program)), placed: placed.map(({ id }) => id), refused };
     const before = leftOut.size;
-    for (const { about = [] } of said) for (const id of about) leftOut.add(id);
+    for (const { about = [], sure } of said)
+      for (const id of about) {
+        if (sure && changes[id].genre === "FnValue" && !leftOut.has(id)) refused.push(id);
+        leftOut.add(id);
+      }
     console.log(`${leftOut.size - before} changes do not compile behind a switch.`);
     if (leftOut.size === before)
       throw new Problem(`The copy does not compile:\n${said.map(({ text }) => text ?? "").join("\n")}${cargo.stderr}`);
   }
 }
 
-/** Runs a test program with one change switched on. */
-function tests(program, args, seconds, change) {
-  const bounded = `ulimit -t ${seconds}; ulimit -v ${memory}; exec "$0" "$@"`;
-  return new Promise((resolve, reject) => {
-    const child = spawn("sh", ["-c", bounded, program, "--test-threads=1", ...args], {
-      cwd: join(tree, "core"),
-      env: { ...process.env, COFFER_MUTANT: `${change}` },
-      stdio: "ignore",
-      timeout: 20 * 60_000,
-      killSignal: "SIGKILL",
-    });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      if (code === 0) resolve("survived");
-      else resolve(signal === "SIGXCPU" || signal === "SIGKILL" ? "timed out" : "noticed");
-    });
-  });
-}
-
-/** Tries a change with the nearest tests first; says what came of it, and which program noticed. */
-async function tryChange(paths, change, id) {
-  for (const [program, args, seconds] of ladder(change)) {
-    const outcome = await tests(paths[program], args, seconds, id);
-    if (outcome !== "survived") return { outcome, program };
+/** Tries what can be switched: all with the short tests, then what survived with the others. Tells `learnt` of each. */
+async function trySwitched({ changes, paths, trials }, placed, passed, learnt) {
+  const cwd = join(tree, "core");
+  const left = placed.map((id) => ({ id, ...changes[id], waiting: runs(trials, id, near(changes[id])).slice(passed[id] ?? 0) }));
+  for (let round = left, most = 1; round.length > 0; most *= 4) {
+    const longer = [];
+    console.log(`${round.length} to try with tests of up to ${most} s.`);
+    const queue = [...round];
+    const worker = async () => {
+      for (let change = queue.shift(); change; change = queue.shift()) {
+        const { id, name, waiting } = change;
+        let outcome = "survived";
+        while (outcome === "survived" && waiting.length > 0 && waiting[0].took <= most) {
+          const next = waiting.shift();
+          outcome = await tryWith(next, paths, id, cwd);
+          if (outcome === "survived") passed[id] = (passed[id] ?? 0) + 1;
+          else if (outcome !== "noticed" || most > 1) console.log(`${outcome} by ${next.program}: ${name}`);
+        }
+        if (outcome === "survived" && waiting.length > 0) longer.push(change);
+        else {
+          if (outcome === "survived") console.log(`survived: ${name}`);
+          learnt(name, outcome);
+        }
+        progress(`${queue.length} left`);
+      }
+    };
+    await Promise.all(Array.from({ length: jobs }, worker));
+    round = longer;
   }
-  return { outcome: "survived" };
 }
 
 /** Has cargo-mutants itself try what can't be switched. */
@@ -190,7 +184,7 @@ async function tryAlone(changes) {
       "--lib",
       "--test=hostile",
       "--",
-      ...slow.flatMap((name) => ["--skip", name]),
+      ...["every_truncation_has", "every_flipped", "any_damage_leaves", "digests_made_elsewhere"].flatMap((name) => ["--skip", name]),
     ],
     { timeout: 5 * 3_600_000, env: { CARGO_TARGET_DIR: join(folder, "alone-build") } },
     // It fails if a change survives; what it found is in its files all the same.
@@ -207,7 +201,7 @@ async function tryAlone(changes) {
 /** One line a file, and the names of what survived. */
 function report(outcomes) {
   const columns = ["noticed", "timed out", "does not compile", "survived"];
-  const files = Map.groupBy(Object.entries(outcomes), ([name]) => name.slice(0, name.indexOf(":")));
+  const files = grouped(Object.entries(outcomes), ([name]) => name.slice(0, name.indexOf(":")));
   console.log(`\n| | tried | ${columns.join(" | ")} |\n|---|---|${columns.map(() => "---|").join("")}`);
   for (const [file, of] of [...files, ["together", Object.entries(outcomes)]])
     console.log(
@@ -218,46 +212,53 @@ function report(outcomes) {
   return survived.length;
 }
 
+/** What earlier runs have found, by the names of the changes. */
+const earlier = () => (existsSync(results) ? JSON.parse(readFileSync(results, "utf8")) : {});
+
 main(async () => {
   if (!existsSync(cargoMutants))
     await run("cargo", ["install", "cargo-mutants", "--locked", "--version", version, "--root", at("target", "tools")], {
       failure: "cargo-mutants could not be installed.",
     });
   mkdirSync(folder, { recursive: true });
-  const before = only && existsSync(results) ? JSON.parse(readFileSync(results, "utf8")) : {};
-  const wanted = { survivors: (name) => before[name] === "survived", untried: (name) => !(name in before) }[only] ?? (() => true);
-  const changes = list().filter(({ name }) => wanted(name));
-  console.log(`${changes.length} changes.`);
-  if (changes.length === 0) return 0;
-  copySource();
-  const { programs: paths, placed } = buildSwitched(changes);
-
-  const outcomes = {};
-  const keep = () => save("results.json", { ...before, ...outcomes });
-  for (const part of ["seal", "archive"]) {
-    const unchanged = await tryChange(paths, { file: `core/src/${part}` }, changes.length);
-    if (unchanged.outcome !== "survived")
-      throw new Problem(`The tests fail without any change: ${unchanged.program} ${unchanged.outcome}.`);
+  const before = earlier();
+  const again = only === "untried" && existsSync(built) && JSON.parse(readFileSync(built, "utf8"));
+  if (!again) {
+    copySource();
+    const listed = list();
+    const files = new Set(listed.map(({ file }) => file));
+    const names = new Set(listed.map(({ name }) => name));
+    // What was found of these files counts only if it is asked for, and only of changes that there still are.
+    for (const name of Object.keys(before)) if (files.has(name.split(":")[0]) && !(only && names.has(name))) delete before[name];
+    const changes = listed.filter(({ name }) => only !== "survivors" || before[name] === "survived");
+    const made = buildSwitched(changes);
+    const trials = await survey(made.paths, { cwd: join(tree, "core"), folder, jobs });
+    save("built.json", { ...made, trials });
   }
-  const waiting = [...placed];
-  const worker = async () => {
-    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      const { name } = changes[id];
-      const { outcome, program } = await tryChange(paths, changes[id], id);
-      outcomes[name] = outcome;
-      if (outcome !== "noticed" || program !== "coffer_core") console.log(`${outcome}${program ? ` by ${program}` : ""}: ${name}`);
-      progress(`${waiting.length} left`);
-      if (waiting.length % 50 === 0) keep();
-    }
+  const { changes, paths, trials, placed, refused } = again || JSON.parse(readFileSync(built, "utf8"));
+  const outcomes = before;
+  const tried = (id) => only === "untried" && changes[id].name in outcomes;
+  const keep = () => save("results.json", outcomes);
+  console.log(`${changes.length} changes: ${placed.length} are switched, ${refused.length} the compiler refuses.`);
+  for (const id of refused) outcomes[changes[id].name] = "does not compile";
+  const open = placed.filter((id) => !tried(id));
+  // How many of its runs each change has passed, so that going on doesn't begin anew.
+  const passed = again?.passed ?? {};
+  const stop = () => {
+    save("built.json", { changes, paths, trials, placed, refused, passed });
+    process.exit(1);
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  keep();
-  console.log(`${placed.size} were switched, ${changes.length - placed.size} are built alone.`);
-
-  const alone = changes.filter((_, id) => !placed.has(id));
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stop);
+  await trySwitched({ changes, paths, trials }, open, passed, (name, outcome) => {
+    outcomes[name] = outcome;
+    keep();
+  });
+  const known = new Set([...placed, ...refused]);
+  const alone = changes.filter((_, id) => !known.has(id) && !tried(id));
+  console.log(`${alone.length} are built alone.`);
   if (alone.length > 0) for (const [name, outcome] of await tryAlone(alone)) outcomes[name] = outcome;
+  keep();
   const untried = changes.filter(({ name }) => !(name in outcomes));
   if (untried.length > 0) throw new Problem(`Not tried: ${untried.map(({ name }) => name).join(", ")}`);
-  keep();
-  return report({ ...before, ...outcomes }) === 0 ? 0 : 1;
+  return report(outcomes) === 0 ? 0 : 1;
 });

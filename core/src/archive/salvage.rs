@@ -402,7 +402,8 @@ impl Search {
             range: ByteRange::new(at, 0),
             entry,
         };
-        match self.listed.range(at + 1..).next() {
+        // A damaged offset can lie behind the file: nothing can be read there, but much may be found before.
+        match self.listed.range(at + 1..self.len).next() {
             Some((next, _)) => {
                 let next = *next;
                 self.close(gap, next);
@@ -434,8 +435,8 @@ impl Search {
             let position = at + place as u64;
             let rest = bytes.get(place..).unwrap_or_default();
             let cut = (rest.len() as u64) < LONGEST_HEADER && at + (bytes.len() as u64) < self.len;
-            if cut && place > 0 {
-                // Perhaps a header that goes on behind what was read.
+            if cut {
+                // Perhaps a header that goes on behind what was read. A slab is longer than any, so this is not its start.
                 self.want_lookout(gap, position);
                 return Ok(());
             }

@@ -4,6 +4,8 @@ use super::{name::NameError, *};
 use crate::range::ByteRange;
 
 mod edges;
+mod ends;
+mod packed;
 
 fn range(file: &[u8], range: ByteRange) -> &[u8] {
     &file[usize::try_from(range.offset).unwrap()..usize::try_from(range.end()).unwrap()]

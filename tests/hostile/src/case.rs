@@ -39,13 +39,25 @@ impl Case {
 /// All cases.
 #[must_use]
 pub fn cases() -> Vec<Case> {
+    [small_cases(), large_cases()].concat()
+}
+
+/// Those of few entries, which all take less time together than one of the others.
+#[must_use]
+pub fn small_cases() -> Vec<Case> {
     [
         names::cases(),
-        structure::cases(),
+        structure::small(),
         entries::cases(),
         content::cases(),
     ]
     .concat()
+}
+
+/// Those whose end needs ZIP64 records, mostly since they have more entries than 16 bits count.
+#[must_use]
+pub fn large_cases() -> Vec<Case> {
+    structure::large()
 }
 
 /// A case that the default limits show.

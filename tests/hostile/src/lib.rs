@@ -11,4 +11,4 @@ pub mod judge;
 pub mod record;
 
 pub use build::{Member, Zip};
-pub use case::{Answer, Case, cases};
+pub use case::{Answer, Case, cases, large_cases, small_cases};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    archive::{ArchiveWriter, EntryReader, Step, pack},
+    archive::{ArchiveWriter, EntryReader, Packed, Step, pack},
     fixture::{TestRng, fixture, slice},
 };
 use alloc::collections::BTreeSet;
@@ -272,6 +272,75 @@ fn any_damage_leaves_the_rest_as_it_was() {
             }
         }
         check(&damaged, &contents, &format!("round {round}"));
+    }
+}
+
+#[test]
+fn a_listed_place_behind_the_file_leads_nowhere() {
+    let (file, contents) = mixed();
+    let whole = search(&file, usize::MAX);
+    let lost = usize::try_from(whole.entries[6].entry.offset).unwrap();
+    let mut damaged = file.clone();
+    damaged[lost] ^= 1;
+    // The highest byte of the offset, in the central headers of the last two entries.
+    let last = &whole.entries[7].entry;
+    let mut at = usize::try_from(last.offset + last.record_len().unwrap()).unwrap();
+    for (index, found) in whole.entries.iter().enumerate() {
+        if index >= 6 {
+            damaged[at + 45] = 0x70;
+        }
+        at += found.entry.central_header().len();
+    }
+    let found = check(&damaged, &contents, "a place behind the file");
+    assert_eq!(found.directory, DirectoryState::Part);
+    assert_eq!(names(&found, Origin::Searched), ["manifest.json"]);
+    let manifest = whole.entries[7].entry.offset;
+    assert_eq!(
+        found.gaps[0].range,
+        ByteRange::new(lost as u64, manifest - lost as u64)
+    );
+}
+
+#[test]
+fn a_header_is_found_across_the_end_of_a_slab() {
+    // A lost entry, and the next one's header so that a slab that begins at byte 1 ends in every part of it.
+    let slab = usize::try_from(SLAB_BYTES).unwrap();
+    let header = usize::try_from(LONGEST_HEADER).unwrap();
+    let content = vec![7; slab];
+    for before in [
+        1,
+        2,
+        3,
+        4,
+        5,
+        29,
+        30,
+        31,
+        60,
+        header - 1,
+        header,
+        header + 1,
+    ] {
+        let lost = slab + 1 - before - LOCAL_FIXED - "lost".len();
+        let mut writer = ArchiveWriter::new();
+        let mut file = Vec::new();
+        let mut add = |name, content: &[u8]| {
+            let packed = Packed::stored(content.to_vec());
+            writer.add(name, &packed, &mut file).unwrap();
+        };
+        add("lost", &content[..lost]);
+        add("found", b"found");
+        add("manifest.json", &content[..20_000]);
+        file[0] = 0;
+        let found = search(&file, usize::MAX);
+        let next = (1 + slab - before) as u64;
+        assert_eq!(
+            names(&found, Origin::Searched),
+            ["found", "manifest.json"],
+            "{before}"
+        );
+        assert_eq!(found.entries[0].entry.offset, next);
+        assert_eq!(found.gaps[0].range, ByteRange::new(0, next));
     }
 }
 

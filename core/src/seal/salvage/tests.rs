@@ -254,6 +254,18 @@ fn chunks_behind_missing_or_added_bytes_are_found() {
             [&file[..place(0) + 1], &file[place(5)..]].concat(),
             vec![chunks(0, 5)],
         ),
+        (
+            // The third one authenticates at its own place and at the moved one.
+            "a chunk put in twice, and the first one damaged",
+            [
+                &file[..place(0)],
+                &[7],
+                &file[place(0) + 1..place(3)],
+                &file[place(2)..],
+            ]
+            .concat(),
+            vec![chunks(0, 1)],
+        ),
     ];
     for (what, damaged, expected) in cases {
         let (survivors, holes) = check(&damaged, &plain, what);

@@ -10,14 +10,10 @@ use coffer_core::archive::{DirectoryFault, EndFault, Fault};
 use super::Case;
 use crate::Zip;
 
-pub(super) fn cases() -> Vec<Case> {
-    [
-        ends::cases(),
-        zip64::cases(),
-        places::cases(),
-        limits::cases(),
-    ]
-    .concat()
+pub(super) use zip64::cases as large;
+
+pub(super) fn small() -> Vec<Case> {
+    [ends::cases(), places::cases(), limits::cases()].concat()
 }
 
 fn end(fault: EndFault) -> (&'static str, Fault) {

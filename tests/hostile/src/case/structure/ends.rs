@@ -200,22 +200,6 @@ pub(super) fn cases() -> Vec<Case> {
             || spoiled(|zip| (zip.end.entries, zip.end.entries_here) = (60_000, 60_000)),
         ),
         case(
-            "a count modulo 65,536",
-            profile(&[directory(DirectoryFault::Count {
-                declared: 1,
-                found: 65_537,
-            })]),
-            || {
-                let mut members: Vec<Member> = (0..65_536)
-                    .map(|number| Member::stored(format!("{number}"), b""))
-                    .collect();
-                members.push(Member::stored("manifest.json", b"{}"));
-                let mut zip = Zip::of(members);
-                (zip.end.entries, zip.end.entries_here) = (1, 1);
-                zip.bytes()
-            },
-        ),
-        case(
             "a manifest before other entries",
             profile(&[directory(DirectoryFault::ManifestNotLast)]),
             || arranged(|zip| zip.members.swap(2, 3)),

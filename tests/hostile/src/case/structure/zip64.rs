@@ -18,7 +18,7 @@ fn many(spoil: impl FnOnce(&mut Zip)) -> Vec<u8> {
     zip.bytes()
 }
 
-pub(super) fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let Layout {
         end: end_at,
         directory: directory_at,
@@ -186,6 +186,22 @@ pub(super) fn cases() -> Vec<Case> {
                     let record = zip.zip64_end.as_mut().unwrap();
                     (record.offset, record.len) = (u64::MAX, u64::MAX);
                 })
+            },
+        ),
+        case(
+            "a count modulo 65,536",
+            profile(&[directory(DirectoryFault::Count {
+                declared: 1,
+                found: 65_537,
+            })]),
+            || {
+                let mut members: Vec<Member> = (0..65_536)
+                    .map(|number| Member::stored(format!("{number}"), b""))
+                    .collect();
+                members.push(Member::stored("manifest.json", b"{}"));
+                let mut zip = Zip::of(members);
+                (zip.end.entries, zip.end.entries_here) = (1, 1);
+                zip.bytes()
             },
         ),
     ]
