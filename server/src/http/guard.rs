@@ -1,6 +1,9 @@
 //! Who is let in: requests for this host, from this page, of somebody who signed in.
 
+use std::time::Duration;
+
 use axum::{
+    body::to_bytes,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
     middleware::Next,
@@ -13,6 +16,10 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Types that a page of another site can't send without being asked first.
 const TYPES: [&str; 2] = ["application/json", "application/offset+octet-stream"];
 
+/// Most bytes of a refused request that are read, and how long for.
+const MAX_DRAINED: usize = 64 << 10;
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
 /// Refuses requests for hosts that this server is not.
 pub(super) async fn known_host(
     State(app): State<Shared>,
@@ -22,19 +29,19 @@ pub(super) async fn known_host(
     if host(&request).is_some_and(|host| app.hosts.allow(host)) {
         return next.run(request).await;
     }
-    Problem::new(
+    let problem = Problem::new(
         StatusCode::MISDIRECTED_REQUEST,
         "unknown_host",
         "this Coffer is not known under this name; open it by its address, or start it with --host NAME",
-    )
-    .into_response()
+    );
+    refuse(request, problem).await
 }
 
 /// Refuses requests that change something and come from another site's page.
 pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     match check(&request) {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => refuse(request, problem).await,
     }
 }
 
@@ -76,12 +83,21 @@ pub(super) async fn signed_in(State(app): State<Shared>, request: Request, next:
     if session::is_signed_in(&app, request.headers()) {
         return next.run(request).await;
     }
-    Problem::new(
+    let problem = Problem::new(
         StatusCode::UNAUTHORIZED,
         "not_signed_in",
         "nobody is signed in; open the link that Coffer printed when it was started",
-    )
-    .into_response()
+    );
+    refuse(request, problem).await
+}
+
+/// Answers without a handler. The little that may still be on its way is read first: a connection that is closed on
+/// unread bytes is reset, and takes the answer with it.
+async fn refuse(request: Request, problem: Problem) -> Response {
+    let rest = to_bytes(request.into_body(), MAX_DRAINED);
+    // However that ends, the request is refused.
+    let _ = tokio::time::timeout(DRAIN_LIMIT, rest).await;
+    problem.into_response()
 }
 
 /// A header's text. One that can't be read as text is a text that nothing equals.
