@@ -21,6 +21,7 @@ pub mod demo;
 pub mod engine;
 pub mod extract;
 pub mod files;
+mod held;
 pub mod hooks;
 pub mod http;
 pub mod jobs;

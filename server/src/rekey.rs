@@ -25,7 +25,7 @@ use coffer_core::{
 pub use error::RekeyFileError;
 use journal::{Identity, Journal, State};
 
-use crate::progress::Progress;
+use crate::{held::Held, progress::Progress};
 
 /// What a change that was interrupted came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ pub fn is_half_written(path: &Path) -> Result<bool, RekeyFileError> {
 #[derive(Debug)]
 pub struct Locked {
     path: PathBuf,
-    file: File,
+    file: Held,
 }
 
 impl Locked {
@@ -182,7 +182,10 @@ impl Locked {
                 return Err(RekeyFileError::file("lock", &path, error));
             }
         }
-        let locked = Self { path, file };
+        let locked = Self {
+            path,
+            file: Held::new(file),
+        };
         // Between opening and locking, another rekey may have given the name to a copy.
         let (opened, named) = (
             locked.file.metadata().map_err(failed_at(&locked.path))?,

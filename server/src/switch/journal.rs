@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{folder::Folder, staging::flush};
-use crate::{engine::CommitMark, files::FilesError, unfinished};
+use crate::{engine::CommitMark, files::FilesError, held::Held, unfinished};
 
 /// A file set's name and folder.
 type Set = (String, PathBuf);
@@ -73,7 +73,7 @@ struct Content {
 pub struct Journal {
     content: Content,
     /// Locks on the copies, held until it is dropped.
-    locks: Vec<File>,
+    locks: Vec<Held>,
 }
 
 /// An interrupted restore that was found.
@@ -119,7 +119,7 @@ impl Journal {
                 })
                 .map_err(FilesError::at("write", &path));
             match written.and_then(|lock| flush(&around).map(|()| lock)) {
-                Ok(lock) => journal.locks.push(lock),
+                Ok(lock) => journal.locks.push(Held::new(lock)),
                 Err(error) => {
                     journal.remove_quietly();
                     return Err(error);
@@ -298,11 +298,11 @@ pub fn find(sets: &[Set]) -> Result<Vec<Found>, JournalError> {
                 .iter_mut()
                 .find(|other| other.journal.content.id == content.id)
             {
-                Some(other) => other.journal.locks.push(file),
+                Some(other) => other.journal.locks.push(Held::new(file)),
                 None => found.push(Found {
                     journal: Journal {
                         content,
-                        locks: vec![file],
+                        locks: vec![Held::new(file)],
                     },
                     path,
                 }),
