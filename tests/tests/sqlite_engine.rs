@@ -651,6 +651,51 @@ async fn a_virtual_table_that_hides_a_part_of_its_rows_is_refused() {
 }
 
 #[tokio::test]
+async fn texts_in_utf_16_are_exact_or_refused() {
+    let texts = ["", "plain", "Größe 🐙", "\u{fffd}", "\u{feff}mark", "a\0b"];
+    for encoding in ["UTF-16le", "UTF-16be"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            let connection = Connection::open(&path).unwrap();
+            let schema = "CREATE TABLE words (id INTEGER PRIMARY KEY, word)";
+            connection
+                .execute_batch(&format!("PRAGMA encoding = '{encoding}'; {schema}"))
+                .unwrap();
+            (Sqlite::new(path), connection)
+        };
+        let words = |connection: &Connection| -> Vec<(String, String)> {
+            let sql = "SELECT word, hex(word) FROM words ORDER BY id";
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+            rows.unwrap().map(Result::unwrap).collect()
+        };
+        let ((source, app), (target, restored)) = (file("source"), file("target"));
+        for text in texts {
+            app.execute("INSERT INTO words (word) VALUES (?1)", [text])
+                .unwrap();
+        }
+        let exported = export(&source).await.unwrap();
+        replace(&target, &exported, &main_tables(&["words"]))
+            .await
+            .unwrap();
+        assert_eq!(words(&restored), words(&app), "{encoding}");
+        assert_eq!(words(&app).len(), texts.len());
+
+        // Half of a surrogate pair, the same in either order of bytes.
+        for bytes in ["d8d8", "d8d80041"] {
+            let sql = format!("UPDATE words SET word = CAST(x'{bytes}' AS TEXT) WHERE id = 2");
+            app.execute_batch(&sql).unwrap();
+            let refused = export(&source).await;
+            assert!(
+                matches!(&refused, Err(EngineError::Unsupported { name, .. }) if name == "main.words.word"),
+                "{encoding} {bytes} {refused:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn many_rows_come_in_parts_and_the_receiver_may_leave() {
     let source = File::new("wal", "");
     source

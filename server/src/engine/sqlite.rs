@@ -21,6 +21,7 @@ mod mark;
 mod replace;
 mod rows;
 mod snapshot;
+mod utf16;
 mod virtual_table;
 
 /// One SQLite file.

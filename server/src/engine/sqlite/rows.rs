@@ -14,7 +14,7 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef},
 };
 
-use super::link::Link;
+use super::{link::Link, utf16};
 use crate::engine::{EngineError, sql};
 
 /// How one column is read.
@@ -32,26 +32,41 @@ pub(super) fn read(
     columns: &[(&Column, Source)],
     mut take: impl FnMut(&[u8]) -> bool,
 ) -> Result<(), EngineError> {
-    let values: Vec<String> = columns
+    let order = utf16::byte_order(link)?;
+    let mut values: Vec<String> = columns
         .iter()
         .map(|(column, source)| match source {
             Source::Stored => sql::name(&column.name),
             Source::Instead(_) => format!("{} IS NOT NULL", sql::name(&column.name)),
         })
         .collect();
+    if order.is_some() {
+        values.extend(columns.iter().map(|(column, source)| match source {
+            Source::Stored => utf16::stored_bytes(&sql::name(&column.name)),
+            Source::Instead(_) => "NULL".to_owned(),
+        }));
+    }
     let query = format!("SELECT {} FROM {}", values.join(", "), sql::table(table));
     let classes: Vec<Class> = columns.iter().map(|(column, _)| class(column)).collect();
     let mut line = Vec::new();
+    // The column of a text that SQLite can't convert.
+    let mut changed = None;
     let mut read = || -> rusqlite::Result<()> {
         let mut statement = link.connection.prepare(&query)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
             line.clear();
-            for (index, ((_, source), class)) in columns.iter().zip(&classes).enumerate() {
+            for (index, ((column, source), class)) in columns.iter().zip(&classes).enumerate() {
                 if index > 0 {
                     line.push(b'\t');
                 }
                 let stored = row.get_ref(index)?;
+                if let Some(order) = order
+                    && !order.is_same(stored, row.get_ref(columns.len() + index)?)
+                {
+                    changed = Some(column.name.as_str());
+                    return Ok(());
+                }
                 let value = match source {
                     Source::Stored => borrowed(stored),
                     Source::Instead(value) if stored == ValueRef::Integer(1) => value.clone(),
@@ -66,7 +81,8 @@ pub(super) fn read(
         }
         Ok(())
     };
-    read().map_err(|error| link.name(&format_args!("reading the rows of {table}"), &error))
+    read().map_err(|error| link.name(&format_args!("reading the rows of {table}"), &error))?;
+    changed.map_or(Ok(()), |column| Err(utf16::refused(table, column)))
 }
 
 const fn borrowed(value: ValueRef<'_>) -> Value<'_> {
