@@ -234,9 +234,9 @@ pub fn findings(plan: &Plan) -> impl Iterator<Item = (&Finding, bool)> {
         .map(|finding| (finding, finding.blocks(plan.consent)))
 }
 
-/// Applies a restore: checks the whole archive, stages its files, then replaces the rows in one transaction that is
-/// committed only when everything read back equals the archive, and puts the files in place last. An earlier restore of
-/// the same files that was interrupted is ended first.
+/// Applies a restore: stages the files and checks the rest of the archive, then replaces the rows in one transaction that
+/// is committed only when everything read back equals the archive, and puts the files in place last. An earlier restore
+/// of the same files that was interrupted is ended first.
 ///
 /// # Errors
 /// [`RestoreError`]; all but [`RestoreError::FilesNotSwitched`] and [`RestoreError::OutcomeUnknown`] mean that nothing
@@ -252,11 +252,13 @@ pub async fn run(
     let facts = target_facts(&request.target, &archive.manifest, &request.selection).await?;
     let early = facts::plan_with(&request, &archive, &facts)?;
     accept(&request, early)?;
+    // Files are compared as they are staged; everything else is before anything is locked.
+    let mut switch = stage::stage(&request, &archive, &progress).await?;
     {
         let (archive, progress) = (archive.clone(), progress.clone());
-        blocking(move || Ok(verify::verify_bytes(&archive, &progress)?)).await?;
+        let staged: Vec<String> = switch.counts().into_iter().map(|(set, _)| set).collect();
+        blocking(move || Ok(verify::verify_rest(&archive, &staged, &progress)?)).await?;
     }
-    let mut switch = stage::stage(&request, &archive, &progress).await?;
     let selected: Vec<manifest::TableData> = archive
         .manifest
         .tables

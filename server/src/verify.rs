@@ -70,16 +70,21 @@ pub fn scrub_table(source: &dyn ReadAt) -> Result<(), ReadError> {
 /// # Errors
 /// As [`verify`].
 pub fn verify_open(archive: &OpenArchive, progress: &Progress) -> Result<VerifyReport, ReadError> {
-    check(archive, Rows::Check, progress)
+    check(archive, Rows::Check, &[], progress)
 }
 
 /// Checks every byte of an archive that is open, but not the rows one by one: for whoever compares the rows that the
-/// database then holds with the manifest.
+/// database then holds with the manifest. The files of the sets `compared` are left out: they were read from this same
+/// archive to their ends, and compared with their digests.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_bytes(archive: &OpenArchive, progress: &Progress) -> Result<VerifyReport, ReadError> {
-    check(archive, Rows::Trust, progress)
+pub fn verify_rest(
+    archive: &OpenArchive,
+    compared: &[String],
+    progress: &Progress,
+) -> Result<VerifyReport, ReadError> {
+    check(archive, Rows::Trust, compared, progress)
 }
 
 /// Checks every byte of an archive that was written a moment ago, by whoever knows the digest of its manifest: that the
@@ -103,13 +108,14 @@ pub fn verify_written(
         })
         .into());
     }
-    check(&archive, Rows::Trust, progress)
+    check(&archive, Rows::Trust, &[], progress)
 }
 
 /// Checks all entries, several side by side. What is wrong first in the archive's order is what is told.
 fn check(
     archive: &OpenArchive,
     rows: Rows,
+    compared: &[String],
     progress: &Progress,
 ) -> Result<VerifyReport, ReadError> {
     let manifest = &archive.manifest;
@@ -120,7 +126,7 @@ fn check(
         entries.iter().map(|entry| entry.size).sum(),
     );
     progress.expect_rows(manifest.total_rows());
-    let expected = Expected::new(archive, &files)?;
+    let expected = Expected::new(archive, &files, compared)?;
     let mut found = Found::new(manifest);
     lanes::each(
         entries,

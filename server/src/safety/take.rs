@@ -199,7 +199,7 @@ fn prove(
     let key = report.file_key.clone().ok_or(SafetyError::Defect)?;
     let source = Arc::new(FileSource::of(stored).map_err(|error| stored_otherwise(error.into()))?);
     let archive = OpenArchive::open(source, &Unlock::FileKey(key)).map_err(stored_otherwise)?;
-    verify::verify_bytes(&archive, progress).map_err(stored_otherwise)?;
+    verify::verify_rest(&archive, &[], progress).map_err(stored_otherwise)?;
     let index = archive.files().map_err(stored_otherwise)?;
     let table = |data: &coffer_core::manifest::TableData| TableContent {
         table: data.table.clone(),

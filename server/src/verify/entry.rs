@@ -49,10 +49,12 @@ pub(super) struct Checked {
 }
 
 impl<'a> Expected<'a> {
-    /// Compares the directory with manifest and files index: nothing was added, and nothing is missing.
+    /// Compares the directory with manifest and files index: nothing was added, and nothing is missing. The files of the
+    /// sets `compared` were compared already.
     pub(super) fn new(
         archive: &'a OpenArchive,
         files: &'a [FileEntry],
+        compared: &[String],
     ) -> Result<Self, VerifyError> {
         let manifest = &archive.manifest;
         let findings = archive::account(&archive.directory, manifest, files);
@@ -83,6 +85,7 @@ impl<'a> Expected<'a> {
             parts,
             files: files
                 .iter()
+                .filter(|file| !compared.contains(&file.set))
                 .map(|file| (file.entry.as_str(), file.digest()))
                 .chain(index)
                 .collect(),
@@ -114,8 +117,8 @@ impl<'a> Expected<'a> {
         }
         let bytes = match self.files.get(entry.name.as_str()) {
             Some(expected) => self.read(entry, expected, progress, |_| Ok(()))?,
-            // Every entry but the manifest was found in the manifest or the index, and the manifest was read to its end
-            // when the archive was opened.
+            // Every entry was found in the manifest or the index. What is left is the manifest, which was read to its end
+            // when the archive was opened, and files that were compared already.
             None => {
                 progress.add_bytes(entry.size);
                 entry.size
