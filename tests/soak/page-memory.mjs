@@ -15,7 +15,7 @@ const fileMebibytes = 16;
  * MiB that a way may take more for the largest size than for the one that took most among the smaller ones. A browser
  * collects what nobody needs any more when it sees fit, so that two runs of the same differ by tens of MiB.
  */
-const allowed = 128;
+const allowed = 96;
 
 /** A sealed archive with so much that does not pack. The files are one file under many names, so the disk holds it once. */
 function backUp(folder, mebibytes) {
