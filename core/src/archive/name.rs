@@ -264,6 +264,7 @@ mod tests {
             ("./a", NameError::DotSegment),
             ("a\\b", NameError::Backslash),
             ("ab:c", NameError::Forbidden(':')),
+            ("1:c", NameError::Forbidden(':')),
             ("a\0b", NameError::Invisible('\0')),
             ("a\u{202e}b", NameError::Invisible('\u{202e}')),
             ("a\u{7f}", NameError::Invisible('\u{7f}')),

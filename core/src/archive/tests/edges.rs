@@ -147,6 +147,37 @@ fn an_entry_that_is_held_is_no_larger_than_allowed() {
 }
 
 #[test]
+fn a_manifest_may_be_as_large_as_it_may() {
+    let file = write();
+    let size = open(&file, usize::MAX)
+        .unwrap()
+        .entries()
+        .last()
+        .unwrap()
+        .size;
+    let open = |manifest_bytes| {
+        let limits = Limits {
+            manifest_bytes,
+            ..Limits::default()
+        };
+        let mut opening = Opening::new(file.len() as u64, limits).unwrap();
+        while let Some(wanted) = opening.wants() {
+            opening.feed(range(&file, wanted))?;
+        }
+        opening.finish().map(|_| ())
+    };
+    assert_eq!(open(size), Ok(()));
+    assert_eq!(
+        open(size - 1),
+        Err(ArchiveError::Limit {
+            limit: "bytes of the manifest",
+            found: size,
+            allowed: size - 1,
+        })
+    );
+}
+
+#[test]
 fn readers_refuse_nothing_and_too_much() {
     let misfed = |wanted, given| Err(ArchiveError::Misfed { wanted, given });
     let file = write();

@@ -337,6 +337,18 @@ fn headers_stay_within_their_limits_and_never_shrink() {
         })
     );
     let change = Change {
+        add: &add[..31],
+        ..Change::default()
+    };
+    let made = locks.rekey(&unlocked, &change, HEADER_UNIT, &mut TestRng(1));
+    assert_eq!(made.unwrap().after.len(), 32);
+    let change = Change {
+        add: &[by(&pass); 7],
+        ..Change::default()
+    };
+    let made = locks.rekey(&unlocked, &change, HEADER_UNIT, &mut TestRng(1));
+    assert_eq!(made.unwrap().after.len(), 8);
+    let change = Change {
         add: &[by(&pass); 8],
         ..Change::default()
     };
