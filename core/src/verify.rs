@@ -1,17 +1,21 @@
 //! Checking every byte of an archive: nothing added, nothing missing, nothing changed.
 
-use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::ops::RangeInclusive;
 
 use crate::{
     archive::{
-        self, ArchiveError, CheckedReader, Directory, Entry, EntryReader, ExpectedDigest, Fault,
-        Finding, Limits, Step,
+        ArchiveError, CheckedReader, Directory, Entry, EntryReader, ExpectedDigest, Fault, Finding,
+        Limits, Step,
     },
-    manifest::{EntryDigest, FILES_INDEX_PATH, FileEntry, Manifest, PartData},
+    manifest::{EntryDigest, FileEntry, Manifest},
     rows::{RowCheck, RowError, RowSet},
-    schema::{Table, TableName},
+    schema::TableName,
 };
+
+mod expected;
+
+pub use expected::{Expected, Part};
 
 /// What is wrong with an archive's content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,15 +44,6 @@ pub struct Verified {
     pub rows: u64,
 }
 
-/// One part of a table's rows, as the manifest describes it.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    /// Number of the table in the manifest.
-    table: usize,
-    shape: &'a Table,
-    data: &'a PartData,
-}
-
 enum Reading<'a> {
     /// The manifest, which was parsed from the same bytes: no digest names it.
     Manifest(EntryReader),
@@ -68,8 +63,7 @@ pub struct Verifier<'a> {
     directory: &'a Directory,
     manifest: &'a Manifest,
     limits: Limits,
-    parts: BTreeMap<String, Part<'a>>,
-    files: BTreeMap<&'a str, EntryDigest>,
+    wanted: Expected<'a>,
     sets: Vec<RowSet>,
     reading: Option<Reading<'a>>,
     /// Sizes of the entries that are hashed elsewhere.
@@ -111,38 +105,11 @@ impl<'a> Verifier<'a> {
         files: &'a [FileEntry],
         limits: Limits,
     ) -> Result<Self, VerifyError> {
-        let findings = archive::account(directory, manifest, files);
-        if !findings.is_empty() {
-            return Err(ArchiveError::Profile(findings).into());
-        }
-        let mut parts = BTreeMap::new();
-        for (table, data) in manifest.tables.iter().enumerate() {
-            let shape = manifest
-                .schema
-                .table(&data.table)
-                .ok_or_else(|| ArchiveError::NoEntry(data.path.clone()))?;
-            for (index, part) in data.parts.iter().enumerate() {
-                let part = Part {
-                    table,
-                    shape,
-                    data: part,
-                };
-                parts.insert(data.part_path(index), part);
-            }
-        }
-        let index = manifest
-            .files_index
-            .iter()
-            .map(|digest| (FILES_INDEX_PATH, *digest));
-        let files = files
-            .iter()
-            .map(|file| (file.entry.as_str(), file.digest()));
         Ok(Self {
             directory,
             manifest,
             limits,
-            parts,
-            files: files.chain(index).collect(),
+            wanted: Expected::new(directory, manifest, files)?,
             sets: alloc::vec![RowSet::new(); manifest.tables.len()],
             reading: None,
             elsewhere: None,
@@ -274,7 +241,7 @@ impl<'a> Verifier<'a> {
     fn start(&mut self, entry: &'a Entry) -> Result<Reading<'a>, ArchiveError> {
         // An entry that was left half-read by a failure is not to be taken for this one.
         self.expected = None;
-        if let Some(part) = self.parts.get(&entry.name).copied() {
+        if let Some(part) = self.wanted.parts.get(&entry.name).copied() {
             let columns = part.shape.stored_columns();
             return Ok(Reading::Rows {
                 reader: self.checked(entry, &part.data.digest())?,
@@ -284,7 +251,7 @@ impl<'a> Verifier<'a> {
             });
         }
         // Every entry but the manifest was found in the manifest or the index before anything was read.
-        Ok(match self.files.get(entry.name.as_str()).copied() {
+        Ok(match self.wanted.files.get(entry.name.as_str()).copied() {
             Some(expected) => Reading::Content(self.checked(entry, &expected)?),
             None => Reading::Manifest(EntryReader::new(entry, self.limits)),
         })
@@ -352,7 +319,7 @@ mod tests {
         digest::Digest,
         fixture::{Fixture, changed, fixture},
     };
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
 
     fn verify(archive: &Fixture, step: usize) -> Result<Verified, VerifyError> {
         let Fixture {

@@ -448,6 +448,16 @@ fn undo(case: &Case, kept: &Value, consent: &Value) -> Value {
     case.site.ended(job["job"].as_str().unwrap())
 }
 
+/// Damages the demo and restores it. Returns what the plan was.
+fn damaged_and_restored(case: &Case) -> Value {
+    case.damage();
+    let bundle = case.bundle();
+    let plan = case.plan(&bundle, &consent());
+    let view = case.restore(&plan, &case.upload(&bundle), &bundle.key_text());
+    assert_eq!(view["state"], "done", "{view}");
+    plan
+}
+
 #[test]
 fn a_restore_is_undone_and_the_undo_too() {
     let case = Case::new();
@@ -496,11 +506,7 @@ fn a_restore_is_undone_and_the_undo_too() {
 #[test]
 fn an_undo_loses_nothing_that_came_after_unless_told_to() {
     let case = Case::new();
-    case.damage();
-    let bundle = case.bundle();
-    let plan = case.plan(&bundle, &consent());
-    let view = case.restore(&plan, &case.upload(&bundle), &bundle.key_text());
-    assert_eq!(view["state"], "done", "{view}");
+    let _plan = damaged_and_restored(&case);
     let later = "UPDATE customers SET name = 'later' WHERE id = 1;";
     demo::execute(&case.database(), later);
     let after = case.now();
@@ -529,11 +535,7 @@ fn an_undo_loses_nothing_that_came_after_unless_told_to() {
 #[test]
 fn an_undo_that_cannot_be_meant_starts_nothing() {
     let case = Case::new();
-    case.damage();
-    let bundle = case.bundle();
-    let plan = case.plan(&bundle, &consent());
-    let view = case.restore(&plan, &case.upload(&bundle), &bundle.key_text());
-    assert_eq!(view["state"], "done", "{view}");
+    let plan = damaged_and_restored(&case);
     let kept = safety_backups(&case)[0].clone();
     let digest = plan["digest"].clone();
     for id in ["20200101-000000-000000", "..%2F..%2Fcatalog", "safety"] {

@@ -4,7 +4,7 @@ use axum::{Json as Answer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Shared, body::Json, id::IdInPath, problem::Problem, sources::no_source};
+use super::{Shared, body::Json, id::IdInPath, problem::Problem, sources::source};
 use crate::{
     catalog::{BackupRecord, BackupState, Id, JobKind},
     jobs::BackupJob,
@@ -56,7 +56,7 @@ pub(super) async fn start(
     IdInPath(id): IdInPath,
     Json(body): Json<Start>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
-    let source = app.catalog.source(&id).await?.ok_or_else(no_source)?;
+    let source = source(&app, &id).await?;
     let profile = app.catalog.profile(&body.profile).await?.ok_or_else(|| {
         Problem::unusable(
             "no_profile",

@@ -8,7 +8,7 @@ use coffer_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, body::Json, problem::Problem, sources::no_source};
+use super::{Shared, body::Json, problem::Problem, sources::source};
 use crate::{catalog::Id, jobs::source_config, restore};
 
 /// The largest manifest, escaped in JSON, and what stands around it.
@@ -35,11 +35,7 @@ pub(super) async fn make(
     State(app): State<Shared>,
     Json(request): Json<Request>,
 ) -> Result<Answer<Made>, Problem> {
-    let source = app
-        .catalog
-        .source(&request.target)
-        .await?
-        .ok_or_else(no_source)?;
+    let source = source(&app, &request.target).await?;
     let plan = restore::plan_manifest(
         &source_config(&source)?,
         request.manifest.as_bytes(),

@@ -15,7 +15,7 @@ use super::{
     Shared,
     body::{SecretJson, SecretText},
     problem::Problem,
-    sources::no_source,
+    sources::source,
 };
 use crate::{
     catalog::{Id, JobKind},
@@ -38,11 +38,7 @@ pub(super) async fn start(
     State(app): State<Shared>,
     SecretJson(body): SecretJson<Start>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
-    let source = app
-        .catalog
-        .source(&body.target)
-        .await?
-        .ok_or_else(no_source)?;
+    let source = source(&app, &body.target).await?;
     let target = source_config(&source)?;
     let key = file_key(&body.key.0)?;
     let lock = app.jobs.lock_target(&target_name(&target.url))?;

@@ -9,9 +9,9 @@ use coffer_core::{Digest, plan::Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Shared, body::Json, problem::Problem, sources::no_source};
+use super::{Shared, body::Json, problem::Problem, sources::source};
 use crate::{
-    catalog::{Id, JobKind, SourceRecord},
+    catalog::{Id, JobKind},
     jobs::{UndoJob, source_config, target_name},
     safety::Changes,
     source::SourceConfig,
@@ -119,8 +119,4 @@ pub(super) async fn start(
         .start(JobKind::Restore, &source.id, |progress| job.run(progress))
         .await?;
     Ok((StatusCode::ACCEPTED, Answer(json!({ "job": job }))))
-}
-
-async fn source(app: &Shared, id: &Id) -> Result<SourceRecord, Problem> {
-    app.catalog.source(id).await?.ok_or_else(no_source)
 }

@@ -183,7 +183,12 @@ pub(super) async fn remove(
     }
 }
 
-pub(super) fn no_source() -> Problem {
+/// The source of an id.
+pub(super) async fn source(app: &Shared, id: &Id) -> Result<SourceRecord, Problem> {
+    app.catalog.source(id).await?.ok_or_else(no_source)
+}
+
+fn no_source() -> Problem {
     Problem::not_found("no_source", "there is no such source (any more)")
 }
 

@@ -1,13 +1,10 @@
 //! Checking single entries, on any thread, and adding up what was found.
 
-use std::collections::BTreeMap;
-
 use coffer_core::{
-    archive::{self, ArchiveError, CheckedReader, Entry, Fault, Finding, Limits, Step},
-    manifest::{EntryDigest, FILES_INDEX_PATH, FileEntry, Manifest, PartData},
+    archive::{ArchiveError, CheckedReader, Entry, Fault, Finding, Limits, Step},
+    manifest::{EntryDigest, FileEntry, Manifest},
     rows::{RowCheck, RowSet},
-    schema::Table,
-    verify::VerifyError,
+    verify::{self, Part, VerifyError},
 };
 
 use crate::{
@@ -23,20 +20,10 @@ pub(super) enum Rows {
     Trust,
 }
 
-/// One part of a table's rows, as the manifest describes it.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    /// Number of the table in the manifest.
-    table: usize,
-    shape: &'a Table,
-    data: &'a PartData,
-}
-
 /// What each entry has to hold, as manifest and files index say.
 pub(super) struct Expected<'a> {
     plain: &'a Plain,
-    parts: BTreeMap<String, Part<'a>>,
-    files: BTreeMap<&'a str, EntryDigest>,
+    wanted: verify::Expected<'a>,
 }
 
 /// What an entry was found to hold.
@@ -56,39 +43,13 @@ impl<'a> Expected<'a> {
         files: &'a [FileEntry],
         compared: &[String],
     ) -> Result<Self, VerifyError> {
-        let manifest = &archive.manifest;
-        let findings = archive::account(&archive.directory, manifest, files);
-        if !findings.is_empty() {
-            return Err(ArchiveError::Profile(findings).into());
+        let mut wanted = verify::Expected::new(&archive.directory, &archive.manifest, files)?;
+        for file in files.iter().filter(|file| compared.contains(&file.set)) {
+            wanted.files.remove(file.entry.as_str());
         }
-        let mut parts = BTreeMap::new();
-        for (table, data) in manifest.tables.iter().enumerate() {
-            let shape = manifest
-                .schema
-                .table(&data.table)
-                .ok_or_else(|| ArchiveError::NoEntry(data.path.clone()))?;
-            for (index, part) in data.parts.iter().enumerate() {
-                let part = Part {
-                    table,
-                    shape,
-                    data: part,
-                };
-                parts.insert(data.part_path(index), part);
-            }
-        }
-        let index = manifest
-            .files_index
-            .iter()
-            .map(|digest| (FILES_INDEX_PATH, *digest));
         Ok(Self {
             plain: archive.plain(),
-            parts,
-            files: files
-                .iter()
-                .filter(|file| !compared.contains(&file.set))
-                .map(|file| (file.entry.as_str(), file.digest()))
-                .chain(index)
-                .collect(),
+            wanted,
         })
     }
 
@@ -99,7 +60,7 @@ impl<'a> Expected<'a> {
         rows: Rows,
         progress: &Progress,
     ) -> Result<Checked, ReadError> {
-        if let Some(part) = self.parts.get(&entry.name) {
+        if let Some(part) = self.wanted.parts.get(&entry.name) {
             let expected = part.data.digest();
             return match rows {
                 Rows::Check => self.check_rows(entry, part, progress),
@@ -115,7 +76,7 @@ impl<'a> Expected<'a> {
                 }
             };
         }
-        let bytes = match self.files.get(entry.name.as_str()) {
+        let bytes = match self.wanted.files.get(entry.name.as_str()) {
             Some(expected) => self.read(entry, expected, progress, |_| Ok(()))?,
             // Every entry was found in the manifest or the index. What is left is the manifest, which was read to its end
             // when the archive was opened, and files that were compared already.
