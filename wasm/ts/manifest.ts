@@ -119,7 +119,7 @@ export interface EntryDigest {
   readonly sha256: string;
 }
 
-export type LeftOutReason = "credential" | "derived" | "transient" | "ledger" | "excluded" | "not_selected" | "not_data";
+export type LeftOutReason = "credential" | "derived" | "transient" | "local" | "ledger" | "excluded" | "not_selected" | "not_data";
 
 export type LeftOut =
   | { readonly what: "table"; readonly table: TableName; readonly reason: LeftOutReason; readonly rows?: number; readonly detail?: string }

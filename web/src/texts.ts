@@ -323,6 +323,7 @@ export const texts = {
       credential: "Credentials",
       derived: "Can be derived from the rest",
       transient: "Loses its meaning with time",
+      local: "Belongs to the installation it was taken from",
       ledger: "The migration ledger: its last entry is recorded instead",
       excluded: "Left out by hand",
       not_selected: "Not selected",

@@ -17,6 +17,8 @@ pub enum LeftOutReason {
     Derived,
     /// Loses its meaning with time (sessions, queues).
     Transient,
+    /// Belongs to the installation and makes no sense in another one (registrations, paths of its own).
+    Local,
     /// The migration ledger: recorded as the migration head, not as data.
     Ledger,
     /// Left out by hand.
@@ -33,6 +35,7 @@ impl fmt::Display for LeftOutReason {
             Self::Credential => "a credential",
             Self::Derived => "can be derived from the rest",
             Self::Transient => "loses its meaning with time",
+            Self::Local => "belongs to the installation it was taken from",
             Self::Ledger => "the migration ledger, recorded as the migration head",
             Self::Excluded => "left out by hand",
             Self::NotSelected => "not selected",

@@ -32,7 +32,6 @@ fn sensitive(rules: &[CredentialColumn]) -> Fixture {
 fn preset(credentials: &[(&str, &str, Option<&str>)], leave_out: &[&str]) -> Preset {
     Preset {
         app: "notes".into(),
-        version_query: None,
         leave_out: leave_out
             .iter()
             .map(|table| LeaveOutRule {
@@ -47,8 +46,10 @@ fn preset(credentials: &[(&str, &str, Option<&str>)], leave_out: &[&str]) -> Pre
                 table: (*table).into(),
                 column: (*column).into(),
                 placeholder: placeholder.map(Into::into),
+                ..CredentialRule::default()
             })
             .collect(),
+        ..Preset::default()
     }
 }
 
