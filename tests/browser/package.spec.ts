@@ -46,24 +46,43 @@ test.describe("the npm package", () => {
         const noise = crypto.getRandomValues(new Uint8Array(65_536));
         const wrong: string[] = [];
         let runs = 0;
-        for (const length of [0, 1, 16_384, (4 << 20) - 1, 4 << 20, (13 << 20) + 77]) {
-          const plain = new Blob([new Blob(Array.from({ length: 1 + length / noise.length }, () => noise)).slice(0, length)]);
-          const expected = await digest(plain);
-          for (const sealing of kinds)
-            for (const source of [plain, plain.stream()]) {
-              const sealed = await coffer.seal(source, { passwords: [password], crypto: sealing }).blob();
-              for (const opening of kinds) {
-                const archive = await coffer.openArchive(sealed, { crypto: opening });
-                await archive.unlock(password);
-                const opened = await archive.unseal();
-                runs += 1;
-                if (opened.size !== length || (await digest(await opened.blob())) !== expected)
-                  wrong.push(`${length} bytes, ${sealing} to ${opening}`);
-                archive.close();
+        // Work that never ends says where it stands, which a test's own time limit would not.
+        let at = "";
+        const stuck = new Promise<string>((resolve) => setTimeout(() => resolve(`nothing came of it for a long time: ${at}`), 90_000));
+        const work = async () => {
+          for (const length of [0, 1, 16_384, (4 << 20) - 1, 4 << 20, (13 << 20) + 77]) {
+            const plain = new Blob([new Blob(Array.from({ length: 1 + length / noise.length }, () => noise)).slice(0, length)]);
+            const expected = await digest(plain);
+            for (const sealing of kinds)
+              for (const source of [plain, plain.stream()]) {
+                const way = `${length} bytes, ${sealing}, from a ${source instanceof Blob ? "file" : "stream"}`;
+                at = `${way}: sealing`;
+                let pieces = 0;
+                const onProgress = (done: number) => {
+                  pieces += 1;
+                  at = `${way}: sealing, ${done} bytes in ${pieces} pieces`;
+                };
+                const sealed = await coffer.seal(source, { passwords: [password], crypto: sealing, onProgress }).blob();
+                for (const opening of kinds) {
+                  at = `${way}, to ${opening}: opening`;
+                  const archive = await coffer.openArchive(sealed, { crypto: opening });
+                  at = `${way}, to ${opening}: unlocking`;
+                  await archive.unlock(password);
+                  at = `${way}, to ${opening}: unsealing`;
+                  const opened = await archive.unseal({
+                    onProgress: (done) => {
+                      at = `${way}, to ${opening}: unsealing, ${done} bytes`;
+                    },
+                  });
+                  runs += 1;
+                  if (opened.size !== length || (await digest(await opened.blob())) !== expected) wrong.push(`${way} to ${opening}`);
+                  archive.close();
+                }
               }
-            }
-        }
-        return { wrong, runs };
+          }
+          return { wrong, runs };
+        };
+        return Promise.race([work(), stuck]);
       },
       { password, kinds },
     );
