@@ -1,11 +1,13 @@
 //! Other people's programs: run without a shell, bounded in time, and in what is kept of their output.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     io::{self, PipeReader, Read},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -43,7 +45,7 @@ pub struct Program {
 /// What a program finds in its environment.
 #[derive(Debug)]
 pub enum Environment {
-    /// All that Coffer has, and these besides.
+    /// All that Coffer has but what was [withheld](withhold), and these besides.
     Inherited(Vec<(&'static str, String)>),
     /// Only what most programs need to work at all: it works on data of strangers, and has no business with secrets.
     Bare,
@@ -51,6 +53,23 @@ pub enum Environment {
 
 /// Variables of [`Environment::Bare`].
 const BARE: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+
+/// The variables that [`withhold`] was told of. The environment itself is the process's, so this is too.
+static WITHHELD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Keeps an environment variable from every program that is run from now on: it holds a password that opens archives.
+///
+/// That spares a program that prints or sends its environment from telling it. A program that looks for it on purpose
+/// runs as the same user, and can read whatever this process can.
+pub fn withhold(variable: &str) {
+    withheld().insert(variable.to_owned());
+}
+
+fn withheld() -> std::sync::MutexGuard<'static, BTreeSet<String>> {
+    WITHHELD
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +157,9 @@ impl Program {
         }
         match &self.environment {
             Environment::Inherited(more) => {
+                for name in withheld().iter() {
+                    command.env_remove(name);
+                }
                 command.envs(more.iter().map(|(name, value)| (*name, value)));
             }
             Environment::Bare => {
@@ -305,6 +327,16 @@ mod tests {
         assert_eq!(program("true").run(None).unwrap().fault(limit), None);
         let killed = program("kill -9 $$").run(None).unwrap();
         assert_eq!(killed.end, End::Killed(9));
+    }
+
+    #[test]
+    fn a_variable_that_is_withheld_does_not_get_there() {
+        // Cargo sets both for every test that it runs.
+        withhold("CARGO_PKG_NAME");
+        let ended = program("echo \"${CARGO_PKG_NAME-none} ${CARGO_PKG_VERSION:+there}\"")
+            .run(None)
+            .unwrap();
+        assert_eq!(ended.output, "none there\n");
     }
 
     #[test]

@@ -364,6 +364,31 @@ fn hooks_stand_around_backups() {
     assert_eq!(done["hooks"][0]["output"], "stopped\n");
     assert_eq!(done["hooks"][1]["failure"], Value::Null);
 
+    // What opens the archive is no business of theirs.
+    let sealed = recorder.at("app.coffer");
+    recorder.describe(&hooked(&[(
+        "look",
+        "before_backup",
+        "echo ${HELD-none} $OTHER",
+    )]));
+    let config = recorder.at("app.toml");
+    let held = "not for hooks";
+    let done = coffer(
+        [
+            "backup",
+            "--json",
+            "--sealed",
+            "--password-env",
+            "HELD",
+            "--config",
+            config.to_str().unwrap(),
+            "--out",
+            sealed.to_str().unwrap(),
+        ],
+        &[("HELD", held), ("OTHER", "there")],
+    );
+    assert_eq!(done.ok().json()["hooks"][0]["output"], "none there\n");
+
     // Refused by a hook: nothing was done, and what was stopped is started again.
     for file in ["app.zip", "notes"] {
         fs::remove_file(recorder.at(file)).unwrap();

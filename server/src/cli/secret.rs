@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{Failure, key_file, signing::SignArgs};
 use crate::{
     backup::SealTo,
+    program,
     read::{ReadError, Unlock},
 };
 
@@ -52,6 +53,7 @@ impl PasswordArgs {
             let line = content.split('\n').next().unwrap_or_default();
             Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned())
         } else if let Some(name) = &self.password_env {
+            program::withhold(name);
             Zeroizing::new(env::var(name).map_err(|_| {
                 Failure::usage(format!(
                     "the environment variable {name} is not set, or is not UTF-8"
