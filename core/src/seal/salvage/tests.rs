@@ -333,3 +333,5 @@ fn it_takes_bytes_one_by_one() {
         [ByteRange::new(CHUNK_BYTES as u64, CHUNK_BYTES as u64)]
     );
 }
+
+mod reads;
