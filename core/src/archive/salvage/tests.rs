@@ -366,3 +366,5 @@ fn nothing_is_found_in_nothing() {
         );
     }
 }
+
+mod reads;
