@@ -5,7 +5,7 @@ use crate::seal::{
     seal_header,
     testing::TestRng,
 };
-use std::{format, string::String};
+use std::{format, string::String, vec};
 
 const KEY: FileKey = FileKey::new([9; 32]);
 
@@ -246,4 +246,42 @@ fn a_header_takes_no_more_memory_than_its_limit() {
     let error = stream.push(&endless, &mut Vec::new());
     assert!(matches!(error, Err(SealError::HeaderMalformed { .. })));
     assert_eq!(MAX_HEADER_BYTES, 65_536);
+}
+
+/// A file that ends in a footer which says as much as its own length: a header, so many bytes, and the footer.
+fn hollow(between: usize) -> Vec<u8> {
+    let file = seal(&content(100));
+    [
+        &file[..4096],
+        &vec![0; between],
+        &file[file.len() - FOOTER_LEN..],
+    ]
+    .concat()
+}
+
+#[test]
+fn a_file_too_short_for_a_footer_behind_its_header_is_cut_short() {
+    let file = seal(&content(100));
+    for cut in [4096 + FOOTER_LEN - 1, 4096 + 1, 4096] {
+        let (_, end) = stream(&file[..cut], 1 << 20);
+        assert_eq!(
+            end,
+            Err(SealError::CutShort { length: cut as u64 }),
+            "{cut}"
+        );
+    }
+    // A footer that reaches into the header is none: the header's own last bytes may look like one.
+    let mut header = file[..4096].to_vec();
+    header.extend_from_slice(&file[file.len() - FOOTER_LEN..][..FOOTER_LEN - 1]);
+    let (_, end) = stream(&header, 1 << 20);
+    assert_eq!(end, Err(SealError::CutShort { length: 4096 + 71 }));
+    // Just as long as both: there is a footer, and what it says is looked at.
+    for between in [0, 1, 55] {
+        let file = hollow(between);
+        let (_, end) = stream(&file, 1 << 20);
+        assert!(
+            matches!(end, Err(SealError::LengthMismatch { found, .. }) if found == file.len() as u64),
+            "{between}: {end:?}"
+        );
+    }
 }
