@@ -14,10 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    manifest::{Contents, LeftOut, Manifest, ManifestError, Migration, Notice, Selection},
-    schema::{self, Drift, Engine, Schema, TableName},
+    manifest::{Contents, LeftOut, Manifest, ManifestError, Migration, Selection},
+    rows::RowMap,
+    schema::{self, ColumnName, Decisions, Engine, Labels, Outcome, Schema, Survey, TableName},
     seal::Fingerprint,
 };
+
+mod finding;
+
+pub use finding::Finding;
 
 /// How archive and target are brought together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +69,9 @@ pub struct TargetFacts {
     /// Foreign keys from tables that keep their rows into those that are selected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
+    /// The labels of its enumerations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Labels>,
     /// Its migration head.
     pub migration: Option<Migration>,
     /// For file sets, files that the target's folders hold now, by set name; `None` where no folder is known.
@@ -82,221 +90,29 @@ pub enum Origin {
 }
 
 /// What the user allows, knowingly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Consent {
     /// Rows and files that the target holds now may be replaced.
     pub replace_existing: bool,
-    /// The target's schema may differ from the archive's.
-    pub schema_mismatch: bool,
+    /// What becomes of rows that don't fit into the target's tables.
+    #[serde(skip_serializing_if = "Decisions::is_empty")]
+    pub decisions: Decisions,
     /// No safety backup of what will be replaced is taken first.
     pub no_safety_backup: bool,
 }
 
-/// Something about a restore that the user must know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum Finding {
-    /// Archive and target are of different engines.
-    OtherEngine {
-        /// The archive's.
-        archive: Engine,
-        /// The target's.
-        target: Engine,
-    },
-    /// The target holds rows or files that would be replaced, and consent is missing.
-    NotEmpty {
-        /// Rows of selected tables.
-        rows: u64,
-        /// Files of selected file sets.
-        files: u64,
-    },
-    /// The schemas differ.
-    SchemaMismatch {
-        /// The archive's schema hash.
-        archive: Digest,
-        /// The target's schema hash.
-        target: Digest,
-        /// The differences found.
-        drift: Vec<Drift>,
-    },
-    /// A selected table can't take the archive's rows, whatever is allowed.
-    DoesNotFit {
-        /// The difference that prevents it.
-        drift: Drift,
-    },
-    /// The migration heads differ.
-    MigrationMismatch {
-        /// The archive's.
-        archive: Option<Migration>,
-        /// The target's.
-        target: Option<Migration>,
-    },
-    /// Tables outside of the selection have foreign keys into it: they keep their rows, and the restore is
-    /// undone if one of these would point at nothing.
-    ReferencedFromOutside {
-        /// The foreign keys of the tables outside.
-        references: Vec<Reference>,
-    },
-    /// Selected tables point at tables outside of the selection, which must already hold the rows.
-    ReferencesOutside {
-        /// The tables outside.
-        tables: Vec<TableName>,
-    },
-    /// The archive's credentials were left out; placeholders will stand in their place.
-    Placeholders {
-        /// Columns concerned.
-        columns: u64,
-    },
-    /// The archive holds a file set for which the target has no folder.
-    NoFolder {
-        /// The file set.
-        set: String,
-    },
-    /// Who sealed the archive; its content was compared with what they signed.
-    SignedBy {
-        /// The sender key's fingerprint.
-        sender: String,
-    },
-    /// The archive was opened by a key and nobody signed it, so anybody who knows the public key may have made it.
-    Unsigned,
-    /// The archive leaves out files of a set by patterns. Those that the target holds now go, and nothing comes in their place.
-    FilesLeftOut {
-        /// The file set.
-        set: String,
-        /// The patterns that left out something.
-        patterns: Vec<String>,
-    },
-    /// What will be replaced is not kept: by consent, no safety backup is taken.
-    NoSafetyBackup,
-    /// A notice of the archive.
-    Notice {
-        /// The notice.
-        notice: Notice,
-    },
-}
-
-impl Finding {
-    /// Whether the restore is refused because of it.
-    #[must_use]
-    pub fn blocks(&self, consent: Consent) -> bool {
-        match self {
-            Self::OtherEngine { .. } | Self::DoesNotFit { .. } | Self::NoFolder { .. } => true,
-            Self::NotEmpty { .. } => !consent.replace_existing,
-            Self::SchemaMismatch { .. } => !consent.schema_mismatch,
-            Self::MigrationMismatch { .. }
-            | Self::ReferencedFromOutside { .. }
-            | Self::ReferencesOutside { .. }
-            | Self::Placeholders { .. }
-            | Self::SignedBy { .. }
-            | Self::Unsigned
-            | Self::FilesLeftOut { .. }
-            | Self::NoSafetyBackup
-            | Self::Notice { .. } => false,
-        }
-    }
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rows, s) = (self.rows, if self.rows == 1 { "" } else { "s" });
-        write!(
-            f,
-            "{rows} row{s} of {} by {} to {}",
-            self.table,
-            self.columns.join(", "),
-            self.references
-        )
-    }
-}
-
-struct List<'a>(&'a [TableName]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(index, table)| {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            table.fmt(f)
-        })
-    }
-}
-
-struct Head<'a>(Option<&'a Migration>);
-
-impl fmt::Display for Head<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.map_or("none", |migration| &migration.head))
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherEngine { archive, target } => {
-                write!(f, "the archive is of {archive}, the target is {target}")
-            }
-            Self::NotEmpty { rows, files } => write!(
-                f,
-                "the target is not empty: {rows} rows and {files} files would be replaced"
-            ),
-            Self::SchemaMismatch { drift, .. } if drift.is_empty() => f.write_str(
-                "the target's schema differs from the archive's in its keys or column order",
-            ),
-            Self::SchemaMismatch { drift, .. } => {
-                f.write_str("the target's schema differs from the archive's: ")?;
-                drift.iter().enumerate().try_for_each(|(index, drift)| {
-                    if index > 0 {
-                        f.write_str("; ")?;
-                    }
-                    drift.fmt(f)
-                })
-            }
-            Self::DoesNotFit { drift } => write!(f, "the rows do not fit: {drift}"),
-            Self::MigrationMismatch { archive, target } => write!(
-                f,
-                "the archive was taken at migration {}, the target is at {}",
-                Head(archive.as_ref()),
-                Head(target.as_ref())
-            ),
-            Self::ReferencedFromOutside { references } => {
-                f.write_str(
-                    "tables that are not selected refer to selected ones and keep their rows: ",
-                )?;
-                for (index, reference) in references.iter().enumerate() {
-                    if index > 0 {
-                        f.write_str(", ")?;
-                    }
-                    reference.fmt(f)?;
-                }
-                f.write_str("; if one of these would point at nothing, the restore is undone")
-            }
-            Self::ReferencesOutside { tables } => write!(
-                f,
-                "selected tables refer to tables that are not selected: {}; the rows they need must be there already, else the restore is undone",
-                List(tables)
-            ),
-            Self::Placeholders { columns } => write!(
-                f,
-                "credentials were left out of the archive: {columns} columns will hold placeholders"
-            ),
-            Self::NoFolder { set } => write!(f, "the target has no folder for the file set {set}"),
-            Self::SignedBy { sender } => write!(f, "the archive was sealed and signed by {sender}"),
-            Self::Unsigned => f.write_str(
-                "nobody signed the archive, and it is sealed to a public key: whoever knows that key may have made it; go on only if you know where it comes from",
-            ),
-            Self::FilesLeftOut { set, patterns } => write!(
-                f,
-                "the archive was told to leave files of {set} out ({}): those that the folder holds now go, and do not come back",
-                patterns.join(", ")
-            ),
-            Self::NoSafetyBackup => f.write_str(
-                "no safety backup is taken: what the restore replaces cannot be brought back by coffer undo",
-            ),
-            Self::Notice { notice } => notice.fmt(f),
-        }
-    }
+/// What a plan needs to know of an archive.
+#[derive(Clone, Copy, Debug)]
+pub struct Archived<'a> {
+    /// Its manifest.
+    pub manifest: &'a Manifest,
+    /// The SHA-256 of the manifest's bytes as they stand in the archive.
+    pub digest: Digest,
+    /// What was found out about who made it.
+    pub origin: Origin,
+    /// What was counted in its rows for this target; `None` where nobody has read them.
+    pub survey: Option<&'a Survey>,
 }
 
 /// What happens to one table.
@@ -363,7 +179,7 @@ impl Plan {
     pub fn blocking(&self) -> impl Iterator<Item = &Finding> {
         self.findings
             .iter()
-            .filter(|finding| finding.blocks(self.consent))
+            .filter(|finding| finding.blocks(&self.consent))
     }
 
     /// Rows that come from the archive.
@@ -373,22 +189,45 @@ impl Plan {
     }
 }
 
+/// How the rows of each selected table become rows of the target, where that has the table. `decisions` says what takes
+/// the place of what doesn't fit.
+#[must_use]
+pub fn row_maps(
+    manifest: &Manifest,
+    target: &TargetFacts,
+    selection: &Selection,
+    decisions: &Decisions,
+) -> Vec<(TableName, RowMap)> {
+    let moved = is_moved(manifest, target);
+    let selected = manifest.tables.iter().map(|data| &data.table);
+    let selected = selected.filter(|table| selection.has_table(table));
+    selected
+        .filter_map(|name| {
+            let (from, to) = manifest.schema.table(name).zip(target.schema.table(name))?;
+            let engine = target.engine;
+            let map = schema::row_map(engine, from, to, &target.labels, moved, decisions);
+            Some((name.clone(), map))
+        })
+        .collect()
+}
+
+/// Whether the target is of another moment of the application than the archive, so that more may differ than shows.
+fn is_moved(manifest: &Manifest, target: &TargetFacts) -> bool {
+    manifest.schema_sha256 != target.schema.hash() || manifest.migration != target.migration
+}
+
 /// Plans the restore of what `selection` picks from an archive into a target.
-///
-/// `manifest_digest` is the SHA-256 of the manifest's bytes as they stand in the archive, `origin` what was found out
-/// about who made it.
 ///
 /// # Errors
 /// [`ManifestError::NotInArchive`] if the selection names what the archive doesn't hold.
 pub fn plan(
-    manifest: &Manifest,
-    manifest_digest: Digest,
-    origin: Origin,
+    archive: Archived<'_>,
     target: &TargetFacts,
     selection: &Selection,
     mode: Mode,
     consent: Consent,
 ) -> Result<Plan, ManifestError> {
+    let manifest = archive.manifest;
     let selected = manifest.select(selection)?;
     let current = |name: &TableName| {
         target
@@ -407,7 +246,7 @@ pub fn plan(
         })
         .collect();
     let mut findings = Vec::new();
-    match origin {
+    match archive.origin {
         Origin::Signed(sender) => findings.push(Finding::SignedBy {
             sender: sender.to_string(),
         }),
@@ -460,7 +299,13 @@ pub fn plan(
     if consent.no_safety_backup {
         findings.push(Finding::NoSafetyBackup);
     }
-    compare(manifest, &selected, target, &mut findings);
+    compare(
+        archive,
+        &selected,
+        target,
+        &consent.decisions,
+        &mut findings,
+    );
     closure(&selected, target, &mut findings);
     let mut plan = Plan {
         mode,
@@ -471,7 +316,7 @@ pub fn plan(
         file_sets,
         blocked: false,
         findings,
-        archive: manifest_digest,
+        archive: archive.digest,
         target_state: Digest::of(&serde_json::to_vec(target).unwrap_or_default()),
     };
     let blocked = plan.blocking().next().is_some();
@@ -480,11 +325,13 @@ pub fn plan(
 }
 
 fn compare(
-    archive: &Manifest,
+    archived: Archived<'_>,
     selected: &Manifest,
     target: &TargetFacts,
+    decisions: &Decisions,
     findings: &mut Vec<Finding>,
 ) {
+    let archive = archived.manifest;
     if archive.engine != target.engine {
         findings.push(Finding::OtherEngine {
             archive: archive.engine,
@@ -493,29 +340,25 @@ fn compare(
         // Types have other names in another engine, so every further difference would be noise.
         return;
     }
-    let (archive_hash, target_hash) = (archive.schema_sha256, target.schema.hash());
-    if archive_hash != target_hash {
-        let drift = schema::drift(&archive.schema, &target.schema);
-        for drift in &drift {
-            let selected_table = selected.table(drift.table()).is_some();
-            let fits = !matches!(
-                drift,
-                Drift::TableMissing { .. }
-                    | Drift::ColumnMissing { .. }
-                    | Drift::ColumnAdded { fits: false, .. }
-            );
-            if selected_table && !fits {
-                findings.push(Finding::DoesNotFit {
-                    drift: drift.clone(),
-                });
-            }
-        }
-        findings.push(Finding::SchemaMismatch {
-            archive: archive_hash,
-            target: target_hash,
-            drift,
-        });
-    }
+    let moved = is_moved(archive, target);
+    let (schema, labels) = (&target.schema, &target.labels);
+    let drift = schema::assess(archive, schema, labels, moved, decisions, archived.survey);
+    // What differs elsewhere is no concern of these rows, but new tables are worth knowing of.
+    let concerns = |table: &TableName| {
+        selected.table(table).is_some() || archive.schema.table(table).is_none()
+    };
+    findings.extend(
+        drift
+            .into_iter()
+            .filter(|drift| concerns(&drift.table))
+            .map(|drift| Finding::Drift { drift }),
+    );
+    let unneeded = unneeded(decisions, findings);
+    findings.extend(
+        unneeded
+            .into_iter()
+            .map(|column| Finding::NotNeeded { column }),
+    );
     if archive.migration != target.migration {
         findings.push(Finding::MigrationMismatch {
             archive: archive.migration.clone(),
@@ -542,6 +385,27 @@ fn compare(
     findings.extend(archive.notices.iter().map(|notice| Finding::Notice {
         notice: notice.clone(),
     }));
+}
+
+/// The columns that were decided upon without need.
+fn unneeded(decisions: &Decisions, findings: &[Finding]) -> Vec<ColumnName> {
+    let drops = decisions.drop_columns.iter().cloned();
+    let fills = decisions.fill.iter().map(|fill| ColumnName {
+        table: fill.table.clone(),
+        column: fill.column.clone(),
+    });
+    let differs = |name: &ColumnName| {
+        findings.iter().any(|finding| match finding {
+            Finding::Drift { drift } if drift.table == name.table => {
+                drift.differences.iter().any(|difference| {
+                    difference.drift.column() == Some(&name.column)
+                        && difference.outcome >= Outcome::Decided
+                })
+            }
+            _ => false,
+        })
+    };
+    drops.chain(fills).filter(|name| !differs(name)).collect()
 }
 
 /// The tables outside of the selection that foreign keys connect it with.

@@ -7,8 +7,10 @@
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
 mod check;
+mod convert;
 mod cutter;
 mod header;
+mod map;
 mod replace;
 mod row_set;
 pub mod shown;
@@ -16,7 +18,9 @@ pub mod sqlite;
 mod window;
 
 pub use check::RowCheck;
+pub use convert::Conversion;
 pub use cutter::{Part, PartCutter, TARGET_PART_BYTES};
+pub use map::{Mapped, RowMap, Rule};
 pub use replace::RowReplacer;
 pub use row_set::RowSet;
 pub use window::RowWindow;
@@ -58,6 +62,14 @@ pub enum RowError {
         /// What it should be.
         class: &'static str,
     },
+    /// A value doesn't fit into the column that it is for.
+    #[error("row {row} has a value in {column} that does not fit into the target's column")]
+    DoesNotFit {
+        /// Number of the row among those of its table, from 1.
+        row: u64,
+        /// The column.
+        column: String,
+    },
 }
 
 impl RowError {
@@ -70,6 +82,7 @@ impl RowError {
             Self::FieldCount { .. } => "field_count",
             Self::Escape { .. } => "escape",
             Self::Value { .. } => "value",
+            Self::DoesNotFit { .. } => "does_not_fit",
         }
     }
 }

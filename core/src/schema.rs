@@ -1,11 +1,18 @@
 //! A database's shape: tables, columns, keys and foreign keys; its hash; and the comparison of two shapes.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+
+mod drift;
+
+pub use drift::{
+    ColumnName, Decisions, Difference, Drift, Fill, Labels, Outcome, Own, Survey, Surveyed,
+    TableDrift, assess, drift, row_map,
+};
 
 /// The kind of database that an archive was taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,207 +174,6 @@ impl Schema {
     }
 }
 
-/// One difference between the archive's schema and the target's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Drift {
-    /// The target lacks a table that the archive holds.
-    TableMissing {
-        /// The table.
-        table: TableName,
-    },
-    /// The target has a table that the archive's schema doesn't know.
-    TableAdded {
-        /// The table.
-        table: TableName,
-    },
-    /// The target lacks a column that the archive holds.
-    ColumnMissing {
-        /// The table.
-        table: TableName,
-        /// The column.
-        column: String,
-    },
-    /// The target has a column that the archive doesn't know.
-    ColumnAdded {
-        /// The table.
-        table: TableName,
-        /// The column.
-        column: String,
-        /// Whether rows fit without a value for it: it may be NULL, has a default or is generated.
-        fits: bool,
-    },
-    /// A column's type, nullability or generation differs.
-    ColumnChanged {
-        /// The table.
-        table: TableName,
-        /// The column.
-        column: String,
-        /// How the archive describes it.
-        archive: String,
-        /// How the target describes it.
-        target: String,
-    },
-    /// Primary, unique or foreign keys differ.
-    KeysChanged {
-        /// The table.
-        table: TableName,
-    },
-}
-
-impl Drift {
-    /// The table that differs.
-    #[must_use]
-    pub fn table(&self) -> &TableName {
-        match self {
-            Self::TableMissing { table }
-            | Self::TableAdded { table }
-            | Self::ColumnMissing { table, .. }
-            | Self::ColumnAdded { table, .. }
-            | Self::ColumnChanged { table, .. }
-            | Self::KeysChanged { table } => table,
-        }
-    }
-}
-
-impl fmt::Display for Drift {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TableMissing { table } => write!(f, "the target has no table {table}"),
-            Self::TableAdded { table } => {
-                write!(f, "the archive does not know the target's table {table}")
-            }
-            Self::ColumnMissing { table, column } => {
-                write!(f, "the target's table {table} has no column {column}")
-            }
-            Self::ColumnAdded {
-                table,
-                column,
-                fits: true,
-            } => {
-                write!(
-                    f,
-                    "the target's table {table} has a further column {column}, which may stay empty"
-                )
-            }
-            Self::ColumnAdded {
-                table,
-                column,
-                fits: false,
-            } => {
-                write!(
-                    f,
-                    "the target's table {table} has a further column {column}, which needs a value"
-                )
-            }
-            Self::ColumnChanged {
-                table,
-                column,
-                archive,
-                target,
-            } => {
-                write!(
-                    f,
-                    "column {column} of {table} is {archive} in the archive, {target} in the target"
-                )
-            }
-            Self::KeysChanged { table } => write!(f, "the keys of {table} differ"),
-        }
-    }
-}
-
-/// All differences between the archive's shape and the target's, in the order of table names.
-#[must_use]
-pub fn drift(archive: &Schema, target: &Schema) -> Vec<Drift> {
-    let mut found = Vec::new();
-    for table in &archive.tables {
-        match target.table(&table.name) {
-            None => found.push(Drift::TableMissing {
-                table: table.name.clone(),
-            }),
-            Some(other) => table_drift(table, other, &mut found),
-        }
-    }
-    for table in &target.tables {
-        if archive.table(&table.name).is_none() {
-            found.push(Drift::TableAdded {
-                table: table.name.clone(),
-            });
-        }
-    }
-    found.sort_by(|a, b| a.table().cmp(b.table()));
-    found
-}
-
-fn table_drift(archive: &Table, target: &Table, found: &mut Vec<Drift>) {
-    let table = &archive.name;
-    for column in &archive.columns {
-        match target
-            .columns
-            .iter()
-            .find(|other| other.name == column.name)
-        {
-            // A generated column holds nothing of its own, so nothing is lost with it.
-            None if column.generated => {}
-            None => found.push(Drift::ColumnMissing {
-                table: table.clone(),
-                column: column.name.clone(),
-            }),
-            Some(other) if describe(column) != describe(other) => {
-                found.push(Drift::ColumnChanged {
-                    table: table.clone(),
-                    column: column.name.clone(),
-                    archive: describe(column),
-                    target: describe(other),
-                })
-            }
-            Some(_) => {}
-        }
-    }
-    for column in &target.columns {
-        if !archive
-            .columns
-            .iter()
-            .any(|other| other.name == column.name)
-        {
-            found.push(Drift::ColumnAdded {
-                table: table.clone(),
-                column: column.name.clone(),
-                fits: column.nullable
-                    || column.default.is_some()
-                    || column.generated
-                    || column.identity,
-            });
-        }
-    }
-    let keys = |table: &Table| {
-        let mut copy = table.clone();
-        copy.columns.clear();
-        Schema {
-            tables: alloc::vec![copy],
-        }
-        .hash()
-    };
-    if keys(archive) != keys(target) {
-        found.push(Drift::KeysChanged {
-            table: table.clone(),
-        });
-    }
-}
-
-fn describe(column: &Column) -> String {
-    format!(
-        "{}{}{}",
-        if column.type_name.is_empty() {
-            "untyped"
-        } else {
-            &column.type_name
-        },
-        if column.nullable { "" } else { " not null" },
-        if column.generated { " generated" } else { "" },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -426,61 +232,5 @@ mod tests {
             }
             .hash()
         );
-    }
-
-    #[test]
-    fn drift_names_every_difference() {
-        let archive = Schema {
-            tables: vec![
-                table("gone", vec![column("x", "text")]),
-                table(
-                    "t",
-                    vec![
-                        column("kept", "text"),
-                        column("lost", "text"),
-                        column("wide", "text"),
-                    ],
-                ),
-            ],
-        };
-        let mut needed = column("needed", "text");
-        needed.nullable = false;
-        let target = Schema {
-            tables: vec![
-                table("new", vec![column("x", "text")]),
-                table(
-                    "t",
-                    vec![column("kept", "text"), column("wide", "varchar(3)"), needed],
-                ),
-            ],
-        };
-        let t = TableName::new("public", "t");
-        assert_eq!(
-            drift(&archive, &target),
-            vec![
-                Drift::TableMissing {
-                    table: TableName::new("public", "gone")
-                },
-                Drift::TableAdded {
-                    table: TableName::new("public", "new")
-                },
-                Drift::ColumnMissing {
-                    table: t.clone(),
-                    column: "lost".into()
-                },
-                Drift::ColumnChanged {
-                    table: t.clone(),
-                    column: "wide".into(),
-                    archive: "text".into(),
-                    target: "varchar(3)".into(),
-                },
-                Drift::ColumnAdded {
-                    table: t,
-                    column: "needed".into(),
-                    fits: false
-                },
-            ]
-        );
-        assert_eq!(drift(&archive, &archive), vec![]);
     }
 }

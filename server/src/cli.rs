@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod backup;
 mod config;
+mod decisions;
 mod extract;
 mod failure;
 mod hooked;

@@ -12,7 +12,7 @@ use coffer_core::{
     plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet},
-    schema::{Engine as EngineKind, Schema, TableName},
+    schema::{Engine as EngineKind, Labels, Schema, TableName},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -40,6 +40,8 @@ pub struct Database {
     pub schema: Schema,
     /// State of the sequences that feed columns.
     pub sequences: Vec<Sequence>,
+    /// The labels of the enumerations that its columns have.
+    pub labels: Vec<Labels>,
     /// The last migration that a known ledger records.
     pub migration: Option<Migration>,
     /// What is no data of its own: views, unlogged tables, …

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use coffer_core::{
     Digest,
     manifest::{self, ManifestError, Selection},
-    plan::{Consent, Finding, Mode, Plan},
-    schema::TableName,
+    plan::{Consent, Finding, Mode, Plan, TargetFacts},
+    schema::{Survey, TableName},
 };
 
 use crate::{
@@ -26,7 +26,9 @@ use crate::{
 mod facts;
 mod keep;
 mod load;
+mod rows;
 mod stage;
+mod survey;
 
 pub use facts::{plan, plan_manifest, target_facts};
 use load::Replaced;
@@ -50,6 +52,9 @@ pub struct RestoreRequest {
     pub consent: Consent,
     /// Digest of the plan that the user confirmed; `None` where nobody was asked.
     pub expected_plan: Option<Digest>,
+    /// Whether that plan was made from the manifest alone. What it leaves to the rows is found out before anything is
+    /// changed, and refused if it needs a decision.
+    pub planned_without_rows: bool,
     /// Where what will be replaced is kept, unless the user consented to do without.
     pub safety: SafetyStore,
     /// The restore that this one undoes, if it does.
@@ -93,6 +98,9 @@ pub struct RestoredTable {
     pub name: String,
     /// Its rows, counted by reading them back.
     pub rows: u64,
+    /// Columns that were loaded, but whose type prints values in a form of its own, so that they were not compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
 }
 
 /// The files of one file set after a restore.
@@ -137,6 +145,18 @@ pub enum RestoreError {
         /// Rows of the archive.
         expected: u64,
         /// Rows read back.
+        found: u64,
+    },
+    /// What was done is not what the plan said.
+    #[error(
+        "what was done is not what the plan said: {what}: {planned} planned, {found} found; everything was undone, please report it"
+    )]
+    NotAsPlanned {
+        /// What was counted.
+        what: String,
+        /// As planned.
+        planned: u64,
+        /// As done.
         found: u64,
     },
     /// The database is restored, but a folder could not be switched.
@@ -216,6 +236,7 @@ impl RestoreError {
             Self::Blocked(_) => "plan_blocked",
             Self::PlanChanged(_) => "plan_changed",
             Self::NotProven { .. } => "not_proven",
+            Self::NotAsPlanned { .. } => "not_as_planned",
             Self::FilesNotSwitched { .. } => "files_not_switched",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::Recover(_) => "interrupted_restore",
@@ -231,7 +252,7 @@ impl RestoreError {
 pub fn findings(plan: &Plan) -> impl Iterator<Item = (&Finding, bool)> {
     plan.findings
         .iter()
-        .map(|finding| (finding, finding.blocks(plan.consent)))
+        .map(|finding| (finding, finding.blocks(&plan.consent)))
 }
 
 /// Applies a restore: stages the files and checks the rest of the archive, then replaces the rows in one transaction that
@@ -242,16 +263,18 @@ pub fn findings(plan: &Plan) -> impl Iterator<Item = (&Finding, bool)> {
 /// [`RestoreError`]; all but [`RestoreError::FilesNotSwitched`] and [`RestoreError::OutcomeUnknown`] mean that nothing
 /// was changed, and [`crate::recover`] ends those two.
 pub async fn run(
-    request: RestoreRequest,
+    mut request: RestoreRequest,
     progress: Progress,
 ) -> Result<RestoreReport, RestoreError> {
     recover::run(&request.target.url, &request.target.file_sets).await?;
     safety::settle(&request.safety.folder, &request.target.url).await?;
     let archive = open(&request).await?;
     // Refuse at once what would be refused later, before gigabytes are read.
-    let facts = target_facts(&request.target, &archive.manifest, &request.selection).await?;
-    let early = facts::plan_with(&request, &archive, &facts)?;
-    accept(&request, early)?;
+    let (target, selection) = (&request.target, &request.selection);
+    let facts = target_facts(target, &archive.manifest, selection, &mut request.consent).await?;
+    let nothing = Survey::default();
+    let survey = survey::survey(&request, &archive, &facts, nothing, &progress).await?;
+    accept(&request, &archive, &facts, &survey)?;
     // Files are compared as they are staged; everything else is before anything is locked.
     let mut switch = stage::stage(&request, &archive, &progress).await?;
     {
@@ -271,6 +294,7 @@ pub async fn run(
         load::replace(
             &request,
             &archive,
+            survey,
             &selected,
             &mut switch,
             &mut kept,
@@ -372,13 +396,23 @@ async fn switch_files(
     Ok(file_sets)
 }
 
-/// Whether the plan may be carried out: not blocked, and the one that was confirmed.
-fn accept(request: &RestoreRequest, plan: Plan) -> Result<Plan, RestoreError> {
-    if request
-        .expected_plan
-        .is_some_and(|expected| expected != plan.digest())
-    {
-        return Err(RestoreError::PlanChanged(Box::new(plan)));
+/// Makes the plan, and says whether it may be carried out: it is not blocked, and the one that was confirmed.
+fn accept(
+    request: &RestoreRequest,
+    archive: &OpenArchive,
+    facts: &TargetFacts,
+    survey: &Survey,
+) -> Result<Plan, RestoreError> {
+    let plan = facts::plan_with(request, archive, facts, Some(survey))?;
+    if let Some(expected) = request.expected_plan {
+        let confirmed = if request.planned_without_rows {
+            facts::plan_with(request, archive, facts, None)?
+        } else {
+            plan.clone()
+        };
+        if confirmed.digest() != expected {
+            return Err(RestoreError::PlanChanged(Box::new(confirmed)));
+        }
     }
     if plan.blocked {
         return Err(RestoreError::Blocked(Box::new(plan)));

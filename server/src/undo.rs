@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use coffer_core::{
     manifest::Selection,
     plan::{Consent, Mode, Plan},
+    schema::Decisions,
     seal::SealError,
 };
 use serde::{Deserialize, Serialize};
@@ -21,13 +22,13 @@ use crate::{
 };
 
 /// What the user allows, besides what an undo does in any case.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Allowed {
     /// What changed since the restore may be lost.
     pub discard_changes: bool,
-    /// The target's schema may differ from the one that it had.
-    pub schema_mismatch: bool,
+    /// What becomes of rows that don't fit into the target's tables any more.
+    pub decisions: Decisions,
     /// No safety backup is taken, so that the undo can't be undone.
     pub no_safety_backup: bool,
 }
@@ -242,10 +243,11 @@ pub fn request(
         consent: Consent {
             // That is what an undo is.
             replace_existing: true,
-            schema_mismatch: allowed.schema_mismatch,
+            decisions: allowed.decisions,
             no_safety_backup: allowed.no_safety_backup,
         },
         expected_plan: None,
+        planned_without_rows: false,
         safety: store,
         undoes: Some(Undoes {
             id: record.id.clone(),

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod keys;
 pub mod postgres;
 pub mod range_server;
+pub mod scratch;
 pub mod site;
 pub mod small_disk;
 pub mod two_sides;

@@ -180,7 +180,7 @@ impl Case {
 
 /// What a user who knows what a restore does allows.
 fn consent() -> Value {
-    json!({ "replace_existing": true, "schema_mismatch": false })
+    json!({ "replace_existing": true })
 }
 
 /// The forms in which a secret could be found.

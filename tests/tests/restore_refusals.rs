@@ -132,20 +132,12 @@ fn a_target_with_rows_needs_force() {
 }
 
 #[test]
-fn another_schema_needs_consent_and_must_fit() {
+fn a_wider_schema_fits_and_what_would_be_lost_needs_a_decision() {
     let case = Case::new();
     let wider = SCHEMA.replace("name TEXT);", "name TEXT, colour TEXT DEFAULT 'brown');");
     case.database("wider.sqlite", &wider);
-    case.refused(
-        "wider.sqlite",
-        &["--yes", "--without-files"],
-        "--ignore-schema-mismatch",
-    );
     let _done = case
-        .restore(
-            "wider.sqlite",
-            &["--yes", "--without-files", "--ignore-schema-mismatch"],
-        )
+        .restore("wider.sqlite", &["--yes", "--without-files"])
         .ok();
     assert_eq!(
         case.names("wider.sqlite", "SELECT colour FROM pets"),
@@ -156,9 +148,14 @@ fn another_schema_needs_consent_and_must_fit() {
     case.database("narrower.sqlite", &narrower);
     case.refused(
         "narrower.sqlite",
-        &["--yes", "--without-files", "--ignore-schema-mismatch"],
-        "no column name",
+        &["--yes", "--without-files"],
+        "--drop-column main.pets.name",
     );
+    let unknown = case.restore(
+        "narrower.sqlite",
+        &["--yes", "--without-files", "--drop-column", "pets.nome"],
+    );
+    assert_eq!(unknown.code, 2, "{unknown:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 import type { Contents, Engine, KeyType, KnownCode, LeftOut, LeftOutReason, Lock, Notice, TableName } from "@coffer/archive";
 import type { Changes, Phase } from "./lib/api";
 import { bytes, count, number } from "./lib/format";
-import type { Drift, Finding, Reference } from "./lib/plan";
+import type { Difference, Finding, Outcome, Reference } from "./lib/plan";
 import { plain } from "./lib/visible";
 
 /** What happened; what it means and what is untouched; what to do next. */
@@ -408,7 +408,7 @@ export const texts = {
     change: "Change the choice",
     consent: {
       replace_existing: "Replace what the target holds now",
-      schema_mismatch: "Restore although the schemas differ",
+      drop_columns: "Lose what the target has no columns for",
       discard_changes: "Lose what changed since the restore",
       no_safety_backup: "Take no safety backup",
     },
@@ -485,12 +485,10 @@ export const texts = {
         return `The archive is of ${engines[finding.archive]}, the target is ${engines[finding.target]}.`;
       case "not_empty":
         return `The target is not empty: ${rows(finding.rows)} and ${files(finding.files)} would be replaced.`;
-      case "schema_mismatch":
-        return finding.drift.length === 0
-          ? "The target’s schema differs from the archive’s in its keys or the order of columns."
-          : `The target’s schema differs from the archive’s: ${finding.drift.map(driftText).join("; ")}.`;
-      case "does_not_fit":
-        return `The rows do not fit: ${driftText(finding.drift)}.`;
+      case "drift":
+        return `${tableName(finding.table)} ${outcomes[finding.outcome]}: ${finding.differences.map(differenceText).join("; ")}.`;
+      case "not_needed":
+        return `Nothing has to be decided about ${plain(finding.column)} of ${tableName(finding.table)}.`;
       case "migration_mismatch":
         return `The archive was taken at migration ${plain(finding.archive?.head ?? "none")}, the target is at ${plain(finding.target?.head ?? "none")}.`;
       case "referenced_from_outside":
@@ -710,20 +708,68 @@ function referenceText({ table, columns, references, rows: referring }: Referenc
   return `${rows(referring)} of ${tableName(table)} by ${plain(columns.join(", "))} to ${tableName(references)}`;
 }
 
-function driftText(drift: Drift): string {
-  const table = tableName(drift.table);
-  switch (drift.kind) {
+const outcomes: Record<Outcome, string> = {
+  fits: "fits",
+  fits_with_default: "fits with the default",
+  decided: "fits as decided",
+  not_read_yet: "fits if its rows do",
+  needs_decision: "needs a decision",
+  impossible: "does not fit",
+};
+
+/** What becomes of the rows where a column's values have to fit into another one. */
+function fitText({ outcome, rows: affected }: Difference): string {
+  const which = affected === undefined ? "rows" : rows(affected);
+  switch (outcome) {
+    case "fits":
+    case "fits_with_default":
+      return ", and every row fits";
+    case "decided":
+      return `, and in ${which} another value takes the place of one that does not fit, as decided`;
+    case "not_read_yet":
+      return "; whether its rows fit is looked at before anything is changed";
+    case "needs_decision":
+      return `, and of ${which} the value does not fit. The command line takes a value to put in its place (coffer restore --fill)`;
+    case "impossible":
+      return ", and its values cannot become values of that";
+  }
+}
+
+function lossText({ outcome, rows: affected }: Difference): string {
+  const which = affected === undefined ? "rows" : rows(affected);
+  if (outcome === "fits") return ", and no row holds a value in it";
+  if (outcome === "impossible") return ", nor any other column of the archive’s table";
+  return outcome === "decided" ? `, and what ${which} hold in it is lost, as decided` : `, and what ${which} hold in it would be lost`;
+}
+
+function differenceText(difference: Difference): string {
+  switch (difference.kind) {
     case "table_missing":
-      return `the target has no table ${table}`;
+      return "the target does not have it";
     case "table_added":
-      return `the archive does not know the target’s table ${table}`;
+      return "the archive does not know it, so it stays as it is";
     case "keys_changed":
-      return `the keys of ${table} differ`;
+      return "its keys differ, and rows that violate them undo the restore";
     case "column_missing":
-      return `the target’s table ${table} has no column ${plain(drift.column)}`;
-    case "column_added":
-      return `the target’s table ${table} has a further column ${plain(drift.column)}, which ${drift.fits ? "may stay empty" : "needs a value"}`;
+      return `the target has no column ${plain(difference.column)}${lossText(difference)}`;
+    case "column_computed":
+      return `the target computes the column ${plain(difference.column)} itself${lossText(difference)}`;
+    case "column_added": {
+      const { value } = difference;
+      const takes =
+        typeof value === "object"
+          ? `takes its default ${plain(value.default)}`
+          : {
+              missing: "needs a value and has no default",
+              null: "stays empty",
+              number: "takes the next numbers",
+              computed: "the target computes",
+            }[value];
+      return `the archive does not hold the column ${plain(difference.column)}, which ${takes}`;
+    }
     case "column_changed":
-      return `column ${plain(drift.column)} of ${table} is ${plain(drift.archive)} in the archive, ${plain(drift.target)} in the target`;
+      return `the column ${plain(difference.column)} is ${plain(difference.archive)} in the archive, ${plain(difference.target)} in the target${fitText(difference)}`;
+    case "labels_missing":
+      return `the target’s ${plain(difference.type)} lacks labels that the column ${plain(difference.column)} has in the archive${fitText(difference)}`;
   }
 }

@@ -9,9 +9,21 @@ use crate::{
 
 const ALLOWED: Consent = Consent {
     replace_existing: true,
-    schema_mismatch: true,
+    decisions: Decisions {
+        drop_columns: Vec::new(),
+        fill: Vec::new(),
+    },
     no_safety_backup: false,
 };
+
+fn archived(manifest: &Manifest) -> Archived<'_> {
+    Archived {
+        manifest,
+        digest: Digest::of(b"manifest"),
+        origin: Origin::Unsaid,
+        survey: None,
+    }
+}
 
 fn target_like(manifest: &Manifest) -> TargetFacts {
     TargetFacts {
@@ -25,6 +37,7 @@ fn target_like(manifest: &Manifest) -> TargetFacts {
             .map(|table| (table.name.clone(), 0))
             .collect(),
         references: vec![],
+        labels: vec![],
         migration: manifest.migration.clone(),
         files: manifest
             .file_sets
@@ -36,9 +49,7 @@ fn target_like(manifest: &Manifest) -> TargetFacts {
 
 fn planned(manifest: &Manifest, target: &TargetFacts, consent: Consent) -> Plan {
     plan(
-        manifest,
-        Digest::of(b"manifest"),
-        Origin::Unsaid,
+        archived(manifest),
         target,
         &Selection::ALL,
         Mode::Replace,
@@ -96,7 +107,7 @@ fn another_engine_is_never_allowed() {
 }
 
 #[test]
-fn a_schema_that_differs_needs_consent_and_one_that_lacks_a_column_is_refused() {
+fn a_schema_that_differs_is_told_by_table_and_refused_only_where_rows_suffer() {
     let manifest = fixture().manifest;
     let notes = |target: &mut TargetFacts| -> usize {
         let tables = &target.schema.tables;
@@ -112,16 +123,39 @@ fn a_schema_that_differs_needs_consent_and_one_that_lacks_a_column_is_refused() 
         generated: false,
         identity: false,
     });
-    assert!(planned(&manifest, &wider, Consent::default()).blocked);
-    assert!(!planned(&manifest, &wider, ALLOWED).blocked);
+    let plan = planned(&manifest, &wider, Consent::default());
+    assert!(!plan.blocked);
+    let told: Vec<String> = plan.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "public.notes fits with the default: the archive does not hold the column more, which stays empty"
+        ]
+    );
 
     let mut narrower = target_like(&manifest);
     let at = notes(&mut narrower);
     narrower.schema.tables[at].columns.pop();
     let plan = planned(&manifest, &narrower, ALLOWED);
     assert!(plan.blocked);
-    let does_not_fit = |finding: &Finding| matches!(finding, Finding::DoesNotFit { .. });
-    assert!(plan.findings.iter().any(does_not_fit));
+    let lost = ColumnName {
+        table: name("notes"),
+        column: "body".into(),
+    };
+    let decided = |columns: Vec<ColumnName>| Consent {
+        decisions: Decisions {
+            drop_columns: columns,
+            fill: vec![],
+        },
+        ..ALLOWED
+    };
+    let plan = planned(&manifest, &narrower, decided(vec![lost.clone()]));
+    assert!(!plan.blocked, "{:?}", plan.findings);
+    // A decision that nothing asks for is told, and changes the digest like any other.
+    let idle = planned(&manifest, &wider, decided(vec![lost.clone()]));
+    assert!(idle.findings.contains(&Finding::NotNeeded { column: lost }));
+    assert!(!idle.blocked);
+    assert_ne!(idle.digest(), planned(&manifest, &wider, ALLOWED).digest());
 
     // The same difference in a table that is not selected is no obstacle.
     let others = Selection {
@@ -139,16 +173,11 @@ fn plan_of(
     target: &TargetFacts,
     selection: &Selection,
 ) -> Plan {
-    plan(
-        manifest,
+    let archived = Archived {
         digest,
-        Origin::Unsaid,
-        target,
-        selection,
-        Mode::Replace,
-        ALLOWED,
-    )
-    .unwrap()
+        ..archived(manifest)
+    };
+    plan(archived, target, selection, Mode::Replace, ALLOWED).unwrap()
 }
 
 #[test]
@@ -270,16 +299,11 @@ fn who_sealed_the_archive_is_told_and_part_of_the_plan() {
     let manifest = fixture().manifest;
     let target = target_like(&manifest);
     let of = |origin| {
-        plan(
-            &manifest,
-            Digest::of(b"manifest"),
+        let archived = Archived {
             origin,
-            &target,
-            &Selection::ALL,
-            Mode::Replace,
-            ALLOWED,
-        )
-        .unwrap()
+            ..archived(&manifest)
+        };
+        plan(archived, &target, &Selection::ALL, Mode::Replace, ALLOWED).unwrap()
     };
     let name = |text| Fingerprint::parse(text).unwrap();
     let one = name("00112233445566778899aabbccddeeff");

@@ -87,6 +87,63 @@ fn is_whole(real: f64) -> bool {
     (-EXACT..=EXACT).contains(&real) && (real as i64) as f64 == real
 }
 
+/// Below this, SQLite makes an integer of a whole real in a column that prefers integers, whatever its version.
+const SURELY_WHOLE: f64 = 2_251_799_813_685_248.0;
+
+/// What a column that prefers `class` holds after `value` was stored in it (SQLite manual, "Type Affinity"); `None`
+/// where the value can't be told from what it holds: `007` becomes 7, and a real becomes text of fewer digits.
+#[must_use]
+pub fn stored(class: Class, value: Value<'_>) -> Option<Value<'_>> {
+    match (class, &value) {
+        (_, Value::Null | Value::Blob(_))
+        | (Class::Blob, _)
+        | (Class::Integer, Value::Integer(_))
+        | (Class::Real, Value::Real(_))
+        | (Class::Text, Value::Text(_)) => Some(value),
+        (Class::Text, Value::Real(_)) => None,
+        (Class::Text, Value::Integer(number)) => {
+            Some(Value::Text(Cow::Owned(format!("{number}").into_bytes())))
+        }
+        (Class::Integer, Value::Real(real)) => match *real {
+            number if number.fract() != 0.0 || number.is_infinite() => Some(value),
+            number if number.abs() < SURELY_WHOLE => Some(Value::Integer(number as i64)),
+            // Too large to be an integer in any version.
+            number if number.abs() >= BEYOND_INTEGERS => Some(value),
+            _ => None,
+        },
+        (Class::Real, Value::Integer(number)) => {
+            (number.unsigned_abs() <= EXACT as u64).then_some(Value::Real(*number as f64))
+        }
+        (Class::Integer | Class::Real, Value::Text(text)) => match number_in(text) {
+            None => Some(value),
+            Some(None) => None,
+            Some(Some(number)) => stored(class, number),
+        },
+    }
+}
+
+/// From here on, no whole real is an integer of 64 bits.
+const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
+
+/// The number that SQLite sees in a text, and within it nothing if the text isn't just how that number is written.
+fn number_in(text: &[u8]) -> Option<Option<Value<'static>>> {
+    let text = core::str::from_utf8(text).ok()?;
+    let bare = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
+    let is_number = bare.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))
+        && bare.parse::<f64>().is_ok();
+    if !is_number {
+        return None;
+    }
+    if let Ok(number) = text.parse::<i64>() {
+        return Some((format!("{number}") == text).then_some(Value::Integer(number)));
+    }
+    let real = text.parse::<f64>().ok().filter(|real| real.is_finite());
+    Some(
+        real.filter(|real| real.fract() != 0.0 && format!("{real}") == text)
+            .map(Value::Real),
+    )
+}
+
 /// Appends a value of a column of class `class` as one field. Returns whether it needed a tag.
 pub fn push_value(class: Class, value: &Value<'_>, out: &mut Vec<u8>) -> bool {
     let tagged = match value {

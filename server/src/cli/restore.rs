@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::{
     Failure, Output,
     config::{Beside, ConfigArgs},
+    decisions::{self, DecisionArgs},
     hooked,
     output::{bytes, count, safe},
     safety::SafetyArgs,
@@ -76,9 +77,8 @@ pub(super) struct Args {
     #[arg(long)]
     force: bool,
 
-    /// Restore although the target's schema differs, as far as the rows fit.
-    #[arg(long)]
-    ignore_schema_mismatch: bool,
+    #[command(flatten)]
+    decisions: DecisionArgs,
 
     /// Show the plan and stop.
     #[arg(long)]
@@ -179,6 +179,17 @@ impl fmt::Display for Done {
         for index in &self.report.indexes.filled {
             writeln!(f, "  the index {}: {}", safe(&index.name), index.why)?;
         }
+        for table in &self.report.tables {
+            if !table.not_compared.is_empty() {
+                writeln!(
+                    f,
+                    "note: {} of {}.{}: loaded and counted, but not compared, since their type prints values in a form of its own",
+                    safe(&table.not_compared.join(", ")),
+                    safe(&table.schema),
+                    safe(&table.name)
+                )?;
+            }
+        }
         for dangling in &self.report.dangling {
             writeln!(
                 f,
@@ -216,12 +227,13 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let looked = look(&*archive)?;
     let senders = args.trust.senders_of(&*archive, &looked)?;
     let unlock = args.key.unlock(matches!(looked, Look::Sealed(_)))?;
-    let selection = {
+    let (selection, decisions) = {
         let archive = OpenArchive::open(archive.clone(), &unlock)?;
-        Selection {
+        let selection = Selection {
             tables: select_tables(&args.tables, &archive)?,
             file_sets: select_file_sets(&args, &archive)?,
-        }
+        };
+        (selection, args.decisions.of_archive(&archive.manifest)?)
     };
     let mut request = RestoreRequest {
         target,
@@ -234,10 +246,11 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         },
         consent: Consent {
             replace_existing: args.force,
-            schema_mismatch: args.ignore_schema_mismatch,
+            decisions,
             no_safety_backup: args.safety.declined(),
         },
         expected_plan: None,
+        planned_without_rows: false,
         safety: args.safety.store()?,
         undoes: None,
     };
@@ -313,9 +326,7 @@ pub(super) fn refusal(plan: &Plan) -> Failure {
         .blocking()
         .map(|finding| match finding {
             Finding::NotEmpty { .. } => format!("{finding} (--force allows it)"),
-            Finding::SchemaMismatch { .. } => {
-                format!("{finding} (--ignore-schema-mismatch allows it)")
-            }
+            Finding::Drift { drift } => format!("{finding}{}", decisions::options(drift)),
             Finding::NoFolder { set } => {
                 format!("{finding} (give one with --files {set}=FOLDER, or use --without-files)")
             }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use coffer_core::schema::ColumnName;
 use serde::Serialize;
 
 use super::{
     Failure, Output,
+    decisions::{self, DecisionArgs},
     output::{bytes, count, safe},
     restore::{Done, Planned, Shown, confirm, refusal},
     safety::SafetyArgs,
@@ -36,7 +38,7 @@ pub(super) struct Args {
     target: Option<String>,
 
     /// List the safety backups, of all targets or of the one that is named, and stop.
-    #[arg(long, conflicts_with_all = ["dry_run", "yes", "discard_changes", "ignore_schema_mismatch"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "yes", "discard_changes", "drop_columns", "fill"])]
     list: bool,
 
     /// Show the plan and stop.
@@ -51,9 +53,8 @@ pub(super) struct Args {
     #[arg(long)]
     discard_changes: bool,
 
-    /// Undo although the target's schema differs from what it was, as far as the rows fit.
-    #[arg(long)]
-    ignore_schema_mismatch: bool,
+    #[command(flatten)]
+    decisions: DecisionArgs,
 
     #[command(flatten)]
     key: OpenArgs,
@@ -161,9 +162,18 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         .given()
         .then(|| args.key.unlock(true))
         .transpose()?;
+    let held = record.left().into_iter().flat_map(|left| &left.tables);
+    let columns: Vec<ColumnName> = held
+        .flat_map(|table| {
+            table
+                .columns
+                .iter()
+                .map(|column| decisions::name(&table.table, column))
+        })
+        .collect();
     let allowed = Allowed {
         discard_changes: args.discard_changes,
-        schema_mismatch: args.ignore_schema_mismatch,
+        decisions: args.decisions.among(&columns)?,
         no_safety_backup: args.safety.declined(),
     };
     let Prepared {

@@ -58,6 +58,8 @@ impl RestoreJob {
             mode: self.mode,
             consent: self.consent,
             expected_plan: Some(self.plan),
+            // The page that confirmed it asked before the rows were there.
+            planned_without_rows: true,
             safety: self.safety,
             undoes: None,
         };

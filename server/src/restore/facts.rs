@@ -3,19 +3,21 @@
 use coffer_core::{
     Digest,
     manifest::{Manifest, Selection},
-    plan::{self, Consent, Mode, Origin, Plan, Reference, TargetFacts},
-    schema::TableName,
+    plan::{self, Archived, Consent, Mode, Origin, Plan, Reference, TargetFacts},
+    schema::{Survey, TableName},
 };
 
-use super::{RestoreError, RestoreRequest, open};
+use super::{RestoreError, RestoreRequest, open, survey};
 use crate::{
-    engine::{self, Database},
+    engine::{self, Database, Snapshot},
     files::{self, FilesError},
+    progress::Progress,
     read::OpenArchive,
     source::SourceConfig,
 };
 
-/// Reads what a plan needs to know from the live target, all of one moment.
+/// Reads what a plan needs to know from the live target, all of one moment. Values of the consent are brought into the
+/// form in which the target prints them.
 ///
 /// # Errors
 /// [`RestoreError::Engine`] or [`RestoreError::Files`].
@@ -23,13 +25,35 @@ pub async fn target_facts(
     target: &SourceConfig,
     archive: &Manifest,
     selection: &Selection,
+    consent: &mut Consent,
 ) -> Result<TargetFacts, RestoreError> {
     let database = engine::open(&target.url.covering(archive.schema.names()));
     let mut snapshot = database.snapshot().await?;
     let rows = snapshot.count_rows().await?;
     let tables = selected_tables(archive, selection);
     let references = snapshot.references_into(&tables).await?;
+    print_fills(&mut *snapshot, consent).await?;
     facts(snapshot.database(), rows, references, target)
+}
+
+async fn print_fills(
+    snapshot: &mut dyn Snapshot,
+    consent: &mut Consent,
+) -> Result<(), RestoreError> {
+    for fill in &mut consent.decisions.fill {
+        let schema = &snapshot.database().schema;
+        let column = schema
+            .table(&fill.table)
+            .and_then(|table| table.column(&fill.column));
+        if let (Some(column), Some(value)) = (column, &mut fill.value)
+            // As a value of a type with a limit, the database would cut a text that is too long.
+            && !column.generated
+            && !column.type_name.starts_with("character")
+        {
+            *value = snapshot.printed(&fill.table, &fill.column, value).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The tables whose rows are replaced.
@@ -60,6 +84,7 @@ pub(super) fn facts(
         schema: database.schema.clone(),
         rows,
         references,
+        labels: database.labels.clone(),
         migration: database.migration.clone(),
         files,
     })
@@ -74,20 +99,18 @@ pub async fn plan_manifest(
     manifest_json: &[u8],
     selection: &Selection,
     mode: Mode,
-    consent: Consent,
+    mut consent: Consent,
 ) -> Result<Plan, RestoreError> {
     let manifest = Manifest::parse(manifest_json)?;
-    let facts = target_facts(target, &manifest, selection).await?;
-    Ok(plan::plan(
-        &manifest,
-        Digest::of(manifest_json),
+    let facts = target_facts(target, &manifest, selection, &mut consent).await?;
+    let archive = Archived {
+        manifest: &manifest,
+        digest: Digest::of(manifest_json),
         // A bundle is sealed under a one-time key by the page that opened the archive, which says who sealed that.
-        Origin::Unsaid,
-        &facts,
-        selection,
-        mode,
-        consent,
-    )?)
+        origin: Origin::Unsaid,
+        survey: None,
+    };
+    Ok(plan::plan(archive, &facts, selection, mode, consent)?)
 }
 
 /// Plans the restore of an archive.
@@ -96,22 +119,32 @@ pub async fn plan_manifest(
 /// [`RestoreError`].
 pub async fn plan(request: &RestoreRequest) -> Result<Plan, RestoreError> {
     let archive = open(request).await?;
-    let facts = target_facts(&request.target, &archive.manifest, &request.selection).await?;
-    plan_with(request, &archive, &facts)
+    let (manifest, mut request) = (&archive.manifest, request.clone());
+    let (target, selection) = (&request.target, &request.selection);
+    let facts = target_facts(target, manifest, selection, &mut request.consent).await?;
+    let progress = Progress::default();
+    let survey = survey::survey(&request, &archive, &facts, Survey::default(), &progress).await?;
+    plan_with(&request, &archive, &facts, Some(&survey))
 }
 
 pub(super) fn plan_with(
     request: &RestoreRequest,
     archive: &OpenArchive,
     facts: &TargetFacts,
+    survey: Option<&Survey>,
 ) -> Result<Plan, RestoreError> {
+    let archived = Archived {
+        manifest: &archive.manifest,
+        digest: archive.manifest_digest,
+        origin: archive.plain().origin(),
+        survey,
+    };
+    let (selection, consent) = (&request.selection, request.consent.clone());
     Ok(plan::plan(
-        &archive.manifest,
-        archive.manifest_digest,
-        archive.plain().origin(),
+        archived,
         facts,
-        &request.selection,
+        selection,
         request.mode,
-        request.consent,
+        consent,
     )?)
 }

@@ -1,30 +1,26 @@
 //! Replacing rows in one transaction, with the proof before the commit.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use coffer_core::{
-    manifest::{Manifest, TableData},
-    plan::TargetFacts,
-    rows::Rows,
-    schema::{Drift, TableName, drift},
+    manifest::TableData,
+    plan::{self, Plan},
+    rows::{Mapped, RowMap, RowSet},
+    schema::{Survey, TableName},
 };
 use tokio::sync::mpsc;
 
 use super::{
-    RestoreError, RestoreRequest, RestoredTable, accept,
-    facts::{facts, plan_with},
-    keep,
+    RestoreError, RestoreRequest, RestoredTable, accept, facts::facts, keep, rows, survey,
 };
 use crate::{
     backup::Reader,
     engine::{self, EngineError, Outcome, ReplaceSession, Settled},
     progress::{Phase, Progress},
-    read::{OpenArchive, ReadError},
+    read::OpenArchive,
     recover,
     safety::Taken,
     switch::FileSwitch,
-    verify,
 };
 
 /// Pieces of row text that may wait between reading and loading.
@@ -41,6 +37,7 @@ pub(super) struct Replaced {
 pub(super) async fn replace(
     request: &RestoreRequest,
     archive: &Arc<OpenArchive>,
+    survey: Survey,
     selected: &[TableData],
     switch: &mut FileSwitch,
     kept: &mut Option<Taken>,
@@ -55,7 +52,8 @@ pub(super) async fn replace(
     let now = keep::Facts::of(session.database(), rows.clone());
     let references = session.references_into(&names).await?;
     let facts = facts(session.database(), rows, references, &request.target)?;
-    accept(request, plan_with(request, archive, &facts)?)?;
+    let survey = survey::survey(request, archive, &facts, survey, progress).await?;
+    let plan = accept(request, archive, &facts, &survey)?;
     keep::unchanged(request, &mut *session).await?;
     let reader = Reader::Session(&mut *session);
     *kept = keep::keep(request, archive, reader, now, &names, progress).await?;
@@ -66,31 +64,30 @@ pub(super) async fn replace(
         selected.iter().map(|table| table.bytes).sum(),
     );
     progress.expect_rows(selected.iter().map(|table| table.rows).sum());
+    let decisions = &request.consent.decisions;
+    let mut maps = plan::row_maps(&archive.manifest, &facts, &request.selection, decisions);
+    let mut expected = Vec::with_capacity(selected.len());
     for table in selected {
-        load(&mut *session, archive, table, progress).await?;
+        let at = maps.iter().position(|(name, _)| *name == table.table);
+        // The plan refuses a target without the table.
+        let map = at.map(|at| maps.swap_remove(at).1);
+        let map = map.ok_or(RestoreError::Defect)?;
+        let (loaded, mapped) = load(&mut *session, archive, table, map, progress).await?;
+        as_planned(&plan, &survey, &table.table, table.rows, &mapped)?;
+        expected.push(loaded);
     }
     progress.begin(Phase::Proving, 0);
     let manifest = archive.manifest.select(&request.selection)?;
     let settled = session.settle(&manifest.sequences).await?;
-    let changed = changed_tables(&archive.manifest, &facts);
     let mut replaced = Replaced {
         tables: Vec::with_capacity(selected.len()),
         settled,
     };
     let mut left = Vec::new();
-    for table in selected {
-        let columns = verify::stored_columns(archive, table)?;
-        let (rows, set) = session.read_back(&table.table, &columns).await?;
-        // Where a column's type differs, by consent, the same value may have another text.
-        let same_text = changed.contains(&table.table) || set == table.row_set;
-        if rows != table.rows || !same_text {
-            return Err(RestoreError::NotProven {
-                table: table.table.clone(),
-                expected: table.rows,
-                found: rows,
-            });
-        }
+    for (table, loaded) in selected.iter().zip(expected) {
+        let (rows, set) = prove(&mut *session, table, &loaded).await?;
         if kept.is_some() {
+            let columns = loaded.compared;
             left.push(keep::table_left(&mut *session, &table.table, columns, (rows, set)).await?);
         }
         if progress.cancelled() {
@@ -100,6 +97,7 @@ pub(super) async fn replace(
             schema: table.table.schema.clone(),
             name: table.table.name.clone(),
             rows,
+            not_compared: loaded.not_compared,
         });
     }
     if let Some(taken) = kept {
@@ -131,40 +129,33 @@ pub(super) async fn replace(
     }
 }
 
-fn changed_tables(manifest: &Manifest, facts: &TargetFacts) -> BTreeSet<TableName> {
-    drift(&manifest.schema, &facts.schema)
-        .into_iter()
-        .filter_map(|drift| match drift {
-            Drift::ColumnChanged { table, .. } => Some(table),
-            _ => None,
-        })
-        .collect()
+/// What is expected of one table once its rows are loaded.
+struct Loaded {
+    /// The columns that are read back and compared.
+    compared: Vec<String>,
+    /// Those that are loaded, but whose type prints values in a form of its own.
+    not_compared: Vec<String>,
+    /// The rows, over the compared columns.
+    set: RowSet,
 }
 
-/// Reads a table's parts on one side, each compared with its digest before any of it is loaded, and loads them on
-/// the other.
+/// Reads a table's rows on one side, and loads them on the other.
 async fn load(
     session: &mut dyn ReplaceSession,
     archive: &Arc<OpenArchive>,
     table: &TableData,
+    map: RowMap,
     progress: &Progress,
-) -> Result<(), RestoreError> {
-    let columns = verify::stored_columns(archive, table)?;
+) -> Result<(Loaded, Mapped), RestoreError> {
+    let (columns, compared) = (map.loaded(), map.compared());
     let (send, receive) = mpsc::channel(QUEUE);
     let reading = {
-        let (archive, table, columns, progress) = (
-            archive.clone(),
-            table.clone(),
-            columns.clone(),
-            progress.clone(),
-        );
-        tokio::task::spawn_blocking(move || {
-            read_parts(&archive, &table, &columns, &send, &progress)
-        })
+        let (archive, table, progress) = (archive.clone(), table.clone(), progress.clone());
+        tokio::task::spawn_blocking(move || rows::read(&archive, &table, &map, &send, &progress))
     };
     let loaded = session.load(&table.table, &columns, receive).await;
     // What stopped the reading explains more than that the rows stopped coming.
-    reading.await.map_err(|_| RestoreError::Defect)??;
+    let mapped = reading.await.map_err(|_| RestoreError::Defect)??;
     let rows = loaded?;
     if rows != table.rows {
         return Err(RestoreError::NotProven {
@@ -173,39 +164,70 @@ async fn load(
             found: rows,
         });
     }
-    Ok(())
+    let not_compared = columns
+        .iter()
+        .filter(|name| !compared.contains(name))
+        .cloned()
+        .collect();
+    let expected = Loaded {
+        compared,
+        not_compared,
+        set: mapped.set,
+    };
+    Ok((expected, mapped))
 }
 
-fn read_parts(
-    archive: &OpenArchive,
+/// Reads one table back and compares it with what was loaded.
+async fn prove(
+    session: &mut dyn ReplaceSession,
     table: &TableData,
-    columns: &[String],
-    send: &mpsc::Sender<Bytes>,
-    progress: &Progress,
+    loaded: &Loaded,
+) -> Result<(u64, RowSet), RestoreError> {
+    // Where no column can be compared, the rows are still counted.
+    let columns = if loaded.compared.is_empty() {
+        &loaded.not_compared
+    } else {
+        &loaded.compared
+    };
+    let (rows, set) = session.read_back(&table.table, columns).await?;
+    if rows == table.rows && (set == loaded.set || loaded.compared.is_empty()) {
+        return Ok((rows, set));
+    }
+    Err(RestoreError::NotProven {
+        table: table.table.clone(),
+        expected: table.rows,
+        found: rows,
+    })
+}
+
+/// That loading did to the rows of a table what the plan says.
+fn as_planned(
+    plan: &Plan,
+    survey: &Survey,
+    table: &TableName,
+    rows: u64,
+    mapped: &Mapped,
 ) -> Result<(), RestoreError> {
-    for (index, part) in table.parts.iter().enumerate() {
-        if progress.cancelled() {
-            return Err(RestoreError::Cancelled);
+    let differs = |what: String, planned, found| RestoreError::NotAsPlanned {
+        what,
+        planned,
+        found,
+    };
+    let planned = plan.tables.iter().find(|planned| planned.table == *table);
+    let insert = planned.map_or(0, |planned| planned.insert);
+    if rows != insert {
+        return Err(differs(format!("rows loaded into {table}"), insert, rows));
+    }
+    let counted = survey.tables.iter().find(|counted| counted.table == *table);
+    for (planned, found) in counted
+        .iter()
+        .flat_map(|counted| &counted.found.affected)
+        .zip(&mapped.affected)
+    {
+        if planned != found {
+            let what = format!("rows of {table} that do not fit");
+            return Err(differs(what, *planned, *found));
         }
-        let text = archive.part(table, index)?;
-        let length = text.len() as u64;
-        let in_table = |error| ReadError::Rows {
-            table: table.table.to_string(),
-            error,
-        };
-        let header = {
-            let rows = Rows::new(&text, columns.iter().map(String::as_str)).map_err(in_table)?;
-            text.len() - rows.remaining().len()
-        };
-        if send
-            .blocking_send(Bytes::from(text).slice(header..))
-            .is_err()
-        {
-            // The loading side has ended; its own error says why.
-            return Ok(());
-        }
-        progress.add_rows(part.rows);
-        progress.add_bytes(length);
     }
     Ok(())
 }

@@ -143,22 +143,30 @@ export interface RunningJob {
   readonly job: Job;
 }
 
+/** What becomes of rows that don't fit into the target's tables. */
+export interface Decisions {
+  /** Columns whose values may be lost. */
+  readonly drop_columns: readonly { readonly table: TableName; readonly column: string }[];
+  /** What takes the place of values that don't fit. */
+  readonly fill: readonly { readonly table: TableName; readonly column: string; readonly value: string | null }[];
+}
+
 /** What the user allows, knowingly. */
 export interface Consent {
   readonly replace_existing: boolean;
-  readonly schema_mismatch: boolean;
+  readonly decisions: Decisions;
   readonly no_safety_backup: boolean;
 }
 
 /** What the user allows in an undo, which replaces in any case. */
 export interface UndoConsent {
   readonly discard_changes: boolean;
-  readonly schema_mismatch: boolean;
+  readonly decisions: Decisions;
   readonly no_safety_backup: boolean;
 }
 
-/** Everything that can be allowed. */
-export type ConsentName = keyof Consent | keyof UndoConsent;
+/** Everything that can be ticked. */
+export type ConsentName = "replace_existing" | "discard_changes" | "drop_columns" | "no_safety_backup";
 
 export interface PlanRequest {
   readonly target: Id;

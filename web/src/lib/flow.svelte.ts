@@ -3,7 +3,7 @@
  * The steps follow one another and each can fail back to a place from which the user can go on; nothing but `apply`
  * changes anything outside of this page.
  */
-import type { texts } from "../texts";
+import { texts } from "../texts";
 import type { ConsentName, Id, Job, RestoreResult, Source } from "./api";
 import { follow } from "./job";
 import { consentFor, type Finding, type Plan } from "./plan";
@@ -15,8 +15,11 @@ export type Step = "choose" | "plan" | "upload" | "apply" | "done" | "cancelled"
 export interface Ask {
   readonly consent: ConsentName;
   /** Why it is asked for. */
-  readonly reason: Finding | string;
+  readonly reason: string;
 }
+
+/** What is ticked. */
+export type Allowed = Readonly<Partial<Record<ConsentName, boolean>>>;
 
 export abstract class Flow {
   step = $state<Step>("choose");
@@ -32,7 +35,7 @@ export abstract class Flow {
   /** What it says to people. */
   abstract readonly text: typeof texts.restore;
   /** What was allowed so far. */
-  abstract readonly consent: Readonly<Partial<Record<ConsentName, boolean>>>;
+  abstract readonly consent: Allowed;
   /** What is told besides the plan's own findings. */
   abstract readonly origin: readonly Finding[];
 
@@ -42,11 +45,12 @@ export abstract class Flow {
 
   /** What is asked for, whether given or not. */
   get asks(): readonly Ask[] {
-    const findings = this.plan?.findings ?? [];
-    return findings.flatMap((reason) => {
-      const consent = consentFor(reason);
-      return consent === undefined ? [] : [{ consent, reason }];
-    });
+    const asked = new Map<ConsentName, string[]>();
+    for (const finding of this.plan?.findings ?? []) {
+      const consent = consentFor(finding);
+      if (consent) asked.set(consent, [...(asked.get(consent) ?? []), texts.finding(finding)]);
+    }
+    return [...asked].map(([consent, reasons]) => ({ consent, reason: reasons.join(" ") }));
   }
 
   /** Whether it could be confirmed now. */

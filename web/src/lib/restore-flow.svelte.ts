@@ -2,20 +2,20 @@
 import type { RestoreBundle, Selection } from "@coffer/archive";
 import { texts } from "../texts";
 import { ApiFailure, api, type Consent, type ConsentName, type Id, type Source } from "./api";
-import { Flow } from "./flow.svelte";
+import { type Allowed, Flow } from "./flow.svelte";
 import type { Opened } from "./opened.svelte";
-import type { Finding } from "./plan";
+import { decisions, type Finding } from "./plan";
 import { isCancelled } from "./problem";
 import { upload } from "./upload";
 
 /** The restore was asked for, and no answer came. */
 class Unanswered extends Error {}
 
-const noConsent: Consent = { replace_existing: false, schema_mismatch: false, no_safety_backup: false };
+const noConsent = { replace_existing: false, drop_columns: false, no_safety_backup: false };
 
 export class RestoreFlow extends Flow {
   override readonly text = texts.restore;
-  override consent = $state.raw<Consent>(noConsent);
+  override consent = $state.raw<Allowed>(noConsent);
   uploaded = $state(0);
   uploadTotal = $state(0);
   waiting = $state(false);
@@ -52,9 +52,15 @@ export class RestoreFlow extends Flow {
     await this.attempt(() => this.#ask(consent));
   }
 
-  async #ask(consent: Consent): Promise<void> {
+  /** What is ticked, as the server takes it. */
+  #given({ replace_existing = false, drop_columns = false, no_safety_backup = false }: Allowed): Consent {
+    return { replace_existing, decisions: decisions(this.plan, drop_columns), no_safety_backup };
+  }
+
+  async #ask(consent: Allowed): Promise<void> {
     if (!this.#bundle || !this.target) return;
-    const answer = await api.plan({ target: this.target.id, manifest: this.#bundle.manifest, mode: "replace", consent });
+    const { manifest } = this.#bundle;
+    const answer = await api.plan({ target: this.target.id, manifest, mode: "replace", consent: this.#given(consent) });
     this.plan = answer.plan;
     this.digest = answer.digest;
     this.consent = consent;
@@ -82,7 +88,7 @@ export class RestoreFlow extends Flow {
       const { job } = await this.#startOrDiscard(id, {
         target: target.id,
         plan_digest: this.digest,
-        consent: this.consent,
+        consent: this.#given(this.consent),
         mode: "replace",
         upload: id,
         key: bundle.key,

@@ -1,15 +1,15 @@
 /** One undo: bringing back what a restore replaced. */
 import { texts } from "../texts";
 import { ApiFailure, api, type Changes, type ConsentName, type SafetyBackup, type Source, type UndoConsent } from "./api";
-import { type Ask, Flow } from "./flow.svelte";
-import type { Finding } from "./plan";
+import { type Allowed, type Ask, Flow } from "./flow.svelte";
+import { decisions, type Finding } from "./plan";
 
-const noConsent: UndoConsent = { discard_changes: false, schema_mismatch: false, no_safety_backup: false };
+const noConsent = { discard_changes: false, drop_columns: false, no_safety_backup: false };
 
 export class UndoFlow extends Flow {
   override readonly text = { ...texts.restore, ...texts.undo };
   override readonly origin: readonly Finding[] = [];
-  override consent = $state.raw<UndoConsent>(noConsent);
+  override consent = $state.raw<Allowed>(noConsent);
   /** What the undo would lose. */
   changes = $state.raw<Changes>();
 
@@ -38,9 +38,14 @@ export class UndoFlow extends Flow {
     await this.attempt(() => this.#ask(consent));
   }
 
-  async #ask(consent: UndoConsent): Promise<void> {
+  /** What is ticked, as the server takes it. */
+  #given({ discard_changes = false, drop_columns = false, no_safety_backup = false }: Allowed): UndoConsent {
+    return { discard_changes, decisions: decisions(this.plan, drop_columns), no_safety_backup };
+  }
+
+  async #ask(consent: Allowed): Promise<void> {
     if (!this.#kept || !this.target) return;
-    const answer = await api.planUndo(this.#kept.id, this.target.id, consent);
+    const answer = await api.planUndo(this.#kept.id, this.target.id, this.#given(consent));
     this.plan = answer.plan;
     this.changes = answer.changed_since;
     this.digest = answer.digest;
@@ -54,7 +59,7 @@ export class UndoFlow extends Flow {
     this.failure = undefined;
     this.busy = true;
     try {
-      const { job } = await api.startUndo(kept.id, target.id, this.digest, this.consent);
+      const { job } = await api.startUndo(kept.id, target.id, this.digest, this.#given(this.consent));
       await this.follow(job);
     } catch (thrown) {
       this.failure = thrown;

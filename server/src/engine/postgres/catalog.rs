@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use coffer_core::{
     manifest::{LeftOut, LeftOutReason, Migration},
-    schema::{Column, Engine, ForeignKey, Schema, Table, TableName},
+    schema::{Column, Engine, ForeignKey, Labels, Schema, Table, TableName},
 };
 
 use super::{
@@ -139,6 +139,7 @@ pub(super) async fn read(link: &mut Link, schemas: &[String]) -> Result<Catalog,
     read_columns(link, &ids, &mut tables).await?;
     read_unique_keys(link, &ids, &mut tables).await?;
     read_foreign_keys(link, &ids, &mut tables).await?;
+    let labels = read_labels(link, &ids).await?;
 
     let mut left_out = others::list(link, schemas).await?;
     let mut schema = Schema::default();
@@ -166,6 +167,7 @@ pub(super) async fn read(link: &mut Link, schemas: &[String]) -> Result<Catalog,
             name: link.target().to_owned(),
             schema,
             sequences: sequences.iter().map(TargetSequence::describe).collect(),
+            labels,
             migration,
             left_out,
         },
@@ -270,6 +272,25 @@ async fn read_foreign_keys(
         table.foreign_keys.sort_by(|a, b| a.name.cmp(&b.name));
     }
     Ok(())
+}
+
+/// The enumerations that columns of the tables have.
+async fn read_labels(link: &mut Link, ids: &[Id]) -> Result<Vec<Labels>, EngineError> {
+    let sql = "
+        SELECT format_type(t.oid, NULL),
+               ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)
+          FROM pg_type t
+         WHERE t.typtype = 'e'
+           AND t.oid IN (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = ANY($1) AND NOT a.attisdropped)
+         ORDER BY 1";
+    let mut labels = Vec::new();
+    for row in &link.rows(STEP, sql, ids.to_vec()).await? {
+        labels.push(Labels {
+            type_name: link.get(row, 0)?,
+            labels: link.get(row, 1)?,
+        });
+    }
+    Ok(labels)
 }
 
 async fn take_ledger(

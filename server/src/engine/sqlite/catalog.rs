@@ -147,6 +147,7 @@ pub(super) fn read(link: &Link) -> Result<Catalog, EngineError> {
             name: file_name(&link.target),
             schema,
             sequences,
+            labels: Vec::new(),
             migration,
             left_out,
         },

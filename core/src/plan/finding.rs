@@ -1,0 +1,208 @@
+//! What a plan tells the user.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Consent, Reference};
+use crate::{
+    manifest::{Migration, Notice},
+    schema::{ColumnName, Engine, Outcome, TableDrift, TableName},
+};
+
+/// Something about a restore that the user must know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Finding {
+    /// Archive and target are of different engines.
+    OtherEngine {
+        /// The archive's.
+        archive: Engine,
+        /// The target's.
+        target: Engine,
+    },
+    /// The target holds rows or files that would be replaced, and consent is missing.
+    NotEmpty {
+        /// Rows of selected tables.
+        rows: u64,
+        /// Files of selected file sets.
+        files: u64,
+    },
+    /// A table differs from the archive's, with what becomes of its rows.
+    Drift {
+        /// The differences.
+        #[serde(flatten)]
+        drift: TableDrift,
+    },
+    /// A decision was given about a column that needs none.
+    NotNeeded {
+        /// The column.
+        #[serde(flatten)]
+        column: ColumnName,
+    },
+    /// The migration heads differ.
+    MigrationMismatch {
+        /// The archive's.
+        archive: Option<Migration>,
+        /// The target's.
+        target: Option<Migration>,
+    },
+    /// Tables outside of the selection have foreign keys into it: they keep their rows, and the restore is
+    /// undone if one of these would point at nothing.
+    ReferencedFromOutside {
+        /// The foreign keys of the tables outside.
+        references: Vec<Reference>,
+    },
+    /// Selected tables point at tables outside of the selection, which must already hold the rows.
+    ReferencesOutside {
+        /// The tables outside.
+        tables: Vec<TableName>,
+    },
+    /// The archive's credentials were left out; placeholders will stand in their place.
+    Placeholders {
+        /// Columns concerned.
+        columns: u64,
+    },
+    /// The archive holds a file set for which the target has no folder.
+    NoFolder {
+        /// The file set.
+        set: String,
+    },
+    /// Who sealed the archive; its content was compared with what they signed.
+    SignedBy {
+        /// The sender key's fingerprint.
+        sender: String,
+    },
+    /// The archive was opened by a key and nobody signed it, so anybody who knows the public key may have made it.
+    Unsigned,
+    /// The archive leaves out files of a set by patterns. Those that the target holds now go, and nothing comes in their place.
+    FilesLeftOut {
+        /// The file set.
+        set: String,
+        /// The patterns that left out something.
+        patterns: Vec<String>,
+    },
+    /// What will be replaced is not kept: by consent, no safety backup is taken.
+    NoSafetyBackup,
+    /// A notice of the archive.
+    Notice {
+        /// The notice.
+        notice: Notice,
+    },
+}
+
+impl Finding {
+    /// Whether the restore is refused because of it.
+    #[must_use]
+    pub fn blocks(&self, consent: &Consent) -> bool {
+        match self {
+            Self::OtherEngine { .. } | Self::NoFolder { .. } => true,
+            Self::NotEmpty { .. } => !consent.replace_existing,
+            Self::Drift { drift } => drift.outcome >= Outcome::NeedsDecision,
+            Self::MigrationMismatch { .. }
+            | Self::NotNeeded { .. }
+            | Self::ReferencedFromOutside { .. }
+            | Self::ReferencesOutside { .. }
+            | Self::Placeholders { .. }
+            | Self::SignedBy { .. }
+            | Self::Unsigned
+            | Self::FilesLeftOut { .. }
+            | Self::NoSafetyBackup
+            | Self::Notice { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, s) = (self.rows, if self.rows == 1 { "" } else { "s" });
+        write!(
+            f,
+            "{rows} row{s} of {} by {} to {}",
+            self.table,
+            self.columns.join(", "),
+            self.references
+        )
+    }
+}
+
+struct List<'a>(&'a [TableName]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(index, table)| {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            table.fmt(f)
+        })
+    }
+}
+
+struct Head<'a>(Option<&'a Migration>);
+
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.map_or("none", |migration| &migration.head))
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherEngine { archive, target } => {
+                write!(f, "the archive is of {archive}, the target is {target}")
+            }
+            Self::NotEmpty { rows, files } => write!(
+                f,
+                "the target is not empty: {rows} rows and {files} files would be replaced"
+            ),
+            Self::Drift { drift } => drift.fmt(f),
+            Self::NotNeeded { column } => {
+                write!(f, "nothing has to be decided about {column}")
+            }
+            Self::MigrationMismatch { archive, target } => write!(
+                f,
+                "the archive was taken at migration {}, the target is at {}",
+                Head(archive.as_ref()),
+                Head(target.as_ref())
+            ),
+            Self::ReferencedFromOutside { references } => {
+                f.write_str(
+                    "tables that are not selected refer to selected ones and keep their rows: ",
+                )?;
+                for (index, reference) in references.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(", ")?;
+                    }
+                    reference.fmt(f)?;
+                }
+                f.write_str("; if one of these would point at nothing, the restore is undone")
+            }
+            Self::ReferencesOutside { tables } => write!(
+                f,
+                "selected tables refer to tables that are not selected: {}; the rows they need must be there already, else the restore is undone",
+                List(tables)
+            ),
+            Self::Placeholders { columns } => write!(
+                f,
+                "credentials were left out of the archive: {columns} columns will hold placeholders"
+            ),
+            Self::NoFolder { set } => write!(f, "the target has no folder for the file set {set}"),
+            Self::SignedBy { sender } => write!(f, "the archive was sealed and signed by {sender}"),
+            Self::Unsigned => f.write_str(
+                "nobody signed the archive, and it is sealed to a public key: whoever knows that key may have made it; go on only if you know where it comes from",
+            ),
+            Self::FilesLeftOut { set, patterns } => write!(
+                f,
+                "the archive was told to leave files of {set} out ({}): those that the folder holds now go, and do not come back",
+                patterns.join(", ")
+            ),
+            Self::NoSafetyBackup => f.write_str(
+                "no safety backup is taken: what the restore replaces cannot be brought back by coffer undo",
+            ),
+            Self::Notice { notice } => notice.fmt(f),
+        }
+    }
+}
