@@ -1,10 +1,11 @@
 //! The server's own database: sources, encryption profiles, backups and jobs, in one SQLite file.
 //!
-//! Only its owner can read the file: a source's URL may hold the password of a database. What opens an archive
-//! (passwords, secret keys, file keys) never gets here.
+//! Only its owner can read the file. A source's URL may hold the password of a database, so it is wrapped under a key that
+//! lies elsewhere ([`crate::vault`]). What opens an archive (passwords, secret keys, file keys) never gets here.
 
 use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
+use crate::vault::{SecretKeyError, Vault, VaultError};
 use sqlx::{
     ConnectOptions, SqlitePool,
     migrate::MigrateError,
@@ -15,6 +16,7 @@ mod backups;
 mod id;
 mod jobs;
 mod profiles;
+mod secrets;
 mod sources;
 
 pub use backups::{BackupRecord, BackupState};
@@ -22,7 +24,11 @@ pub(crate) use id::hex;
 pub use id::{Id, IdError};
 pub use jobs::{JobKind, JobRecord, JobState};
 pub use profiles::ProfileRecord;
+pub use secrets::Rotated;
 pub use sources::{FileSetRecord, SourceRecord, StoredUrl};
+
+/// The file's name in the data folder.
+const FILE_NAME: &str = "catalog.sqlite";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -52,6 +58,12 @@ pub enum CatalogError {
         /// What is the same.
         field: &'static str,
     },
+    /// The key that its secrets are wrapped under.
+    #[error("{0}")]
+    SecretKey(#[from] SecretKeyError),
+    /// One of its secrets.
+    #[error("{0}")]
+    Vault(#[from] VaultError),
     /// SQLite says something else.
     #[error("the catalog failed: {0}; what was asked for was not done")]
     Database(#[from] sqlx::Error),
@@ -61,45 +73,54 @@ pub enum CatalogError {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     pool: SqlitePool,
+    vault: Vault,
 }
 
 impl Catalog {
-    /// Opens the catalog in the file `path`, which is made when it isn't there, and brings it to this version.
+    /// Opens the catalog in a data folder, which is made when it isn't there, and brings it to this version.
     ///
     /// # Errors
-    /// [`CatalogError::File`], [`CatalogError::Migrate`], [`CatalogError::Database`].
-    pub async fn open(path: &Path) -> Result<Self, CatalogError> {
-        // SQLite gives its side files the permissions of the main file, so making that one first covers all.
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| CatalogError::File {
-                path: path.display().to_string(),
-                error,
-            })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A backup is recorded after its bytes are on disk, and the record must be as lasting as they are.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
-            .disable_statement_logging();
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
-            .await?;
-        MIGRATIONS.run(&pool).await?;
-        Ok(Self { pool })
+    /// [`CatalogError::File`], [`CatalogError::Migrate`], [`CatalogError::SecretKey`], [`CatalogError::Database`].
+    pub async fn open(folder: &Path) -> Result<Self, CatalogError> {
+        let pool = connect(&folder.join(FILE_NAME)).await?;
+        let vault = secrets::vault(&pool, folder).await?;
+        Ok(Self { pool, vault })
     }
 
     /// Writes what is pending and closes the file.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+async fn connect(path: &Path) -> Result<SqlitePool, CatalogError> {
+    // SQLite gives its side files the permissions of the main file, so making that one first covers all.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| CatalogError::File {
+            path: path.display().to_string(),
+            error,
+        })?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A backup is recorded after its bytes are on disk, and the record must be as lasting as they are.
+        .synchronous(SqliteSynchronous::Full)
+        // What was removed is overwritten: it may have been a secret.
+        .pragma("secure_delete", "ON")
+        .busy_timeout(Duration::from_secs(10))
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .connect_with(options)
+        .await?;
+    MIGRATIONS.run(&pool).await?;
+    Ok(pool)
 }
 
 /// Turns a broken uniqueness into a sentence: `constraints` names each as SQLite does, with what it means.
@@ -125,9 +146,7 @@ fn taken(
 #[cfg(test)]
 pub(crate) async fn temporary() -> (tempfile::TempDir, Catalog) {
     let folder = tempfile::tempdir().unwrap();
-    let catalog = Catalog::open(&folder.path().join("catalog.sqlite"))
-        .await
-        .unwrap();
+    let catalog = Catalog::open(folder.path()).await.unwrap();
     (folder, catalog)
 }
 
@@ -155,9 +174,7 @@ mod tests {
     async fn it_opens_again() {
         let (folder, catalog) = temporary().await;
         catalog.close().await;
-        let again = Catalog::open(&folder.path().join("catalog.sqlite"))
-            .await
-            .unwrap();
+        let again = Catalog::open(folder.path()).await.unwrap();
         assert_eq!(again.sources().await.unwrap(), []);
     }
 }

@@ -29,6 +29,7 @@ mod salvage;
 mod scrub;
 mod seal;
 mod secret;
+mod secret_key;
 mod sender;
 mod sender_file;
 mod serve;
@@ -92,6 +93,8 @@ enum Command {
     Undo(undo::Args),
     /// Finish or undo a restore that was interrupted between its commit and the last of its files.
     Recover(recover::Args),
+    /// Change the key that the server's own secrets are wrapped under.
+    Secret(secret_key::Args),
     /// Run the server: sources, backups and restores in the browser.
     Serve(serve::Args),
 }
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
             Command::Restore(args) => restore::run(args, &output).await,
             Command::Undo(args) => undo::run(args, &output).await,
             Command::Recover(args) => recover::run(args, &output).await,
+            Command::Secret(args) => secret_key::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,
         }
     });

@@ -34,7 +34,9 @@ mod statics;
 mod uploads;
 
 pub use hosts::Hosts;
-pub use server::{DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server};
+pub use server::{
+    DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server, lock_data,
+};
 pub use sources::ConnectError;
 
 use coffer_core::seal::SenderKey;

@@ -46,4 +46,5 @@ pub mod switch;
 pub mod transform;
 pub mod undo;
 mod unfinished;
+pub mod vault;
 pub mod verify;

@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use coffer_tests::{coffer::program, demo, keys::profile, site::Site};
+use coffer_tests::{
+    coffer::{coffer, program},
+    demo,
+    keys::profile,
+    site::Site,
+};
 use serde_json::json;
 
 /// A `coffer serve` as a person would start it. It is killed when dropped.
@@ -155,8 +160,7 @@ fn it_prints_a_link_and_ends_when_it_is_asked_to() {
 fn an_address_for_other_machines_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
-    let run =
-        coffer_tests::coffer::coffer(["serve", "--listen", "0.0.0.0:0", "--data", &data], &[]);
+    let run = coffer(["serve", "--listen", "0.0.0.0:0", "--data", &data], &[]);
     assert_eq!(run.code, 5, "{run:?}");
     assert!(
         run.stderr.contains("TLS") && run.stderr.contains("--allow-remote"),
@@ -192,4 +196,99 @@ fn what_a_killed_process_left_is_removed_at_the_next_start() {
     assert_eq!(archives(), 1);
     assert!(data.join("archives/by-hand.coffer").exists());
     assert_eq!(fs::read_dir(data.join("uploads")).unwrap().count(), 0);
+}
+
+#[test]
+fn secrets_are_wrapped_and_change_their_key_while_nobody_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let secret = |command: &[&str], more: &[(&str, &str)]| {
+        let arguments = [&["--json"], command, &["--data", data.to_str().unwrap()]];
+        coffer(arguments.concat(), more)
+    };
+    let refused = |run: &coffer_tests::coffer::Run| run.json()["error"]["code"].clone();
+    let stop = |process: Process| {
+        process.signal(libc::SIGTERM);
+        assert_eq!(process.ended().0, Some(0));
+    };
+
+    let mut process = Process::start(&data);
+    let site = signed_in(&mut process, &data);
+    let path = folder.path().join("app.sqlite");
+    demo::execute(&path, "CREATE TABLE notes (body TEXT)");
+    let url = format!("sqlite:{}", path.display());
+    let body = json!({ "name": "App", "url": url, "file_sets": [], "preset": null });
+    let source = site.post("/api/sources", &body).expect(201).json();
+    let told = || {
+        let files = fs::read_dir(&data).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let told = |path: std::path::PathBuf| {
+            let bytes = fs::read(path).unwrap();
+            bytes.windows(url.len()).any(|part| part == url.as_bytes())
+        };
+        files.filter(|path| path.is_file()).any(told)
+    };
+    assert!(!told());
+    let run = secret(&["secret", "rotate"], &[]);
+    assert_eq!((run.code, refused(&run)), (5, json!("in_use")), "{run:?}");
+    stop(process);
+    assert!(!told());
+
+    let key = fs::read_to_string(data.join("secret.key")).unwrap();
+    let rotated = secret(&["secret", "rotate"], &[]).ok().json();
+    assert_eq!(rotated["secrets"], 1);
+    assert_ne!(rotated["from"], rotated["to"]);
+    let new_key = fs::read_to_string(data.join("secret.key")).unwrap();
+    assert_ne!(key, new_key);
+    // By the environment from now on.
+    let digits = |key: &str| key.lines().nth(1).unwrap().to_owned();
+    let (current, next) = (digits(&new_key), "ab".repeat(32));
+    let run = secret(&["secret", "rotate"], &[("COFFER_SECRET_KEY", &current)]);
+    assert_eq!(
+        (run.code, refused(&run)),
+        (5, json!("secret_key")),
+        "{run:?}"
+    );
+    let environment = [
+        ("COFFER_SECRET_KEY", &*current),
+        ("COFFER_NEW_SECRET_KEY", &next),
+    ];
+    let rotated = secret(&["secret", "rotate"], &environment).ok().json();
+    assert_eq!(rotated["secrets"], 1);
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let run = secret(&serve, &[]);
+    assert_eq!(
+        (run.code, refused(&run)),
+        (5, json!("secret_key")),
+        "{run:?}"
+    );
+    assert!(run.stdout.contains(rotated["to"].as_str().unwrap()));
+    assert!(!run.stdout.contains(&current) && !run.stdout.contains(&next));
+    fs::write(data.join("secret.key"), &next).unwrap();
+
+    let mut process = Process::start(&data);
+    let site = signed_in(&mut process, &data);
+    assert_eq!(site.get("/api/sources").json()[0]["id"], source["id"]);
+    stop(process);
+
+    fs::remove_file(data.join("secret.key")).unwrap();
+    let run = secret(&serve, &[]);
+    assert_eq!(
+        (run.code, refused(&run)),
+        (5, json!("secret_key")),
+        "{run:?}"
+    );
+    assert!(run.stdout.contains("coffer secret forget"));
+    let run = secret(&["secret", "forget"], &[]);
+    assert_eq!(
+        (run.code, refused(&run)),
+        (5, json!("not_confirmed")),
+        "{run:?}"
+    );
+    let forgotten = secret(&["secret", "forget", "--yes"], &[]).ok().json();
+    assert_eq!(forgotten["secrets"], 1);
+    let mut process = Process::start(&data);
+    let site = signed_in(&mut process, &data);
+    assert_eq!(site.get("/api/sources").json(), json!([]));
+    stop(process);
 }

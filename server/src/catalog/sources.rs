@@ -3,19 +3,19 @@
 use std::{fmt, path::PathBuf};
 
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
+use zeroize::Zeroizing;
 
 use super::{Catalog, CatalogError, Id, taken};
 
-/// A database's URL as it was given, perhaps with a password in it.
-#[derive(Clone, PartialEq, Eq, sqlx::Type)]
-#[sqlx(transparent)]
-pub struct StoredUrl(String);
+/// A database's URL as it was given, perhaps with a password in it. The catalog holds it wrapped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredUrl(Zeroizing<String>);
 
 impl StoredUrl {
     /// Keeps a URL.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        Self(url.to_owned())
+        Self(Zeroizing::new(url.to_owned()))
     }
 
     /// The URL with its password.
@@ -65,6 +65,11 @@ pub struct SourceRecord {
     pub created_at: String,
 }
 
+/// What a source's URL is wrapped for.
+pub(super) fn url_place(id: &Id) -> String {
+    format!("sources/{id}/url")
+}
+
 impl FromRow<'_, SqliteRow> for SourceRecord {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -72,7 +77,8 @@ impl FromRow<'_, SqliteRow> for SourceRecord {
             name: row.try_get("name")?,
             engine: row.try_get("engine")?,
             database: row.try_get("database")?,
-            url: row.try_get("url")?,
+            // Still wrapped.
+            url: StoredUrl::new(row.try_get("url")?),
             app: row.try_get("app")?,
             preset: row.try_get("preset")?,
             config: row.try_get::<Option<String>, _>("config")?.map(Into::into),
@@ -93,6 +99,7 @@ impl Catalog {
                 .fetch_all(&self.pool)
                 .await?;
         for source in &mut sources {
+            source.url = self.unwrapped(source)?;
             source.file_sets = self.file_sets(&source.id).await?;
         }
         Ok(sources)
@@ -109,11 +116,17 @@ impl Catalog {
             .await?;
         match found {
             Some(mut source) => {
+                source.url = self.unwrapped(&source)?;
                 source.file_sets = self.file_sets(&source.id).await?;
                 Ok(Some(source))
             }
             None => Ok(None),
         }
+    }
+
+    fn unwrapped(&self, source: &SourceRecord) -> Result<StoredUrl, CatalogError> {
+        let url = self.vault.unwrap(&url_place(&source.id), &source.url.0)?;
+        Ok(StoredUrl(url))
     }
 
     async fn file_sets(&self, source: &Id) -> Result<Vec<FileSetRecord>, CatalogError> {
@@ -136,6 +149,9 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Taken`] if one has its name, [`CatalogError::Database`].
     pub async fn add_source(&self, source: &SourceRecord) -> Result<(), CatalogError> {
+        let url = self
+            .vault
+            .wrap(&url_place(&source.id), source.url.expose())?;
         let mut transaction = self.pool.begin().await?;
         sqlx::query(
             "INSERT INTO sources (id, name, engine, database, url, app, preset, config, created_at)
@@ -147,7 +163,7 @@ impl Catalog {
         .bind(&source.name)
         .bind(&source.engine)
         .bind(&source.database)
-        .bind(&source.url)
+        .bind(url)
         .bind(&source.app)
         .bind(&source.preset)
         .bind(source.config.as_ref().map(|path| path.to_string_lossy()))

@@ -13,7 +13,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::{Failure, Output, safety::own_folder, secret::recipient};
-use crate::http::{DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server};
+use crate::{
+    catalog::CatalogError,
+    http::{DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server},
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -99,6 +102,7 @@ impl From<ServeError> for Failure {
             ServeError::Remote { .. } => Self::refused("remote", error),
             ServeError::InUse { .. } => Self::refused("in_use", error),
             ServeError::NoWebApp { .. } => Self::usage(error),
+            ServeError::Catalog(error @ CatalogError::SecretKey(_)) => error.into(),
             _ => Self::failed("serve", error),
         }
     }
@@ -158,7 +162,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 }
 
 /// `coffer` in the folder where the user's programs keep their data.
-fn data_folder() -> Result<PathBuf, Failure> {
+pub(super) fn data_folder() -> Result<PathBuf, Failure> {
     own_folder("XDG_DATA_HOME", ".local/share").ok_or_else(|| {
         Failure::usage("there is no home folder to keep data in; say where with --data FOLDER")
     })

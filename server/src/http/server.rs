@@ -180,11 +180,11 @@ impl Server {
             });
         }
         make_private_folder(&options.data)?;
-        let lock = lock(&options.data)?;
+        let lock = lock_data(&options.data)?;
         let listener = listen(options.listen).await?;
         let address = listener.local_addr().map_err(ServeError::Serve)?;
 
-        let catalog = Catalog::open(&options.data.join("catalog.sqlite")).await?;
+        let catalog = Catalog::open(&options.data).await?;
         let archives = Archives::open(&options.data.join("archives"))?;
         let uploads = Uploads::open(&options.data.join("uploads"), options.upload_quota)?;
         clean(&catalog, &archives).await?;
@@ -287,7 +287,11 @@ impl Server {
     }
 }
 
-fn lock(data: &Path) -> Result<File, ServeError> {
+/// Takes a data folder for this process alone, as long as the file is held.
+///
+/// # Errors
+/// [`ServeError::InUse`], [`ServeError::Data`].
+pub fn lock_data(data: &Path) -> Result<File, ServeError> {
     let failed = |error| ServeError::Data {
         folder: data.display().to_string(),
         error,
