@@ -20,6 +20,7 @@ mod write;
 
 pub use account::account;
 pub use checked::{CheckedReader, ExpectedDigest};
+pub(crate) use deflate::{Inflated, StreamInflate};
 pub use deflate::{Packed, StreamPacker, Streamed, pack};
 pub(crate) use entry::read_whole;
 pub use entry::{EntryReader, Step};

@@ -12,6 +12,7 @@ mod config;
 mod decisions;
 mod extract;
 mod failure;
+mod foreign;
 mod hooked;
 mod inspect;
 mod interrupt;

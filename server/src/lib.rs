@@ -21,6 +21,7 @@ pub mod demo;
 pub mod engine;
 pub mod extract;
 pub mod files;
+pub mod foreign;
 mod held;
 pub mod hooks;
 pub mod http;

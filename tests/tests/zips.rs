@@ -73,7 +73,17 @@ fn inspect(bytes: &[u8]) -> (coffer_tests::coffer::Run, coffer_tests::coffer::Ru
 
 #[test]
 fn inspect_says_what_an_ordinary_zip_is() {
-    let (told, json) = inspect(&fs::read(sample("nosdesk-plain.zip")).unwrap());
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default();
+    for number in 0..114 {
+        zip.start_file(format!("photos/{number}.jpg"), options)
+            .unwrap();
+        zip.write_all(&[number; 700]).unwrap();
+    }
+    // Of whatever product this is the manifest.
+    zip.start_file("manifest.json", options).unwrap();
+    zip.write_all(b"{}").unwrap();
+    let (told, json) = inspect(&zip.finish().unwrap().into_inner());
     assert_eq!((told.code, json.code), (4, 4), "{told:?}");
     assert!(
         told.stdout

@@ -213,25 +213,25 @@ impl StreamDeflate {
 }
 
 /// What one step of inflating gave.
-pub(super) struct Inflated {
+pub(crate) struct Inflated {
     /// Bytes of input used.
-    pub(super) used: usize,
+    pub(crate) used: usize,
     /// Bytes of output written.
-    pub(super) written: usize,
+    pub(crate) written: usize,
     /// The stream has ended.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 /// Decompresses a stream.
-pub(super) struct StreamInflate(Inflate);
+pub(crate) struct StreamInflate(Inflate);
 
 impl StreamInflate {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Inflate::new(false, WINDOW_BITS))
     }
 
     /// `None` if the data is no deflate stream.
-    pub(super) fn run(&mut self, input: &[u8], output: &mut [u8]) -> Option<Inflated> {
+    pub(crate) fn run(&mut self, input: &[u8], output: &mut [u8]) -> Option<Inflated> {
         let (before_in, before_out) = (self.0.total_in(), self.0.total_out());
         let ended = match self.0.decompress(input, output, InflateFlush::NoFlush) {
             Ok(status) => status == Status::StreamEnd,

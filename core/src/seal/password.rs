@@ -25,9 +25,10 @@ pub(super) const SALT_BYTES: usize = 16;
 /// Bytes of a commitment.
 pub(super) const COMMITMENT_BYTES: usize = 32;
 
-/// A password, in Unicode normalisation form C, so that the same characters typed elsewhere are the same bytes.
+/// A password, in Unicode normalisation form C, so that the same characters typed elsewhere are the same bytes. As it was
+/// typed it is kept too, for other products, which take it as it is.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Password(String);
+pub struct Password(String, Option<String>);
 
 impl Password {
     /// A password as typed.
@@ -36,7 +37,13 @@ impl Password {
         // Reserved for the worst case, so that no half-grown copy is left behind in memory.
         let mut normal = String::with_capacity(typed.len() * 3);
         normal.extend(ComposingNormalizerBorrowed::new_nfc().normalize_iter(typed.chars()));
-        Self(normal)
+        let other = (normal != typed).then(|| String::from(typed));
+        Self(normal, other)
+    }
+
+    /// As it was typed, and then in normalisation form C if that is something else.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = &str> {
+        self.1.as_deref().into_iter().chain([self.0.as_str()])
     }
 
     /// Whether nothing was typed.

@@ -1,11 +1,11 @@
 //! Why a command failed, as an exit code, a name for programs and a sentence for people.
 
-use coffer_core::{redact, seal::SealError, verify::VerifyError};
+use coffer_core::{foreign::ForeignError, redact, seal::SealError, verify::VerifyError};
 
 use super::ordinary::findings;
 use crate::{
     backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
-    piped::PipedError, read::ReadError, recover::RecoverError, redact::RedactError,
+    foreign, piped::PipedError, read::ReadError, recover::RecoverError, redact::RedactError,
     restore::RestoreError, safety::SafetyError, switch::JournalError,
 };
 
@@ -102,6 +102,26 @@ impl From<ReadError> for Failure {
             failure
         } else {
             failure.with_details("findings", &findings)
+        }
+    }
+}
+
+impl From<foreign::Error> for Failure {
+    fn from(error: foreign::Error) -> Self {
+        match error {
+            foreign::Error::Read(error) => error.into(),
+            foreign::Error::Foreign(error) => {
+                let exit = match &error {
+                    ForeignError::PasswordNeeded
+                    | ForeignError::WrongPasswordOrDamaged
+                    | ForeignError::SidecarMissing
+                    | ForeignError::KeyNeeded { .. }
+                    | ForeignError::NoKeyFits { .. } => KEY,
+                    ForeignError::KeyFile(_) => USAGE,
+                    _ => DAMAGED,
+                };
+                Self::new(exit, error.code(), &error)
+            }
         }
     }
 }

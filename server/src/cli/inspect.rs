@@ -10,7 +10,9 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::{
-    Failure, Output, ordinary,
+    Failure, Output,
+    foreign::{self, ForeignArgs},
+    ordinary,
     output::{bytes, count, safe},
     secret::OpenArgs,
     signing::TrustArgs,
@@ -29,6 +31,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     key: OpenArgs,
+
+    #[command(flatten)]
+    foreign: ForeignArgs,
 
     #[command(flatten)]
     trust: TrustArgs,
@@ -326,6 +331,15 @@ impl fmt::Display for Locked {
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let source = source::archive(&args.file)?;
+    if let Some(known) = args.foreign.recognise(&args.file, &source)? {
+        if args.locked {
+            known.show_locked(*output);
+            return Ok(());
+        }
+        if let Some(open) = known.open(&args.key, &args.foreign, *output).await? {
+            return foreign::inspect(open, *output).await;
+        }
+    }
     let look = look(&*source)?;
     let senders = args.trust.senders_of(&*source, &look)?;
     if args.locked {

@@ -227,6 +227,11 @@ impl OpenArgs {
         self.password.given() || self.identity.is_some()
     }
 
+    /// The password of an archive that nothing else opens.
+    pub(super) fn password(&self) -> Result<Password, Failure> {
+        self.password.of("archive")
+    }
+
     /// What opens an archive; a prompt asks only for a sealed one.
     pub(super) fn unlock(&self, sealed: bool) -> Result<Unlock, Failure> {
         if !sealed {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     Failure, Output,
+    foreign::{self, ForeignArgs},
     output::{bytes, count},
     scrub,
     secret::OpenArgs,
@@ -26,6 +27,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     key: OpenArgs,
+
+    #[command(flatten)]
+    foreign: ForeignArgs,
 
     #[command(flatten)]
     trust: TrustArgs,
@@ -77,6 +81,12 @@ impl fmt::Display for Verified {
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let source = source::archive(&args.file)?;
+    if !args.scrub
+        && let Some(known) = args.foreign.recognise(&args.file, &source)?
+        && let Some(open) = known.open(&args.key, &args.foreign, *output).await?
+    {
+        return foreign::verify(open, *output).await;
+    }
     let look = look(&*source)?;
     let progress = Progress::default();
     let stopped = |_| Failure::failed("defect", "checking the archive stopped");

@@ -16,6 +16,7 @@ mod foreign;
 mod header;
 mod manifest;
 pub mod oracle;
+mod products;
 mod redact;
 mod rekey;
 mod rows;
@@ -27,6 +28,7 @@ mod zip;
 pub use foreign::foreign;
 pub use header::header;
 pub use manifest::manifest;
+pub use products::products;
 pub use redact::redact;
 pub use rekey::rekey;
 pub use rows::rows;
@@ -38,13 +40,14 @@ pub use zip::zip;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus.
-pub const TARGETS: [(&str, Body); 10] = [
+pub const TARGETS: [(&str, Body); 11] = [
     ("header", header),
     ("rekey", rekey),
     ("sealed", sealed),
     ("survey", survey),
     ("zip", zip),
     ("foreign", foreign),
+    ("products", products),
     ("search", search),
     ("manifest", manifest),
     ("rows", rows),
