@@ -20,8 +20,10 @@ use crate::{
     seal::Fingerprint,
 };
 
+mod file;
 mod finding;
 
+pub use file::{Change, PlanFile, PlanFileError};
 pub use finding::Finding;
 
 /// How archive and target are brought together.
@@ -76,6 +78,15 @@ pub struct TargetFacts {
     pub migration: Option<Migration>,
     /// For file sets, files that the target's folders hold now, by set name; `None` where no folder is known.
     pub files: Vec<(String, Option<u64>)>,
+}
+
+impl TargetFacts {
+    /// SHA-256 of the facts.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        // Plain data has no way to fail when written to memory.
+        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
 }
 
 /// What is known of who made an archive.
@@ -317,7 +328,7 @@ pub fn plan(
         blocked: false,
         findings,
         archive: archive.digest,
-        target_state: Digest::of(&serde_json::to_vec(target).unwrap_or_default()),
+        target_state: target.digest(),
     };
     let blocked = plan.blocking().next().is_some();
     plan.blocked = blocked;

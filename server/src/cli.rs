@@ -20,6 +20,7 @@ mod key;
 mod key_file;
 mod ordinary;
 mod output;
+mod plan;
 mod publish;
 mod recover;
 mod redact;
@@ -39,6 +40,7 @@ mod source;
 mod undo;
 mod unseal;
 mod verify;
+mod wanted;
 
 use failure::Failure;
 use output::Output;
@@ -88,6 +90,8 @@ enum Command {
     Key(key::Args),
     /// Make and show keys to sign archives with.
     Sender(sender::Args),
+    /// Say what a restore would do, and keep that plan to carry it out later.
+    Plan(plan::Args),
     /// Restore an archive into a database, all or nothing.
     Restore(restore::Args),
     /// Bring back what the last restore replaced, from the safety backup that it took.
@@ -132,6 +136,7 @@ pub fn main() -> ExitCode {
             Command::Rekey(args) => rekey::run(args, &output).await,
             Command::Key(args) => key::run(args, &output),
             Command::Sender(args) => sender::run(args, &output),
+            Command::Plan(args) => plan::run(args, &output).await,
             Command::Restore(args) => restore::run(args, &output).await,
             Command::Undo(args) => undo::run(args, &output).await,
             Command::Recover(args) => recover::run(args, &output).await,

@@ -274,6 +274,9 @@ pub trait ReplaceSession: Send {
 
     /// Makes everything visible at once.
     async fn commit(self: Box<Self>) -> Result<(), EngineError>;
+
+    /// Undoes everything, and waits until that is done.
+    async fn roll_back(self: Box<Self>) -> Result<(), EngineError>;
 }
 
 /// The engine for a database URL.

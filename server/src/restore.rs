@@ -26,12 +26,15 @@ use crate::{
 mod facts;
 mod keep;
 mod load;
+mod rehearse;
 mod rows;
 mod stage;
 mod survey;
 
-pub use facts::{plan, plan_manifest, target_facts};
+use facts::target_facts;
+pub use facts::{Planned, plan, plan_manifest};
 use load::Replaced;
+pub use rehearse::{Rehearsed, rehearse};
 
 /// What to restore, and where.
 #[derive(Clone)]
@@ -134,7 +137,7 @@ pub enum RestoreError {
     #[error(
         "the archive or the target has changed since the plan was confirmed; nothing was changed, look at the new plan"
     )]
-    PlanChanged(Box<Plan>),
+    PlanChanged(Box<Planned>),
     /// What was read back is not what was loaded.
     #[error(
         "the table {table} does not hold what the archive holds after loading ({found} rows, {expected} expected); everything was undone"
@@ -274,21 +277,18 @@ pub async fn run(
     let facts = target_facts(target, &archive.manifest, selection, &mut request.consent).await?;
     let nothing = Survey::default();
     let survey = survey::survey(&request, &archive, &facts, nothing, &progress).await?;
-    accept(&request, &archive, &facts, &survey)?;
+    let plan = accept(&request, &archive, &facts, &survey)?;
     // Files are compared as they are staged; everything else is before anything is locked.
     let mut switch = stage::stage(&request, &archive, &progress).await?;
+    if let Err(error) = stage::as_planned(&plan, &switch) {
+        return Err(give_up(switch, error).await);
+    }
     {
         let (archive, progress) = (archive.clone(), progress.clone());
         let staged: Vec<String> = switch.counts().into_iter().map(|(set, _)| set).collect();
         blocking(move || Ok(verify::verify_rest(&archive, &staged, &progress)?)).await?;
     }
-    let selected: Vec<manifest::TableData> = archive
-        .manifest
-        .tables
-        .iter()
-        .filter(|table| request.selection.has_table(&table.table))
-        .cloned()
-        .collect();
+    let selected = selected(&request, &archive);
     let mut kept = None;
     let loaded = if !selected.is_empty() {
         load::replace(
@@ -327,6 +327,15 @@ pub async fn run(
         dangling: settled.dangling,
         safety_backup,
     })
+}
+
+/// The tables whose rows are restored.
+fn selected(request: &RestoreRequest, archive: &OpenArchive) -> Vec<manifest::TableData> {
+    let tables = archive.manifest.tables.iter();
+    tables
+        .filter(|table| request.selection.has_table(&table.table))
+        .cloned()
+        .collect()
 }
 
 /// Everything up to the moment from which the switch of the files is to be finished, where no table is selected.
@@ -411,7 +420,10 @@ fn accept(
             plan.clone()
         };
         if confirmed.digest() != expected {
-            return Err(RestoreError::PlanChanged(Box::new(confirmed)));
+            return Err(RestoreError::PlanChanged(Box::new(Planned {
+                plan: confirmed,
+                facts: facts.clone(),
+            })));
         }
     }
     if plan.blocked {

@@ -180,7 +180,7 @@ pub async fn prepare(
 ) -> Result<Prepared, RestoreError> {
     let by_own_key = unlock.is_none();
     let mut request = request(store, url, record, unlock, allowed)?;
-    let plan = restore::plan(&request).await.map_err(|error| match error {
+    let planned = restore::plan(&request).await.map_err(|error| match error {
         RestoreError::Read(ReadError::Locked | ReadError::Seal(SealError::NotARecipient))
             if by_own_key =>
         {
@@ -191,6 +191,7 @@ pub async fn prepare(
         }
         error => error,
     })?;
+    let plan = planned.plan;
     request.expected_plan = Some(plan.digest());
     Ok(Prepared {
         plan,

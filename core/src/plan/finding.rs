@@ -127,7 +127,7 @@ impl fmt::Display for Reference {
     }
 }
 
-struct List<'a>(&'a [TableName]);
+pub(super) struct List<'a>(pub(super) &'a [TableName]);
 
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,7 +140,7 @@ impl fmt::Display for List<'_> {
     }
 }
 
-struct Head<'a>(Option<&'a Migration>);
+pub(super) struct Head<'a>(pub(super) Option<&'a Migration>);
 
 impl fmt::Display for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,101 +3,45 @@
 use std::{
     fmt,
     io::{self, BufRead, IsTerminal, Write},
+    path::PathBuf,
 };
 
-use coffer_core::{
-    manifest::Selection,
-    plan::{Consent, Mode, Plan},
-    schema::TableName,
-};
+use coffer_core::plan::Plan;
 use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::{
-    Failure, Output,
-    config::{Beside, ConfigArgs},
-    decisions::{self, DecisionArgs},
-    hooked,
+    Failure, Output, decisions, hooked,
     output::{bytes, count, safe},
+    plan,
     safety::SafetyArgs,
-    secret::OpenArgs,
-    signing::TrustArgs,
-    source,
+    wanted::{ANSWERED_BY_A_PLAN, WantedArgs},
 };
 use crate::{
     hooks::{self, Occasion},
     progress::Progress,
-    read::{Look, OpenArchive, look},
-    restore::{self, RestoreReport, RestoreRequest},
+    restore::{self, RestoreError, RestoreReport},
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The archive.
-    #[arg(value_name = "FILE|URL", value_parser = source::location())]
-    file: source::Location,
-
-    /// The database to restore into: postgres://… or sqlite:PATH. It must have its tables already.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "COFFER_TARGET",
-        hide_env_values = true
-    )]
-    target: Option<String>,
-
-    /// A schema of a PostgreSQL target that is looked at; may be repeated. The default is the archive's.
-    #[arg(long = "schema", value_name = "SCHEMA")]
-    schemas: Vec<String>,
-
-    /// How archive and target are brought together. replace: the tables hold exactly what the archive holds.
-    #[arg(long, value_enum)]
-    mode: ModeArg,
-
     #[command(flatten)]
-    described: ConfigArgs,
+    wanted: WantedArgs,
 
-    /// Restore only this table; may be repeated.
-    #[arg(long = "table", value_name = "TABLE")]
-    tables: Vec<String>,
-
-    /// Restore no files.
-    #[arg(long, conflicts_with = "files")]
-    without_files: bool,
-
-    /// A file set to leave as it is; may be repeated.
-    #[arg(long, value_name = "NAME", conflicts_with = "without_files")]
-    without_file_set: Vec<String>,
+    /// Carry out exactly the plan that `coffer plan` wrote into this file, or nothing if anything has changed since.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ANSWERED_BY_A_PLAN, conflicts_with = "no_safety_backup")]
+    plan: Option<PathBuf>,
 
     /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
-
-    /// Replace rows and files that are there now.
-    #[arg(long)]
-    force: bool,
-
-    #[command(flatten)]
-    decisions: DecisionArgs,
 
     /// Show the plan and stop.
     #[arg(long)]
     dry_run: bool,
 
     #[command(flatten)]
-    key: OpenArgs,
-
-    #[command(flatten)]
-    trust: TrustArgs,
-
-    #[command(flatten)]
     safety: SafetyArgs,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ModeArg {
-    /// The tables hold exactly what the archive holds.
-    Replace,
 }
 
 /// A plan for people.
@@ -218,43 +162,20 @@ impl fmt::Display for Done {
 }
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
-    let (target, _) = args.described.source(Beside {
-        url: (args.target.as_deref(), "--target"),
-        schemas: args.schemas.clone(),
-        ..Beside::default()
-    })?;
-    let archive = source::archive(&args.file)?;
-    let looked = look(&*archive)?;
-    let senders = args.trust.senders_of(&*archive, &looked)?;
-    let unlock = args.key.unlock(matches!(looked, Look::Sealed(_)))?;
-    let (selection, decisions) = {
-        let archive = OpenArchive::open(archive.clone(), &unlock)?;
-        let selection = Selection {
-            tables: select_tables(&args.tables, &archive)?,
-            file_sets: select_file_sets(&args, &archive)?,
-        };
-        (selection, args.decisions.of_archive(&archive.manifest)?)
+    let store = args.safety.store()?;
+    let file = args.plan.as_deref().map(plan::read).transpose()?;
+    let mut request = match &file {
+        Some(file) => args.wanted.planned(store, file)?,
+        None => args.wanted.request(store, args.safety.declined())?,
     };
-    let mut request = RestoreRequest {
-        target,
-        archive,
-        unlock,
-        senders,
-        selection,
-        mode: match args.mode {
-            ModeArg::Replace => Mode::Replace,
-        },
-        consent: Consent {
-            replace_existing: args.force,
-            decisions,
-            no_safety_backup: args.safety.declined(),
-        },
-        expected_plan: None,
-        planned_without_rows: false,
-        safety: args.safety.store()?,
-        undoes: None,
-    };
-    let plan = restore::plan(&request).await?;
+    let planned = restore::plan(&request).await?;
+    if let Some(outdated) = file
+        .as_ref()
+        .and_then(|file| plan::outdated(file, &planned))
+    {
+        return Err(outdated);
+    }
+    let plan = planned.plan;
     if args.dry_run {
         output.result(
             &Planned {
@@ -276,8 +197,15 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let progress = Progress::default();
     let hooks = request.target.hooks.clone();
     let work = async {
-        let report = restore::run(request, progress.clone()).await?;
-        Ok(Done {
+        let report = restore::run(request, progress.clone())
+            .await
+            .map_err(|error| match (&file, error) {
+                // With the tables locked, something had changed after all.
+                (Some(file), RestoreError::PlanChanged(now)) => plan::outdated(file, &now)
+                    .unwrap_or_else(|| RestoreError::PlanChanged(now).into()),
+                (_, error) => error.into(),
+            })?;
+        Ok::<_, Failure>(Done {
             restored: true,
             report,
         })
@@ -285,39 +213,6 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let hooked = hooks::around(&hooks, Occasion::Restore, &progress, work);
     let outcome = output.watch(&progress, hooked).await;
     hooked::end(*output, &progress, outcome)
-}
-
-/// The file sets to restore; `None` for all.
-fn select_file_sets(args: &Args, archive: &OpenArchive) -> Result<Option<Vec<String>>, Failure> {
-    // Single tables are asked for without files, unless a folder for them is named.
-    if args.without_files || (!args.tables.is_empty() && args.described.files().is_empty()) {
-        return Ok(Some(Vec::new()));
-    }
-    let without = &args.without_file_set;
-    let sets = || archive.manifest.file_sets.iter().map(|set| &set.name);
-    if let Some(name) = without.iter().find(|name| !sets().any(|set| set == *name)) {
-        return Err(Failure::usage(format!(
-            "the archive holds no file set {name}; nothing was changed"
-        )));
-    }
-    Ok((!without.is_empty()).then(|| {
-        let rest = sets().filter(|name| !without.contains(name));
-        rest.cloned().collect()
-    }))
-}
-
-fn select_tables(
-    names: &[String],
-    archive: &OpenArchive,
-) -> Result<Option<Vec<TableName>>, Failure> {
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let tables: Result<_, _> = names
-        .iter()
-        .map(|name| source::table(name, archive))
-        .collect();
-    tables.map(Some)
 }
 
 pub(super) fn refusal(plan: &Plan) -> Failure {

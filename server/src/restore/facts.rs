@@ -21,7 +21,7 @@ use crate::{
 ///
 /// # Errors
 /// [`RestoreError::Engine`] or [`RestoreError::Files`].
-pub async fn target_facts(
+pub(super) async fn target_facts(
     target: &SourceConfig,
     archive: &Manifest,
     selection: &Selection,
@@ -113,18 +113,28 @@ pub async fn plan_manifest(
     Ok(plan::plan(archive, &facts, selection, mode, consent)?)
 }
 
-/// Plans the restore of an archive.
+/// A plan, and what it says of the target follows from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// The facts.
+    pub facts: TargetFacts,
+}
+
+/// Plans the restore of an archive. Reads the rows of tables whose outcome depends on them, and changes nothing.
 ///
 /// # Errors
 /// [`RestoreError`].
-pub async fn plan(request: &RestoreRequest) -> Result<Plan, RestoreError> {
+pub async fn plan(request: &RestoreRequest) -> Result<Planned, RestoreError> {
     let archive = open(request).await?;
     let (manifest, mut request) = (&archive.manifest, request.clone());
     let (target, selection) = (&request.target, &request.selection);
     let facts = target_facts(target, manifest, selection, &mut request.consent).await?;
     let progress = Progress::default();
     let survey = survey::survey(&request, &archive, &facts, Survey::default(), &progress).await?;
-    plan_with(&request, &archive, &facts, Some(&survey))
+    let plan = plan_with(&request, &archive, &facts, Some(&survey))?;
+    Ok(Planned { plan, facts })
 }
 
 pub(super) fn plan_with(

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use coffer_core::{
     manifest::TableData,
-    plan::{self, Plan},
+    plan::{self, Plan, TargetFacts},
     rows::{Mapped, RowMap, RowSet},
     schema::{Survey, TableName},
 };
 use tokio::sync::mpsc;
 
 use super::{
-    RestoreError, RestoreRequest, RestoredTable, accept, facts::facts, keep, rows, survey,
+    Planned, RestoreError, RestoreRequest, RestoredTable, accept, facts::facts, keep, rows, survey,
 };
 use crate::{
     backup::Reader,
@@ -19,7 +19,7 @@ use crate::{
     progress::{Phase, Progress},
     read::OpenArchive,
     recover,
-    safety::Taken,
+    safety::{TableContent, Taken},
     switch::FileSwitch,
 };
 
@@ -33,6 +33,140 @@ pub(super) struct Replaced {
     pub(super) settled: Settled,
 }
 
+/// A write transaction with the tables locked, and the plan that was accepted in it.
+pub(super) struct Begun {
+    session: Box<dyn ReplaceSession>,
+    tables: Vec<TableName>,
+    rows: Vec<(TableName, u64)>,
+    facts: TargetFacts,
+    survey: Survey,
+    plan: Plan,
+}
+
+impl Begun {
+    /// The plan that was accepted.
+    pub(super) fn planned(&self) -> Planned {
+        Planned {
+            plan: self.plan.clone(),
+            facts: self.facts.clone(),
+        }
+    }
+}
+
+/// Begins the transaction, and plans once more with the tables locked: from here on the target can't change under the
+/// plan.
+pub(super) async fn begin(
+    request: &RestoreRequest,
+    archive: &Arc<OpenArchive>,
+    survey: Survey,
+    selected: &[TableData],
+    progress: &Progress,
+) -> Result<Begun, RestoreError> {
+    progress.begin(Phase::Planning, 0);
+    let tables: Vec<TableName> = selected.iter().map(|table| table.table.clone()).collect();
+    let database = engine::open(&request.target.url.covering(archive.manifest.schema.names()));
+    let mut session = database.begin_replace(&tables).await?;
+    let rows = session.count_rows().await?;
+    let references = session.references_into(&tables).await?;
+    let facts = facts(
+        session.database(),
+        rows.clone(),
+        references,
+        &request.target,
+    )?;
+    let survey = survey::survey(request, archive, &facts, survey, progress).await?;
+    let plan = accept(request, archive, &facts, &survey)?;
+    Ok(Begun {
+        session,
+        tables,
+        rows,
+        facts,
+        survey,
+        plan,
+    })
+}
+
+/// Replaces the rows of the selected tables, up to the point where only the commit is missing. What was
+/// read back of each is added to `left`.
+async fn fill(
+    begun: &mut Begun,
+    request: &RestoreRequest,
+    archive: &Arc<OpenArchive>,
+    selected: &[TableData],
+    left: Option<&mut Vec<TableContent>>,
+    progress: &Progress,
+) -> Result<Replaced, RestoreError> {
+    let Begun {
+        session,
+        facts,
+        survey,
+        plan,
+        ..
+    } = begun;
+    session.clear().await?;
+    progress.begin(
+        Phase::Loading,
+        selected.iter().map(|table| table.bytes).sum(),
+    );
+    progress.expect_rows(selected.iter().map(|table| table.rows).sum());
+    let decisions = &request.consent.decisions;
+    let mut maps = plan::row_maps(&archive.manifest, facts, &request.selection, decisions);
+    let mut expected = Vec::with_capacity(selected.len());
+    for table in selected {
+        let at = maps.iter().position(|(name, _)| *name == table.table);
+        // The plan refuses a target without the table.
+        let map = at.map(|at| maps.swap_remove(at).1);
+        let map = map.ok_or(RestoreError::Defect)?;
+        let (loaded, mapped) = load(&mut **session, archive, table, map, progress).await?;
+        as_planned(plan, survey, &table.table, table.rows, &mapped)?;
+        expected.push(loaded);
+    }
+    progress.begin(Phase::Proving, 0);
+    let manifest = archive.manifest.select(&request.selection)?;
+    let settled = session.settle(&manifest.sequences).await?;
+    let mut replaced = Replaced {
+        tables: Vec::with_capacity(selected.len()),
+        settled,
+    };
+    let mut read_back = Vec::with_capacity(selected.len());
+    for (table, loaded) in selected.iter().zip(expected) {
+        let found = prove(&mut **session, table, &loaded).await?;
+        if left.is_some() {
+            let (session, columns) = (&mut **session, loaded.compared);
+            read_back.push(keep::table_left(session, &table.table, columns, found).await?);
+        }
+        if progress.cancelled() {
+            return Err(RestoreError::Cancelled);
+        }
+        replaced.tables.push(RestoredTable {
+            schema: table.table.schema.clone(),
+            name: table.table.name.clone(),
+            rows: found.0,
+            not_compared: loaded.not_compared,
+        });
+    }
+    if let Some(left) = left {
+        *left = read_back;
+    }
+    Ok(replaced)
+}
+
+/// Does all that a restore does to the rows, and undoes it: what is rehearsed would have been committed.
+pub(super) async fn rehearse(
+    mut begun: Begun,
+    request: &RestoreRequest,
+    archive: &Arc<OpenArchive>,
+    selected: &[TableData],
+    progress: &Progress,
+) -> Result<Replaced, RestoreError> {
+    let done = fill(&mut begun, request, archive, selected, None, progress).await;
+    let undone = begun.session.roll_back().await;
+    // What went wrong first explains more. Without an answer, the database has rolled back when the connection ended.
+    let done = done?;
+    undone?;
+    Ok(done)
+}
+
 /// Replaces the rows of the selected tables.
 pub(super) async fn replace(
     request: &RestoreRequest,
@@ -43,63 +177,16 @@ pub(super) async fn replace(
     kept: &mut Option<Taken>,
     progress: &Progress,
 ) -> Result<Replaced, RestoreError> {
-    progress.begin(Phase::Planning, 0);
-    let names: Vec<TableName> = selected.iter().map(|table| table.table.clone()).collect();
     let database = engine::open(&request.target.url.covering(archive.manifest.schema.names()));
-    let mut session = database.begin_replace(&names).await?;
-    // Planned once more with the tables locked: from here on the target can't change under the plan.
-    let rows = session.count_rows().await?;
-    let now = keep::Facts::of(session.database(), rows.clone());
-    let references = session.references_into(&names).await?;
-    let facts = facts(session.database(), rows, references, &request.target)?;
-    let survey = survey::survey(request, archive, &facts, survey, progress).await?;
-    let plan = accept(request, archive, &facts, &survey)?;
-    keep::unchanged(request, &mut *session).await?;
-    let reader = Reader::Session(&mut *session);
-    *kept = keep::keep(request, archive, reader, now, &names, progress).await?;
-
-    session.clear().await?;
-    progress.begin(
-        Phase::Loading,
-        selected.iter().map(|table| table.bytes).sum(),
-    );
-    progress.expect_rows(selected.iter().map(|table| table.rows).sum());
-    let decisions = &request.consent.decisions;
-    let mut maps = plan::row_maps(&archive.manifest, &facts, &request.selection, decisions);
-    let mut expected = Vec::with_capacity(selected.len());
-    for table in selected {
-        let at = maps.iter().position(|(name, _)| *name == table.table);
-        // The plan refuses a target without the table.
-        let map = at.map(|at| maps.swap_remove(at).1);
-        let map = map.ok_or(RestoreError::Defect)?;
-        let (loaded, mapped) = load(&mut *session, archive, table, map, progress).await?;
-        as_planned(&plan, &survey, &table.table, table.rows, &mapped)?;
-        expected.push(loaded);
-    }
-    progress.begin(Phase::Proving, 0);
-    let manifest = archive.manifest.select(&request.selection)?;
-    let settled = session.settle(&manifest.sequences).await?;
-    let mut replaced = Replaced {
-        tables: Vec::with_capacity(selected.len()),
-        settled,
-    };
+    let mut begun = begin(request, archive, survey, selected, progress).await?;
+    keep::unchanged(request, &mut *begun.session).await?;
+    let now = keep::Facts::of(begun.session.database(), begun.rows.clone());
+    let reader = Reader::Session(&mut *begun.session);
+    *kept = keep::keep(request, archive, reader, now, &begun.tables, progress).await?;
     let mut left = Vec::new();
-    for (table, loaded) in selected.iter().zip(expected) {
-        let (rows, set) = prove(&mut *session, table, &loaded).await?;
-        if kept.is_some() {
-            let columns = loaded.compared;
-            left.push(keep::table_left(&mut *session, &table.table, columns, (rows, set)).await?);
-        }
-        if progress.cancelled() {
-            return Err(RestoreError::Cancelled);
-        }
-        replaced.tables.push(RestoredTable {
-            schema: table.table.schema.clone(),
-            name: table.table.name.clone(),
-            rows,
-            not_compared: loaded.not_compared,
-        });
-    }
+    let read_back = kept.is_some().then_some(&mut left);
+    let replaced = fill(&mut begun, request, archive, selected, read_back, progress).await?;
+    let mut session = begun.session;
     if let Some(taken) = kept {
         taken.arm(keep::left(request, archive, left)?)?;
     }

@@ -2,7 +2,7 @@
 
 use std::{io, io::Write, path::PathBuf, sync::Arc};
 
-use coffer_core::manifest::FileEntry;
+use coffer_core::{manifest::FileEntry, plan::Plan};
 
 use super::{RestoreError, RestoreRequest, blocking};
 use crate::{
@@ -13,6 +13,23 @@ use crate::{
     read::OpenArchive,
     switch::FileSwitch,
 };
+
+/// That as many files are staged as the plan says.
+pub(super) fn as_planned(plan: &Plan, switch: &FileSwitch) -> Result<(), RestoreError> {
+    let staged = switch.counts();
+    for set in &plan.file_sets {
+        let counts = staged.iter().find(|(name, _)| *name == set.name);
+        let found = counts.map_or(0, |(_, files)| *files);
+        if found != set.insert {
+            return Err(RestoreError::NotAsPlanned {
+                what: format!("files of {}", set.name),
+                planned: set.insert,
+                found,
+            });
+        }
+    }
+    Ok(())
+}
 
 /// Writes the selected file sets where a rename can put them in place, compared with their digests.
 pub(super) async fn stage(

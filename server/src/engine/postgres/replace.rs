@@ -330,6 +330,11 @@ impl ReplaceSession for PostgresReplace {
         mark::take(&mut self.link, &self.url).await
     }
 
+    async fn roll_back(mut self: Box<Self>) -> Result<(), EngineError> {
+        let step = Step::new("undoing what was rehearsed");
+        self.link.run(step, "ROLLBACK".into()).await
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
         if self.stage == Stage::Cleared {
             self.expect(

@@ -185,6 +185,12 @@ impl ReplaceSession for SqliteReplace {
         Ok(CommitMark::Table { name })
     }
 
+    async fn roll_back(self: Box<Self>) -> Result<(), EngineError> {
+        self.open
+            .finish(|open| open.link.run(&"undoing what was rehearsed", "ROLLBACK"))
+            .await
+    }
+
     async fn commit(self: Box<Self>) -> Result<(), EngineError> {
         if self.stage != Stage::Begun {
             self.expect(

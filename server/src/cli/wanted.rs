@@ -1,0 +1,194 @@
+//! Arguments that say what is restored, where, and how.
+
+use std::sync::Arc;
+
+use coffer_core::{
+    manifest::Selection,
+    plan::{Consent, Mode, PlanFile},
+    schema::TableName,
+};
+
+use super::{
+    Failure,
+    config::{Beside, ConfigArgs},
+    decisions::DecisionArgs,
+    secret::OpenArgs,
+    signing::TrustArgs,
+    source,
+};
+use crate::{
+    read::{Look, OpenArchive, ReadAt, Unlock, look},
+    restore::RestoreRequest,
+    safety::SafetyStore,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct WantedArgs {
+    /// The archive.
+    #[arg(value_name = "FILE|URL", value_parser = source::location())]
+    file: source::Location,
+
+    /// The database to restore into: postgres://… or sqlite:PATH. It must have its tables already.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COFFER_TARGET",
+        hide_env_values = true
+    )]
+    target: Option<String>,
+
+    /// A schema of a PostgreSQL target that is looked at; may be repeated. The default is the archive's.
+    #[arg(long = "schema", value_name = "SCHEMA")]
+    schemas: Vec<String>,
+
+    /// How archive and target are brought together. replace: the tables hold exactly what the archive holds.
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
+
+    #[command(flatten)]
+    described: ConfigArgs,
+
+    /// Restore only this table; may be repeated.
+    #[arg(long = "table", value_name = "TABLE")]
+    tables: Vec<String>,
+
+    /// Restore no files.
+    #[arg(long, conflicts_with = "files")]
+    without_files: bool,
+
+    /// A file set to leave as it is; may be repeated.
+    #[arg(long, value_name = "NAME", conflicts_with = "without_files")]
+    without_file_set: Vec<String>,
+
+    /// Replace rows and files that are there now.
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    decisions: DecisionArgs,
+
+    #[command(flatten)]
+    key: OpenArgs,
+
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// The arguments that a plan has answered already.
+pub(super) const ANSWERED_BY_A_PLAN: [&str; 7] = [
+    "mode",
+    "tables",
+    "without_files",
+    "without_file_set",
+    "force",
+    "drop_columns",
+    "fill",
+];
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ModeArg {
+    /// The tables hold exactly what the archive holds.
+    Replace,
+}
+
+impl WantedArgs {
+    /// The restore that is asked for.
+    pub(super) fn request(
+        &self,
+        safety: SafetyStore,
+        no_safety_backup: bool,
+    ) -> Result<RestoreRequest, Failure> {
+        let mode = match self.mode {
+            Some(ModeArg::Replace) => Mode::Replace,
+            None => {
+                return Err(Failure::usage(
+                    "say with --mode how archive and target are brought together; nothing was changed",
+                ));
+            }
+        };
+        self.with(safety, |archive, unlock| {
+            let archive = OpenArchive::open(archive.clone(), unlock)?;
+            let selection = Selection {
+                tables: self.select_tables(&archive)?,
+                file_sets: self.select_file_sets(&archive)?,
+            };
+            let consent = Consent {
+                replace_existing: self.force,
+                decisions: self.decisions.of_archive(&archive.manifest)?,
+                no_safety_backup,
+            };
+            Ok((mode, selection, consent))
+        })
+    }
+
+    /// The restore that a plan describes.
+    pub(super) fn planned(
+        &self,
+        safety: SafetyStore,
+        file: &PlanFile,
+    ) -> Result<RestoreRequest, Failure> {
+        let plan = &file.plan;
+        self.with(safety, |_, _| {
+            Ok((plan.mode, plan.selection.clone(), plan.consent.clone()))
+        })
+    }
+
+    fn with(
+        &self,
+        safety: SafetyStore,
+        how: impl FnOnce(&Arc<dyn ReadAt>, &Unlock) -> Result<(Mode, Selection, Consent), Failure>,
+    ) -> Result<RestoreRequest, Failure> {
+        let (target, _) = self.described.source(Beside {
+            url: (self.target.as_deref(), "--target"),
+            schemas: self.schemas.clone(),
+            ..Beside::default()
+        })?;
+        let archive = source::archive(&self.file)?;
+        let looked = look(&*archive)?;
+        let senders = self.trust.senders_of(&*archive, &looked)?;
+        let unlock = self.key.unlock(matches!(looked, Look::Sealed(_)))?;
+        let (mode, selection, consent) = how(&archive, &unlock)?;
+        Ok(RestoreRequest {
+            target,
+            archive,
+            unlock,
+            senders,
+            selection,
+            mode,
+            consent,
+            expected_plan: None,
+            planned_without_rows: false,
+            safety,
+            undoes: None,
+        })
+    }
+
+    /// The file sets to restore; `None` for all.
+    fn select_file_sets(&self, archive: &OpenArchive) -> Result<Option<Vec<String>>, Failure> {
+        // Single tables are asked for without files, unless a folder for them is named.
+        if self.without_files || (!self.tables.is_empty() && self.described.files().is_empty()) {
+            return Ok(Some(Vec::new()));
+        }
+        let without = &self.without_file_set;
+        let sets = || archive.manifest.file_sets.iter().map(|set| &set.name);
+        if let Some(name) = without.iter().find(|name| !sets().any(|set| set == *name)) {
+            return Err(Failure::usage(format!(
+                "the archive holds no file set {name}; nothing was changed"
+            )));
+        }
+        Ok((!without.is_empty()).then(|| {
+            let rest = sets().filter(|name| !without.contains(name));
+            rest.cloned().collect()
+        }))
+    }
+
+    /// The tables to restore; `None` for all.
+    fn select_tables(&self, archive: &OpenArchive) -> Result<Option<Vec<TableName>>, Failure> {
+        if self.tables.is_empty() {
+            return Ok(None);
+        }
+        let names = self.tables.iter();
+        let tables: Result<_, _> = names.map(|name| source::table(name, archive)).collect();
+        tables.map(Some)
+    }
+}
