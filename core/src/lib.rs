@@ -41,6 +41,7 @@ pub mod rows;
 pub mod schema;
 pub mod seal;
 pub mod verify;
+pub mod withhold;
 
 pub use digest::Digest;
 pub use range::ByteRange;

@@ -3,12 +3,13 @@
 //! The manifest is JSON (RFC 8259), the last entry of the archive. It names every other entry with its size and
 //! SHA-256, directly or through the files index, so that "nothing added, nothing missing" can be proven.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::{Digest, Hasher},
+    policy::{CredentialRule, Given, JsonPath, OneOf, Random, Replacement},
     rows::{Part, RowSet},
     schema::{Engine, Schema, TableName},
 };
@@ -101,7 +102,10 @@ pub enum Contents {
     Unclassified,
 }
 
-/// A column of a sensitive archive that holds credentials: the preset's rule, as it was applied.
+/// A rule for credentials that are in a sensitive archive: the preset's, as a standard backup would have applied it.
+///
+/// Its fields mean what those of [`CredentialRule`] mean. Its values are in the engine's own output form: what PostgreSQL's
+/// type prints, before escaping; in SQLite the text that is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialColumn {
@@ -109,10 +113,85 @@ pub struct CredentialColumn {
     pub table: TableName,
     /// The column.
     pub column: String,
-    /// What a standard archive holds in place of its values, in the engine's own output form: what PostgreSQL's type
-    /// prints, before escaping; in SQLite the text that is stored. Nothing means NULL.
+    /// What a standard archive holds in place of its values. Nothing means NULL, unless another field says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placeholder: Option<String>,
+    /// Where in the column's JSON; nothing means the whole value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<JsonPath>,
+    /// A fresh random secret comes in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random: Option<Random>,
+    /// The rows that have one are left out.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub omit_rows: bool,
+    /// The rows that the rule is for; nothing means all.
+    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub condition: BTreeMap<String, OneOf>,
+    /// Columns of the same row that change along with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub also_set: BTreeMap<String, Given>,
+}
+
+impl CredentialColumn {
+    /// A rule that puts `placeholder`, or NULL, in place of every value of a column.
+    #[must_use]
+    pub const fn new(table: TableName, column: String, placeholder: Option<String>) -> Self {
+        Self {
+            table,
+            column,
+            placeholder,
+            path: Vec::new(),
+            random: None,
+            omit_rows: false,
+            condition: BTreeMap::new(),
+            also_set: BTreeMap::new(),
+        }
+    }
+
+    /// A preset's rule for a table of the database.
+    #[must_use]
+    pub fn of(table: TableName, rule: &CredentialRule) -> Self {
+        Self {
+            table,
+            column: rule.column.clone(),
+            placeholder: rule.placeholder.clone(),
+            path: rule.path.clone(),
+            random: rule.random.clone(),
+            omit_rows: rule.omit_rows,
+            condition: rule.condition.clone(),
+            also_set: rule.also_set.clone(),
+        }
+    }
+
+    /// What a standard archive holds in its place.
+    #[must_use]
+    pub fn replacement(&self) -> Replacement<'_> {
+        Replacement::of(
+            self.omit_rows,
+            self.random.as_ref(),
+            self.placeholder.as_deref(),
+        )
+    }
+
+    /// Whether it puts one value in place of the whole column, whatever else a row holds.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.path.is_empty()
+            && self.random.is_none()
+            && !self.omit_rows
+            && self.condition.is_empty()
+            && self.also_set.is_empty()
+    }
+
+    /// Whether both are for the same values of the same rows.
+    #[must_use]
+    pub fn is_for_same(&self, other: &Self) -> bool {
+        self.table == other.table
+            && self.column == other.column
+            && self.path == other.path
+            && self.condition == other.condition
+    }
 }
 
 /// The migration head: the last entry of the application's migration ledger.

@@ -18,12 +18,13 @@ use crate::{
         Step, pack,
     },
     manifest::{
-        Contents, EntryDigest, FILES_INDEX_PATH, FileEntry, LeftOut, LeftOutReason, MANIFEST_PATH,
-        Manifest, ManifestError, Notice, PartData, TableData,
+        Contents, CredentialColumn, EntryDigest, FILES_INDEX_PATH, FileEntry, LeftOut,
+        LeftOutReason, MANIFEST_PATH, Manifest, ManifestError, Notice, PartData, TableData,
     },
-    policy::{self, ColumnPolicy, Policy, PolicyError, Preset},
+    policy::{self, ColumnPolicy, Given, Policy, PolicyError, Preset, Replacement},
     rows::{PartCutter, RowCheck, RowError, RowReplacer, RowSet},
-    schema::{Table, TableName},
+    schema::{Engine, Table, TableName},
+    withhold::{FreshSecrets, RowRules, RowStream, WithholdError, scalar_text},
 };
 
 mod placeholder;
@@ -80,6 +81,9 @@ pub enum RedactError {
         /// What is wrong.
         error: RowError,
     },
+    /// A rule can't be applied to a row.
+    #[error("{0}")]
+    Withhold(#[from] WithholdError),
     /// The new manifest contradicts itself.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
@@ -96,7 +100,8 @@ impl RedactError {
             Self::Policy(_) => "preset",
             Self::Placeholder { .. } => "placeholder",
             Self::Archive(error) => error.code(),
-            Self::Rows { .. } => "rows_damaged",
+            Self::Rows { .. } | Self::Withhold(WithholdError::Row { .. }) => "rows_damaged",
+            Self::Withhold(_) => "not_json",
             Self::Manifest(_) => "manifest_invalid",
         }
     }
@@ -132,32 +137,60 @@ pub fn decide(
     }
     let carried = manifest.credentials.as_deref().unwrap_or_default();
     let policy = policy::decide_redaction(&manifest.schema, carried, preset)?;
-    if manifest.engine == crate::schema::Engine::Postgres {
-        let is_carried = |table: &TableName, column: &str| {
-            carried
-                .iter()
-                .any(|rule| rule.table == *table && rule.column == column)
-        };
-        for table in &policy.tables {
-            let columns = stored(manifest, &table.table)?.stored_columns();
-            for (column, rule) in columns.zip(&table.columns) {
-                if let ColumnPolicy::Replace(Some(text)) = rule
-                    && !is_carried(&table.table, &column.name)
-                    && !placeholder::is_printed(&column.type_name, text)
-                {
-                    return Err(RedactError::Placeholder {
-                        table: table.table.clone(),
-                        column: column.name.clone(),
-                        type_name: column.type_name.clone(),
-                    });
-                }
-            }
-        }
+    if manifest.engine == Engine::Postgres {
+        check_printed(manifest, carried, &policy)?;
     }
     Ok(Redaction {
         policy,
         without_files,
     })
+}
+
+/// Refuses values of a preset that PostgreSQL may print in another way: those of the archive's own rules were printed.
+fn check_printed(
+    manifest: &Manifest,
+    carried: &[CredentialColumn],
+    policy: &Policy,
+) -> Result<(), RedactError> {
+    let check = |table: &TableName, column: &str, text: &str| {
+        let mut columns = stored(manifest, table)?.stored_columns();
+        match columns.find(|stored| stored.name == column) {
+            Some(stored) if !placeholder::is_printed(&stored.type_name, text) => {
+                Err(RedactError::Placeholder {
+                    table: table.clone(),
+                    column: column.into(),
+                    type_name: stored.type_name.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    };
+    for table in &policy.tables {
+        let columns = stored(manifest, &table.table)?.stored_columns();
+        for (column, rule) in columns.zip(&table.columns) {
+            let is_carried = carried
+                .iter()
+                .any(|rule| rule.table == table.table && rule.column == column.name);
+            if let ColumnPolicy::Replace(Some(text)) = rule
+                && !is_carried
+            {
+                check(&table.table, &column.name, text)?;
+            }
+        }
+    }
+    for rule in policy.rows.iter().filter(|rule| !carried.contains(rule)) {
+        if let Replacement::Fixed(text) = rule.replacement()
+            && rule.path.is_empty()
+        {
+            check(&rule.table, &rule.column, text)?;
+        }
+        for (column, given) in &rule.also_set {
+            if let Given::Scalar(value) = given {
+                check(&rule.table, column, &scalar_text(manifest.engine, value))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The shape of a table, which every table of a valid manifest has.
@@ -184,6 +217,8 @@ struct Rewritten {
     entries: Vec<Entry>,
     /// Each stored column, with the field that stands in place of its values.
     columns: Vec<(String, Option<Vec<u8>>)>,
+    /// Rules that look at whole rows; they leave nothing for `columns` to do.
+    rules: Option<RowRules>,
     /// The rows read so far.
     set: RowSet,
 }
@@ -211,8 +246,14 @@ struct RowsReading {
     part: usize,
     reader: CheckedReader,
     check: RowCheck,
-    replacer: RowReplacer,
+    replacing: Replacing,
     cutter: PartCutter,
+}
+
+/// How the rows of a part are written anew.
+enum Replacing {
+    Fields(RowReplacer),
+    Rows(RowStream),
 }
 
 /// Makes the standard archive piece by piece. It asks for ranges of the archive it is made of, and never holds more than
@@ -225,6 +266,7 @@ pub struct Redactor {
     tasks: VecDeque<Task>,
     tables: Vec<Rewritten>,
     reading: Option<Reading>,
+    secrets: FreshSecrets,
     manifest: Manifest,
     /// Gone when the archive is whole.
     writer: Option<ArchiveWriter>,
@@ -242,7 +284,7 @@ impl core::fmt::Debug for Redactor {
 
 impl Redactor {
     /// Starts on an archive with this directory, manifest and files index (parsed; empty if it has none). `redaction`
-    /// was decided for this manifest.
+    /// was decided for this manifest; `secrets` are used for nothing else.
     ///
     /// # Errors
     /// [`RedactError`].
@@ -252,6 +294,7 @@ impl Redactor {
         files: &[FileEntry],
         redaction: &Redaction,
         limits: Limits,
+        secrets: FreshSecrets,
     ) -> Result<Self, RedactError> {
         let findings = archive::account(directory, manifest, files);
         if !findings.is_empty() {
@@ -271,11 +314,9 @@ impl Redactor {
             let entries = (0..data.parts.len())
                 .map(|part| directory.entry(&data.part_path(part)).cloned())
                 .collect::<Result<Vec<_>, _>>()?;
-            if policy
-                .columns
-                .iter()
-                .all(|rule| *rule == ColumnPolicy::Keep)
-            {
+            let rules = RowRules::new(manifest.engine, shape, &redaction.policy.rows)?;
+            let kept = |rule: &ColumnPolicy| *rule == ColumnPolicy::Keep;
+            if rules.is_none() && policy.columns.iter().all(kept) {
                 let digests = data.parts.iter().map(PartData::digest);
                 tasks.extend(
                     entries
@@ -306,6 +347,7 @@ impl Redactor {
                 source: core::mem::replace(data, empty),
                 entries,
                 columns,
+                rules,
                 set: RowSet::new(),
             });
         }
@@ -323,6 +365,7 @@ impl Redactor {
             tasks: tasks.into_iter().map(|(_, task)| task).collect(),
             tables,
             reading: None,
+            secrets,
             manifest: result,
             writer: Some(ArchiveWriter::new()),
             content: vec![],
@@ -406,9 +449,12 @@ impl Redactor {
                     part,
                     reader: CheckedReader::new(entry, &data.digest(), self.limits)?,
                     check: RowCheck::new(rewritten.names()),
-                    replacer: RowReplacer::new(
-                        columns.map(|(name, field)| (name.as_str(), field.clone())),
-                    ),
+                    replacing: match rewritten.rules {
+                        Some(_) => Replacing::Rows(RowStream::default()),
+                        None => Replacing::Fields(RowReplacer::new(
+                            columns.map(|(name, field)| (name.as_str(), field.clone())),
+                        )),
+                    },
                     cutter: PartCutter::new(rewritten.names()),
                 })))
             }
@@ -431,8 +477,18 @@ impl Redactor {
             .map_err(|error| table.error(error))?;
         while !rest.is_empty() {
             self.rows.clear();
-            let left = reading.replacer.push(rest, &mut self.rows);
-            rest = left.map_err(|error| table.error(error))?;
+            rest = match (&mut reading.replacing, &table.rules) {
+                (Replacing::Rows(stream), Some(rules)) => {
+                    let number = (reading.table as u64) << 32 | reading.part as u64;
+                    let secrets = self.secrets.of_part(number);
+                    stream.push(rules, rest, &secrets, &mut self.rows)?
+                }
+                (Replacing::Fields(replacer), _) => {
+                    let left = replacer.push(rest, &mut self.rows);
+                    left.map_err(|error| table.error(error))?
+                }
+                (Replacing::Rows(_), None) => return Err(LOST.into()),
+            };
             if let Some(part) = reading.cutter.push(&self.rows) {
                 writer.add(&data.push(&part), &pack(part.text), out)?;
             }
@@ -506,8 +562,8 @@ fn redacted(manifest: &Manifest, redaction: &Redaction) -> Manifest {
                 result.tables.retain(|data| data.table != *table);
             }
             // What is derived is not in the archive either, and listed already.
-            LeftOut::Column { table, reason, .. }
-                if *reason == LeftOutReason::Credential && manifest.table(table).is_some() =>
+            LeftOut::Column { table, .. }
+                if manifest.table(table).is_some() && !manifest.left_out.contains(left_out) =>
             {
                 result.left_out.push(left_out.clone());
             }

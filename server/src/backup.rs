@@ -12,10 +12,11 @@ use coffer_core::{
     Digest,
     archive::ArchiveError,
     manifest::{LeftOut, LeftOutReason, Manifest, ManifestError, Product},
-    policy::{self, PolicyError},
+    policy::{self, Given, PolicyError, Scalar},
     rows::Part,
     schema::TableName,
     seal::{Cost, FileKey, LockedKey, Password, Recipient, SealError, SenderKey},
+    withhold::{FreshSecrets, WithholdError, scalar_text},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -104,6 +105,9 @@ pub enum BackupError {
         /// Its journal.
         journal: String,
     },
+    /// A rule for credentials can't be applied to a row.
+    #[error("{0}")]
+    Withhold(Box<WithholdError>),
     /// A file can't be read.
     #[error("cannot read {path} of the file set {set}: {error}; no backup was taken")]
     File {
@@ -164,6 +168,12 @@ pub enum BackupError {
     Defect,
 }
 
+impl From<WithholdError> for BackupError {
+    fn from(error: WithholdError) -> Self {
+        Self::Withhold(Box::new(error))
+    }
+}
+
 impl BackupError {
     /// A stable name for programs, in snake case.
     #[must_use]
@@ -173,6 +183,7 @@ impl BackupError {
             Self::Policy(_) => "preset",
             Self::Files(_) | Self::File { .. } => "files",
             Self::Journal(_) | Self::InterruptedRestore { .. } => "interrupted_restore",
+            Self::Withhold(_) => "credential_not_found",
             Self::NotOptional { .. } => "not_optional",
             Self::PathColumn(_) => "no_such_column",
             Self::Write(_) => "write_failed",
@@ -186,6 +197,13 @@ impl BackupError {
             Self::Defect => "defect",
         }
     }
+}
+
+/// The secrets that come in place of the source's, for one archive.
+pub(crate) fn fresh_secrets() -> Result<FreshSecrets, BackupError> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(BackupError::Random)?;
+    Ok(FreshSecrets::new(key))
 }
 
 /// What goes to the packing thread.
@@ -222,10 +240,24 @@ pub async fn run(
     let mut facts = snapshot.database().clone();
     let preset = request.source.preset.as_ref();
     let mut policy = policy::decide(&facts.schema, preset, request.sensitive, &request.exclude)?;
-    for rule in policy.credentials.iter_mut().flatten() {
-        // Whoever makes a standard archive of this one has no database to ask how it writes the placeholder.
-        if let Some(text) = &rule.placeholder {
+    for rule in policy
+        .credentials
+        .iter_mut()
+        .flatten()
+        .chain(&mut policy.rows)
+    {
+        // Whoever makes a standard archive of this one, or rewrites its rows, has no database to ask how it writes a value.
+        if let Some(text) = &rule.placeholder
+            && rule.path.is_empty()
+        {
             rule.placeholder = Some(snapshot.printed(&rule.table, &rule.column, text).await?);
+        }
+        for (column, given) in &mut rule.also_set {
+            if let Given::Scalar(value) = given {
+                let text = scalar_text(facts.engine, value);
+                let printed = snapshot.printed(&rule.table, column, &text).await?;
+                *value = Scalar::Text(printed);
+            }
         }
     }
     let version = match preset.and_then(|preset| preset.version_query.as_deref()) {

@@ -21,6 +21,7 @@ mod key_file;
 mod ordinary;
 mod output;
 mod plan;
+mod preset;
 mod publish;
 mod recover;
 mod redact;
@@ -86,6 +87,8 @@ enum Command {
     Unseal(unseal::Args),
     /// Change who can open a sealed archive: passwords and public keys.
     Rekey(rekey::Args),
+    /// Check, draft and show presets: what an application's credentials and identities are.
+    Preset(preset::Args),
     /// Make and show keys to seal archives to.
     Key(key::Args),
     /// Make and show keys to sign archives with.
@@ -134,6 +137,7 @@ pub fn main() -> ExitCode {
             Command::Seal(args) => seal::run(args, &output).await,
             Command::Unseal(args) => unseal::run(args, &output).await,
             Command::Rekey(args) => rekey::run(args, &output).await,
+            Command::Preset(args) => preset::run(args, &output).await,
             Command::Key(args) => key::run(args, &output),
             Command::Sender(args) => sender::run(args, &output),
             Command::Plan(args) => plan::run(args, &output).await,

@@ -4,7 +4,7 @@
 //! name = "Shop"                       # for a server
 //! database_env = "SHOP_DATABASE"      # or database = "postgres://app@db/shop"
 //! schemas = ["shop", "audit"]         # of a PostgreSQL database, public by default
-//! preset = "shop-preset.toml"
+//! preset = "shop-preset.toml"         # or the name of one that comes with the program
 //! exclude = ["jobs"]                  # tables
 //!
 //! [[file_set]]
@@ -42,6 +42,7 @@ use crate::{
     engine::DatabaseUrl,
     files::Globs,
     hooks::Hook,
+    preset::{PresetError, PresetText, built_in},
     source::{FileRules, usable_set_name},
 };
 
@@ -205,17 +206,18 @@ fn database(
     }
 }
 
-/// A preset, and its text.
+/// A preset, and its text: one that comes with the program, or a file.
 fn preset(path: Spanned<PathBuf>, folder: &Path) -> Result<(Preset, String), Fault> {
     let span = path.span();
-    let path = folder.join(path.into_inner());
-    let fault = |what: String| Fault::new(span, format!("the preset {}: {what}", path.display()));
-    match std::fs::read_to_string(&path) {
-        Ok(text) => match toml::from_str(&text) {
-            Ok(preset) => Ok((preset, text)),
-            Err(error) => Err(fault(Fault::of(error).described(&text))),
-        },
-        Err(error) => Err(fault(error.to_string())),
+    let path = path.into_inner();
+    let comes_along = built_in().any(|name| Path::new(name) == path);
+    let path = if comes_along { path } else { folder.join(path) };
+    match PresetText::find(&path) {
+        Ok(read) => Ok((read.preset, read.text)),
+        Err(PresetError::Wrong(wrong)) => Err(Fault::new(span, format!("the preset {wrong}"))),
+        Err(PresetError::Read { name, error }) => {
+            Err(Fault::new(span, format!("the preset {name}: {error}")))
+        }
     }
 }
 

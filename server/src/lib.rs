@@ -28,6 +28,7 @@ pub mod http;
 pub mod jobs;
 mod lanes;
 pub mod piped;
+pub mod preset;
 pub mod program;
 pub mod progress;
 pub mod read;

@@ -10,7 +10,7 @@ use coffer_core::{
 };
 
 use crate::{
-    backup::{BackupError, SealTo, Sink},
+    backup::{BackupError, SealTo, Sink, fresh_secrets},
     progress::{Phase, Progress},
     read::{OpenArchive, ReadError},
 };
@@ -59,6 +59,7 @@ pub fn redact(
         &files,
         redaction,
         Limits::default(),
+        fresh_secrets()?,
     )?;
     let (mut sink, file_key) = match seal {
         None => (Sink::plain(out), None),

@@ -16,7 +16,7 @@ export interface Manifest {
   /** When the snapshot was taken: RFC 3339 in UTC with whole seconds. */
   readonly created_at: string;
   readonly contents: Contents;
-  /** The columns whose credentials are inside; present exactly in a sensitive archive. */
+  /** The rules for the credentials that are inside; present exactly in a sensitive archive. */
   readonly credentials?: readonly CredentialColumn[];
   /** The last migration that the application's ledger records. */
   readonly migration?: Migration;
@@ -49,12 +49,26 @@ export type Engine = "postgres" | "sqlite";
  */
 export type Contents = "standard" | "sensitive" | "unclassified";
 
+/** A rule for credentials that are inside. Without `placeholder`, `random` and `omit_rows`, NULL comes in their place. */
 export interface CredentialColumn {
   readonly table: TableName;
   readonly column: string;
-  /** What a standard archive holds in place of its values; absent for NULL. */
+  /** What a standard archive holds in place of its values. */
   readonly placeholder?: string;
+  /** Where in the column's JSON; absent for the whole value. */
+  readonly path?: readonly string[];
+  /** A fresh random secret comes in its place: `prefix` and so many bytes in hexadecimal. */
+  readonly random?: { readonly prefix: string; readonly bytes: number };
+  /** The rows that have one are left out. */
+  readonly omit_rows?: boolean;
+  /** The rows that the rule is for, by column; absent for all. */
+  readonly where?: Readonly<Record<string, Scalar | readonly Scalar[]>>;
+  /** Columns of the same row that change along with it. */
+  readonly also_set?: Readonly<Record<string, Scalar | { readonly value: "null" | "default" }>>;
 }
+
+/** A value in a rule. */
+export type Scalar = string | number | boolean;
 
 export interface Migration {
   readonly ledger: TableName;

@@ -6,8 +6,13 @@ use alloc::{
     string::{String, ToString},
 };
 
-use super::{Contents, FORMAT_VERSION, LeftOut, Manifest, TableData};
-use crate::{archive::name, policy::MAX_PLACEHOLDER_BYTES, rows::RowSet};
+use super::{Contents, CredentialColumn, FORMAT_VERSION, LeftOut, Manifest, TableData};
+use crate::{
+    archive::name,
+    policy::{Given, MAX_PLACEHOLDER_BYTES, Replacement, Scalar},
+    rows::RowSet,
+    schema::Table,
+};
 
 /// Why a manifest is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -140,27 +145,49 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     check_credentials(manifest)
 }
 
-/// Each rule can be applied: its column is in the archive, once, and can hold what it says.
+/// Each rule can be applied: its columns are in the archive, and can hold what it says; and none is there twice.
 fn check_credentials(manifest: &Manifest) -> Result<(), ManifestError> {
-    let mut seen = BTreeSet::new();
-    for rule in manifest.credentials.iter().flatten() {
+    let rules = manifest.credentials.as_deref().unwrap_or_default();
+    for (index, rule) in rules.iter().enumerate() {
         let column = format!("the credential {}.{}", rule.table, rule.column);
-        let fits = |text: &String| text.len() <= MAX_PLACEHOLDER_BYTES;
-        let applies = rule.placeholder.as_ref().is_none_or(fits)
-            && manifest.table(&rule.table).is_some()
-            && manifest.schema.table(&rule.table).is_some_and(|table| {
-                table.stored_columns().any(|stored| {
-                    stored.name == rule.column && (stored.nullable || rule.placeholder.is_some())
-                })
-            });
+        let shape = manifest.schema.table(&rule.table);
+        let applies = manifest.table(&rule.table).is_some()
+            && shape.is_some_and(|table| can_apply(rule, table));
         if !applies {
             return Err(ManifestError::Schema(column));
         }
-        if !seen.insert((&rule.table, &rule.column)) {
+        if rules
+            .iter()
+            .take(index)
+            .any(|other| other.is_for_same(rule))
+        {
             return Err(ManifestError::Twice(column));
         }
     }
     Ok(())
+}
+
+fn can_apply(rule: &CredentialColumn, table: &Table) -> bool {
+    let find = |name: &String| table.stored_columns().find(|column| column.name == *name);
+    let small = |text: &String| text.len() <= MAX_PLACEHOLDER_BYTES;
+    let fits = find(&rule.column).is_some_and(|column| match rule.replacement() {
+        Replacement::Null => column.nullable || !rule.path.is_empty(),
+        Replacement::Fixed(_) | Replacement::Random(_) | Replacement::OmitRow => true,
+    });
+    let given = |value: &Given| match value {
+        Given::Scalar(Scalar::Text(text)) => small(text),
+        Given::Scalar(_) | Given::Special(_) => true,
+    };
+    fits && rule.placeholder.as_ref().is_none_or(small)
+        && rule
+            .random
+            .as_ref()
+            .is_none_or(|random| small(&random.prefix))
+        && rule.condition.keys().all(|name| find(name).is_some())
+        && rule
+            .also_set
+            .iter()
+            .all(|(name, value)| find(name).is_some() && given(value))
 }
 
 fn check_schema(manifest: &Manifest) -> Result<(), ManifestError> {
@@ -341,13 +368,13 @@ mod tests {
     /// Makes a manifest sensitive, with these columns as its credentials.
     fn credentials(manifest: &mut Manifest, columns: &[(&str, &str, Option<&str>)]) {
         manifest.contents = Contents::Sensitive;
-        let rules = columns
-            .iter()
-            .map(|(table, column, placeholder)| CredentialColumn {
-                table: TableName::new("public", *table),
-                column: (*column).into(),
-                placeholder: placeholder.map(Into::into),
-            });
+        let rules = columns.iter().map(|(table, column, placeholder)| {
+            CredentialColumn::new(
+                TableName::new("public", *table),
+                (*column).into(),
+                placeholder.map(Into::into),
+            )
+        });
         manifest.credentials = Some(rules.collect());
     }
 

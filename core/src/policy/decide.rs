@@ -1,10 +1,11 @@
 //! What a backup of one database takes and leaves, decided by a preset's rules.
 
-use alloc::{format, string::String, vec::Vec};
-
-use super::{
-    LeaveOutRule, MAX_PLACEHOLDER_BYTES, PolicyError, Preset, looks_like_credential, names,
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
 };
+
+use super::{LeaveOutRule, PolicyError, Preset, Replacement, looks_like_credential, names};
 use crate::{
     manifest::{Contents, CredentialColumn, LeftOut, LeftOutReason, Notice},
     schema::{Schema, Table, TableName},
@@ -35,6 +36,8 @@ pub struct Policy {
     pub contents: Contents,
     /// Tables to archive, in the schema's order.
     pub tables: Vec<TablePolicy>,
+    /// Rules of a standard archive that look at whole rows, for [`crate::withhold::RowRules`].
+    pub rows: Vec<CredentialColumn>,
     /// The rules that a sensitive archive carries along, so that a standard one can be made of it; else nothing.
     pub credentials: Option<Vec<CredentialColumn>>,
     /// What is left out by rule.
@@ -70,11 +73,7 @@ pub fn decide(
             table: table.clone(),
         });
     }
-    let rules = Rules {
-        preset,
-        carried: &[],
-    };
-    decide_tables(schema, &rules, contents, excluded)
+    decide_tables(schema, preset, &[], contents, excluded)
 }
 
 /// Decides what is left of an archive of `schema` when a standard one is made of it: by the rules that it carries, and
@@ -87,7 +86,7 @@ pub fn decide_redaction(
     carried: &[CredentialColumn],
     preset: Option<&Preset>,
 ) -> Result<Policy, PolicyError> {
-    decide_tables(schema, &Rules { preset, carried }, Contents::Standard, &[])
+    decide_tables(schema, preset, carried, Contents::Standard, &[])
 }
 
 /// What is said about the columns of a database.
@@ -98,20 +97,19 @@ struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    /// The placeholder of a column that holds credentials.
-    fn credential(&self, table: &TableName, column: &str) -> Option<Option<&String>> {
-        let carried = self
-            .carried
-            .iter()
-            .find(|rule| rule.table == *table && rule.column == column)
-            .map(|rule| rule.placeholder.as_ref());
-        let rules = self.preset.iter().flat_map(|preset| &preset.credentials);
-        carried.or_else(|| {
-            rules
-                .filter(|rule| rule.column == column && names(&rule.table, table))
-                .map(|rule| rule.placeholder.as_ref())
-                .next()
-        })
+    /// The rules for the credentials of a table.
+    fn credentials(&self, table: &TableName) -> Vec<CredentialColumn> {
+        let carried = self.carried.iter().filter(|rule| rule.table == *table);
+        let mut all: Vec<CredentialColumn> = carried.cloned().collect();
+        for rule in self.preset.iter().flat_map(|preset| &preset.credentials) {
+            if names(&rule.table, table) {
+                let rule = CredentialColumn::of(table.clone(), rule);
+                if !all.iter().any(|other| other.is_for_same(&rule)) {
+                    all.push(rule);
+                }
+            }
+        }
+        all
     }
 
     fn leave_out(&self, table: &TableName) -> Option<&LeaveOutRule> {
@@ -122,22 +120,34 @@ impl Rules<'_> {
 
 fn decide_tables(
     schema: &Schema,
-    rules: &Rules<'_>,
+    preset: Option<&Preset>,
+    carried: &[CredentialColumn],
     contents: Contents,
     excluded: &[String],
 ) -> Result<Policy, PolicyError> {
-    if let Some(preset) = rules.preset {
-        check_rules(schema, preset)?;
+    if let Some(preset) = preset {
+        let wrong = preset.check().into_iter();
+        let mut wrong = wrong.chain(preset.check_for(None, schema));
+        if let Some(found) = wrong.next() {
+            return Err(found.error);
+        }
     }
+    let fitted = preset.map(|preset| preset.fitted(schema));
+    let rules = Rules {
+        preset: fitted.as_ref(),
+        carried,
+    };
     let mut policy = Policy {
         contents,
         tables: Vec::new(),
+        rows: Vec::new(),
         credentials: (contents == Contents::Sensitive).then(Vec::new),
         left_out: Vec::new(),
         notices: Vec::new(),
     };
     for table in &schema.tables {
-        decide_table(table, rules, excluded, &mut policy)?;
+        decide_table(table, &rules, excluded, &mut policy)?;
+        blank_references(table, &rules, &mut policy)?;
     }
     Ok(policy)
 }
@@ -166,7 +176,10 @@ fn decide_table(
             .push(leave_out(rule.reason, rule.detail.clone()));
         return Ok(());
     }
-    check_unique(table, rules)?;
+    let credentials = rules.credentials(&table.name);
+    check_unique(table, &credentials)?;
+    // One that needs whole rows needs them as they are, so that all others are applied along with it.
+    let plain = credentials.iter().all(CredentialColumn::is_plain);
     let mut columns = Vec::new();
     for column in &table.columns {
         if column.generated {
@@ -178,37 +191,39 @@ fn decide_table(
             });
             continue;
         }
-        let rule = rules.credential(&table.name, &column.name);
-        columns.push(match (rule, &mut policy.credentials) {
-            (Some(placeholder), None) => {
-                policy.left_out.push(LeftOut::Column {
+        let mut own = credentials.iter().filter(|rule| rule.column == column.name);
+        let first = own.clone().next();
+        let known = |preset: &Preset| preset.says_what(table, &column.name);
+        if first.is_none()
+            && looks_like_credential(&column.name)
+            && !rules.preset.is_some_and(known)
+        {
+            policy.notices.push(Notice::LooksLikeCredential {
+                table: table.name.clone(),
+                column: column.name.clone(),
+            });
+        }
+        if policy.credentials.is_none() {
+            policy
+                .left_out
+                .extend(own.by_ref().map(|rule| LeftOut::Column {
                     table: table.name.clone(),
                     column: column.name.clone(),
                     reason: LeftOutReason::Credential,
-                    placeholder: Some(
-                        placeholder.map_or_else(|| "NULL".into(), |text| format!("{text:?}")),
-                    ),
-                });
-                ColumnPolicy::Replace(placeholder.cloned())
+                    placeholder: Some(shown(rule)),
+                }));
+        }
+        columns.push(match first {
+            Some(rule) if plain && policy.credentials.is_none() => {
+                ColumnPolicy::Replace(rule.placeholder.clone())
             }
-            (Some(placeholder), Some(carried)) => {
-                carried.push(CredentialColumn {
-                    table: table.name.clone(),
-                    column: column.name.clone(),
-                    placeholder: placeholder.cloned(),
-                });
-                ColumnPolicy::Keep
-            }
-            (None, _) => {
-                if looks_like_credential(&column.name) {
-                    policy.notices.push(Notice::LooksLikeCredential {
-                        table: table.name.clone(),
-                        column: column.name.clone(),
-                    });
-                }
-                ColumnPolicy::Keep
-            }
+            _ => ColumnPolicy::Keep,
         });
+    }
+    match &mut policy.credentials {
+        Some(carried) => carried.extend(credentials),
+        None if !plain => policy.rows.extend(credentials),
+        None => {}
     }
     policy.tables.push(TablePolicy {
         table: table.name.clone(),
@@ -217,9 +232,79 @@ fn decide_table(
     Ok(())
 }
 
+/// Rows of a table that a rule leaves out can't be pointed at where the archive is restored: what may be NULL becomes it.
+fn blank_references(
+    table: &Table,
+    rules: &Rules<'_>,
+    policy: &mut Policy,
+) -> Result<(), PolicyError> {
+    let Some(own) = policy.tables.last_mut() else {
+        return Ok(());
+    };
+    if own.table != table.name {
+        return Ok(());
+    }
+    for key in &table.foreign_keys {
+        let Some(rule) = rules.leave_out(&key.references) else {
+            continue;
+        };
+        let mut blanked = false;
+        for (column, to) in table.stored_columns().zip(&mut own.columns) {
+            if column.nullable && key.columns.contains(&column.name) {
+                blanked = true;
+                if *to == ColumnPolicy::Keep {
+                    *to = ColumnPolicy::Replace(None);
+                    policy.left_out.push(LeftOut::Column {
+                        table: table.name.clone(),
+                        column: column.name.clone(),
+                        reason: rule.reason,
+                        placeholder: Some("NULL".into()),
+                    });
+                }
+            }
+        }
+        if !blanked {
+            return Err(PolicyError::OwnerLeftOut {
+                table: table.name.clone(),
+                columns: key.columns.clone(),
+                references: key.references.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What stands in place of a credential, and where, for people.
+fn shown(rule: &CredentialColumn) -> String {
+    let mut text = rule.replacement().to_string();
+    for (index, path) in rule.path.iter().enumerate() {
+        text.push_str(if index == 0 { " at " } else { ", " });
+        text.push_str(&path.to_string());
+    }
+    for (index, (column, values)) in rule.condition.iter().enumerate() {
+        text.push_str(if index == 0 { " where " } else { " and " });
+        text.push_str(column);
+        for (index, value) in values.values().iter().enumerate() {
+            text.push_str(if index == 0 { " is " } else { " or " });
+            text.push_str(&value.to_string());
+        }
+    }
+    for (index, column) in rule.also_set.keys().enumerate() {
+        text.push_str(if index == 0 { "; also changed: " } else { ", " });
+        text.push_str(column);
+    }
+    text
+}
+
 /// Refuses placeholders that would be all that a unique key holds: the rows could not be loaded.
-fn check_unique(table: &Table, rules: &Rules<'_>) -> Result<(), PolicyError> {
-    let replaced = |column: &String| matches!(rules.credential(&table.name, column), Some(Some(_)));
+fn check_unique(table: &Table, rules: &[CredentialColumn]) -> Result<(), PolicyError> {
+    let replaced = |column: &String| {
+        rules.iter().any(|rule| {
+            rule.column == *column
+                && rule.path.is_empty()
+                && matches!(rule.replacement(), Replacement::Fixed(_))
+        })
+    };
     let keys = core::iter::once(&table.primary_key).chain(&table.unique);
     match keys
         .filter(|key| !key.is_empty())
@@ -231,59 +316,4 @@ fn check_unique(table: &Table, rules: &Rules<'_>) -> Result<(), PolicyError> {
         }),
         None => Ok(()),
     }
-}
-
-fn check_rules(schema: &Schema, preset: &Preset) -> Result<(), PolicyError> {
-    let find = |name: &str| {
-        schema
-            .tables
-            .iter()
-            .find(|table| names(name, &table.name))
-            .ok_or_else(|| PolicyError::UnknownTable {
-                app: preset.app.clone(),
-                table: name.into(),
-            })
-    };
-    for rule in &preset.leave_out {
-        find(&rule.table)?;
-    }
-    for rule in &preset.credentials {
-        let table = find(&rule.table)?;
-        if !rule.path.is_empty()
-            || rule.random.is_some()
-            || rule.omit_rows
-            || !rule.condition.is_empty()
-            || !rule.also_set.is_empty()
-        {
-            return Err(PolicyError::NotApplied {
-                table: rule.table.clone(),
-                column: rule.column.clone(),
-            });
-        }
-        let column = table
-            .stored_columns()
-            .find(|column| column.name == rule.column)
-            .ok_or_else(|| PolicyError::UnknownColumn {
-                app: preset.app.clone(),
-                table: rule.table.clone(),
-                column: rule.column.clone(),
-            })?;
-        if let Some(text) = &rule.placeholder
-            && text.len() > MAX_PLACEHOLDER_BYTES
-        {
-            return Err(PolicyError::PlaceholderTooLong {
-                table: rule.table.clone(),
-                column: rule.column.clone(),
-                bytes: text.len(),
-            });
-        }
-        if rule.placeholder.is_none() && !column.nullable {
-            return Err(PolicyError::PlaceholderNeeded {
-                app: preset.app.clone(),
-                table: rule.table.clone(),
-                column: rule.column.clone(),
-            });
-        }
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::schema::TableName;
+use crate::schema::{Engine, TableName};
 
 /// Bytes that a placeholder has at most.
 pub const MAX_PLACEHOLDER_BYTES: usize = 4096;
@@ -69,16 +69,80 @@ pub enum PolicyError {
         /// The key's columns.
         key: Vec<String>,
     },
-    /// A rule that this version can read, but not apply: ignoring it would leave credentials in a standard archive.
+    /// The preset is for another kind of database.
     #[error(
-        "the rule for {table}.{column} has a part that this version cannot apply; nothing was read or written, use a \
-         newer version"
+        "the preset for {app} is for {preset}, and this database is {database}; nothing was read or written"
     )]
-    NotApplied {
+    OtherEngine {
+        /// The preset's application.
+        app: String,
+        /// What the preset is for.
+        preset: Engine,
+        /// What the database is.
+        database: Engine,
+    },
+    /// A rule says several things where only one can be.
+    #[error("{what}; leave all but one out")]
+    Several {
+        /// What it says.
+        what: &'static str,
+    },
+    /// A rule says nothing where something is needed.
+    #[error("{what}")]
+    Missing {
+        /// What is needed.
+        what: &'static str,
+    },
+    /// Two rules are about the same thing.
+    #[error("there are two rules for {what}; leave one out")]
+    Twice {
+        /// What both are about.
+        what: String,
+    },
+    /// A rule sets a column to NULL that can't be.
+    #[error("{table}.{column} cannot be NULL; give it a value")]
+    NotNull {
         /// The table.
         table: String,
         /// The column.
         column: String,
+    },
+    /// A fresh secret is text, and the column holds something else.
+    #[error(
+        "{table}.{column} is of type {type_name}, which holds no text, so that no fresh secret fits; use NULL or a placeholder"
+    )]
+    NotText {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        type_name: String,
+    },
+    /// A rule names a key that the table doesn't have.
+    #[error("{table} has no {kind} over ({}), which the preset for {app} names", columns.join(", "))]
+    NoKey {
+        /// The preset's application.
+        app: String,
+        /// The table.
+        table: String,
+        /// `foreign key` or `unique key`.
+        kind: &'static str,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Rows can't be restored without others, which a rule leaves out.
+    #[error(
+        "{table} ({}) cannot be NULL and points at {references}, which the preset leaves out: its rows could not be restored; \
+         leave {table} out too", columns.join(", ")
+    )]
+    OwnerLeftOut {
+        /// The table.
+        table: TableName,
+        /// The columns of its foreign key.
+        columns: Vec<String>,
+        /// The table that is left out.
+        references: TableName,
     },
     /// Credentials were asked for without a preset that says what they are.
     #[error("a sensitive archive needs a preset that says which columns are credentials")]

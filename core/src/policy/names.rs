@@ -1,5 +1,7 @@
 //! What names mean: of tables in rules, of columns that hold credentials.
 
+use alloc::string::String;
+
 use crate::schema::TableName;
 
 /// Whether a rule's table name, with or without schema, means this table.
@@ -15,7 +17,7 @@ pub fn names(rule: &str, table: &TableName) -> bool {
 /// Whether a column's name is one that usually holds a credential.
 #[must_use]
 pub fn looks_like_credential(column: &str) -> bool {
-    const WORDS: [&str; 12] = [
+    const WORDS: [&str; 16] = [
         "password",
         "passwd",
         "passphrase",
@@ -24,16 +26,36 @@ pub fn looks_like_credential(column: &str) -> bool {
         "api_key",
         "apikey",
         "private_key",
+        "privatekey",
+        "hashed_key",
+        "backup_code",
         "credential",
         "pwd",
         "totp",
         "recovery_code",
+        "signing_key",
     ];
     // Facts about a credential, such as when it ends, are none themselves.
     const ENDINGS: [&str; 7] = [
         "_at", "_count", "_type", "_id", "_length", "_expires", "_until",
     ];
-    let lower = column.to_ascii_lowercase();
-    WORDS.iter().any(|word| lower.contains(word))
-        && !ENDINGS.iter().any(|ending| lower.ends_with(ending))
+    const STARTS: [&str; 2] = ["is_", "has_"];
+    let name = snake_case(column);
+    WORDS.iter().any(|word| name.contains(word))
+        && !ENDINGS.iter().any(|ending| name.ends_with(ending))
+        && !STARTS.iter().any(|start| name.starts_with(start))
+}
+
+/// `accessTokenID` as `access_token_id`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    let mut before = '_';
+    for letter in name.chars() {
+        if letter.is_uppercase() && (before.is_lowercase() || before.is_numeric()) {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+        before = letter;
+    }
+    snake
 }

@@ -22,6 +22,13 @@ pub struct Preset {
     /// The kind of database that the application has; nothing means any.
     #[serde(default)]
     pub engine: Option<Engine>,
+    /// Tables, and columns as `table.column`, that some versions of the application don't have: rules that name them
+    /// are for databases that do.
+    #[serde(default)]
+    pub may_lack: Vec<String>,
+    /// Columns, as `table.column`, whose names only look like those of credentials.
+    #[serde(default)]
+    pub not_credential: Vec<String>,
     /// Tables whose rows are never archived.
     #[serde(default, rename = "leave_out")]
     pub leave_out: Vec<LeaveOutRule>,
@@ -99,7 +106,7 @@ pub struct CredentialRule {
 }
 
 /// What a standard archive holds in place of a credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replacement<'a> {
     /// NULL; inside of JSON `null`.
     Null,
@@ -111,16 +118,41 @@ pub enum Replacement<'a> {
     OmitRow,
 }
 
+impl<'a> Replacement<'a> {
+    pub(crate) const fn of(
+        omit_rows: bool,
+        random: Option<&'a Random>,
+        placeholder: Option<&'a str>,
+    ) -> Self {
+        match (omit_rows, random, placeholder) {
+            (true, _, _) => Self::OmitRow,
+            (false, Some(random), _) => Self::Random(random),
+            (false, None, Some(text)) => Self::Fixed(text),
+            (false, None, None) => Self::Null,
+        }
+    }
+}
+
+impl fmt::Display for Replacement<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("NULL"),
+            Self::Fixed(text) => write!(f, "{text:?}"),
+            Self::Random(_) => f.write_str("a fresh random secret"),
+            Self::OmitRow => f.write_str("no row"),
+        }
+    }
+}
+
 impl CredentialRule {
     /// What a standard archive holds in its place.
     #[must_use]
     pub fn replacement(&self) -> Replacement<'_> {
-        match (self.omit_rows, &self.random, &self.placeholder) {
-            (true, _, _) => Replacement::OmitRow,
-            (false, Some(random), _) => Replacement::Random(random),
-            (false, None, Some(text)) => Replacement::Fixed(text),
-            (false, None, None) => Replacement::Null,
-        }
+        Replacement::of(
+            self.omit_rows,
+            self.random.as_ref(),
+            self.placeholder.as_deref(),
+        )
     }
 }
 
@@ -394,6 +426,16 @@ pub enum Scalar {
     Integer(i64),
     /// Text.
     Text(String),
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(yes) => write!(f, "{yes}"),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+        }
+    }
 }
 
 /// One value or several.

@@ -73,11 +73,11 @@ fn a_sensitive_archive_keeps_credentials() {
     let carried = policy.credentials.unwrap();
     assert_eq!(
         carried,
-        vec![CredentialColumn {
-            table: TableName::new("public", "users"),
-            column: "password_hash".into(),
-            placeholder: None,
-        }]
+        vec![CredentialColumn::new(
+            TableName::new("public", "users"),
+            "password_hash".into(),
+            None,
+        )]
     );
     let redaction = decide_redaction(&schema(), &carried, None).unwrap();
     assert_eq!(redaction.contents, Contents::Standard);
@@ -94,11 +94,11 @@ fn a_sensitive_archive_keeps_credentials() {
 
 #[test]
 fn a_preset_adds_to_the_rules_of_an_archive_and_takes_none_back() {
-    let carried = [CredentialColumn {
-        table: TableName::new("public", "users"),
-        column: "password_hash".into(),
-        placeholder: Some("archive".into()),
-    }];
+    let carried = [CredentialColumn::new(
+        TableName::new("public", "users"),
+        "password_hash".into(),
+        Some("archive".into()),
+    )];
     let mut preset = preset();
     preset.leave_out.clear();
     preset.credentials[0].placeholder = Some("preset".into());

@@ -14,11 +14,7 @@ fn public(name: &str) -> TableName {
 }
 
 fn rule(table: &str, column: &str, placeholder: Option<&str>) -> CredentialColumn {
-    CredentialColumn {
-        table: public(table),
-        column: column.into(),
-        placeholder: placeholder.map(Into::into),
-    }
+    CredentialColumn::new(public(table), column.into(), placeholder.map(Into::into))
 }
 
 /// The fixture as a sensitive archive with these rules.
@@ -65,6 +61,7 @@ fn run(
         &archive.files,
         redaction,
         Limits::default(),
+        FreshSecrets::new([7; 32]),
     )?;
     let mut out = Vec::new();
     loop {

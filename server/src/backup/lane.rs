@@ -15,6 +15,7 @@ use coffer_core::{
     manifest::PartData,
     rows::{Part, RowSet},
     schema::TableName,
+    withhold::{FreshSecrets, RowRules, WithholdError},
 };
 
 use super::BackupError;
@@ -31,9 +32,38 @@ const FILE_SLAB_BYTES: usize = 1 << 20;
 
 /// What is to be made ready for the archive.
 pub(super) enum Task {
-    /// Rows of a table; with new paths in place of those of transformed files, if there are any.
-    Part(Part, Option<(TableName, Arc<Renames>)>),
+    /// Rows of a table, and what is to be changed in them.
+    Part(Part, Rewriting),
     File(Found, Transforming),
+}
+
+/// What is to be changed in a part.
+pub(super) struct Rewriting {
+    /// Credentials that take looking at whole rows.
+    pub(super) withhold: Option<Withhold>,
+    /// Of the part, which no other has.
+    pub(super) number: u64,
+    /// New paths in place of those of transformed files.
+    pub(super) renames: Option<(TableName, Arc<Renames>)>,
+}
+
+/// The rules for a table's credentials, and what makes fresh ones.
+#[derive(Clone)]
+pub(super) struct Withhold {
+    pub(super) rules: Arc<RowRules>,
+    pub(super) secrets: Arc<FreshSecrets>,
+}
+
+impl Rewriting {
+    fn run(self, mut part: Part) -> Result<Part, WithholdError> {
+        if let Some(Withhold { rules, secrets }) = self.withhold {
+            part = rules.part(part, &secrets.of_part(self.number))?;
+        }
+        Ok(match self.renames {
+            Some((table, renames)) => renames.rewrite(&table, part),
+            None => part,
+        })
+    }
 }
 
 /// What is to be done with a file before it is packed.
@@ -97,10 +127,10 @@ impl From<io::Error> for Stop {
 /// Does one task.
 pub(super) fn work(task: Task, to: &SyncSender<Made>, progress: &Progress) {
     let made = match task {
-        Task::Part(part, renames) => Ok(made_part(match renames {
-            Some((table, renames)) => renames.rewrite(&table, part),
-            None => part,
-        })),
+        Task::Part(part, rewriting) => Ok(match rewriting.run(part) {
+            Ok(part) => made_part(part),
+            Err(error) => Made::Failed(error.into()),
+        }),
         Task::File(found, transforming) => file(&found, &transforming, to, progress),
     };
     let last = match made {

@@ -2,7 +2,7 @@
 //! writes them in the archive's order.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     io::Write,
     path::PathBuf,
     sync::{
@@ -19,12 +19,13 @@ use coffer_core::{
     },
     policy::Policy,
     schema::TableName,
+    withhold::{FreshSecrets, RowRules},
 };
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    BackupError, BackupReport, SealTo, Work,
-    lane::{self, Made, Task, Transforming},
+    BackupError, BackupReport, SealTo, Work, fresh_secrets,
+    lane::{self, Made, Rewriting, Task, Transforming, Withhold},
     names::EntryNames,
     write::{FileName, Step, Writer},
 };
@@ -60,12 +61,14 @@ pub(super) fn run(
     (ready, queue): (oneshot::Sender<()>, mpsc::Receiver<Work>),
     progress: &Progress,
 ) -> Result<BackupReport, BackupError> {
+    let withheld = Withheld::new(plan)?;
     let (writer, file_key) = Writer::begin(out, plan.seal.as_ref(), progress.clone())?;
     let (fed, written) = thread::scope(|scope| {
         // As many results may be under way as there are threads, and one that waits for being written.
         let (to_write, steps) = sync_channel(lanes::count());
         let writing = scope.spawn(|| writer.run(steps));
         let feeding = Feeding {
+            withheld,
             lanes: Lanes::start(scope, |task, to: &SyncSender<Made>| {
                 lane::work(task, to, progress);
             }),
@@ -122,8 +125,39 @@ struct Listed<'a> {
     files: Vec<Found>,
 }
 
+/// The rules for credentials that look at whole rows.
+struct Withheld {
+    rules: HashMap<TableName, Arc<RowRules>>,
+    secrets: Arc<FreshSecrets>,
+}
+
+impl Withheld {
+    fn new(plan: &Plan) -> Result<Self, BackupError> {
+        let Plan { facts, policy, .. } = plan;
+        let mut rules = HashMap::new();
+        for table in &facts.schema.tables {
+            if let Some(own) = RowRules::new(facts.engine, table, &policy.rows)? {
+                rules.insert(table.name.clone(), Arc::new(own));
+            }
+        }
+        Ok(Self {
+            rules,
+            secrets: Arc::new(fresh_secrets()?),
+        })
+    }
+
+    fn of(&self, table: &TableName) -> Option<Withhold> {
+        let rules = self.rules.get(table)?.clone();
+        Some(Withhold {
+            rules,
+            secrets: self.secrets.clone(),
+        })
+    }
+}
+
 /// The thread that says what comes next. Dropping it ends the others.
 struct Feeding<'a> {
+    withheld: Withheld,
     lanes: Lanes<Task, Made>,
     to_write: SyncSender<Step>,
     plan: &'a Plan,
@@ -155,6 +189,8 @@ impl Feeding<'_> {
         // Whoever waits for it has gone only if the backup was given up.
         ready.send(()).map_err(|()| BackupError::Cancelled)?;
         let mut renames = None;
+        let mut rules = None;
+        let mut parts = 0;
         loop {
             match queue.blocking_recv() {
                 Some(Work::Table(table)) => {
@@ -162,10 +198,17 @@ impl Feeding<'_> {
                     renames = all
                         .filter(|all| all.concerns(&table))
                         .map(|all| (table.clone(), all.clone()));
+                    rules = self.withheld.of(&table);
                     self.step(Step::Table(table))?;
                 }
                 Some(Work::Part(part)) => {
-                    let made = self.begin(Task::Part(part, renames.clone()))?;
+                    let rewriting = Rewriting {
+                        withhold: rules.clone(),
+                        number: parts,
+                        renames: renames.clone(),
+                    };
+                    parts += 1;
+                    let made = self.begin(Task::Part(part, rewriting))?;
                     self.step(Step::Part(made))?;
                 }
                 Some(Work::Finish) => {

@@ -115,6 +115,7 @@ impl<W: Write> Writer<W> {
                 }
                 Step::Part(made) => match received(&made)? {
                     Made::Part(part) => self.part(*part)?,
+                    Made::Failed(error) => return Err(error),
                     _ => return Err(BackupError::Defect),
                 },
                 Step::Set(name, transform) => self.set(name, transform),
@@ -150,6 +151,10 @@ impl<W: Write> Writer<W> {
     fn part(&mut self, part: MadePart) -> Result<(), BackupError> {
         let MadePart { data, set, packed } = part;
         let (rows, bytes) = (data.rows, data.bytes);
+        // A rule may have left nothing of it, and an archive has no part without rows.
+        if rows == 0 {
+            return Ok(());
+        }
         let table = self.tables.last_mut().ok_or(BackupError::Defect)?;
         let path = table.push_data(data, set);
         self.add(&path, &packed)?;

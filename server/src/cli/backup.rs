@@ -64,7 +64,7 @@ pub(super) struct Args {
     to: SealArgs,
 
     /// Rules for the application's data: what is a credential, what to leave out.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|NAME")]
     preset: Option<PathBuf>,
 
     /// Keep credentials in the archive; needs --preset and --sealed.

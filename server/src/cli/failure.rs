@@ -1,6 +1,8 @@
 //! Why a command failed, as an exit code, a name for programs and a sentence for people.
 
-use coffer_core::{foreign::ForeignError, redact, seal::SealError, verify::VerifyError};
+use coffer_core::{
+    foreign::ForeignError, redact, seal::SealError, verify::VerifyError, withhold::WithholdError,
+};
 
 use super::ordinary::findings;
 use crate::{
@@ -165,8 +167,10 @@ impl From<redact::RedactError> for Failure {
     fn from(error: redact::RedactError) -> Self {
         use redact::RedactError as Error;
         let exit = match &error {
-            Error::Archive(_) | Error::Rows { .. } => DAMAGED,
-            Error::Manifest(_) => FAILED,
+            Error::Archive(_) | Error::Rows { .. } | Error::Withhold(WithholdError::Row { .. }) => {
+                DAMAGED
+            }
+            Error::Manifest(_) | Error::Withhold(_) => FAILED,
             Error::Standard
             | Error::NoRules
             | Error::OtherApp { .. }

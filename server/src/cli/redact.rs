@@ -37,7 +37,7 @@ pub(super) struct Args {
     overwrite: bool,
 
     /// Rules for the application's data, added to those that the archive carries.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|NAME")]
     preset: Option<PathBuf>,
 
     /// Leave all uploaded files out.

@@ -1,7 +1,6 @@
 //! Arguments that name a database, its folders and its preset.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,6 +11,7 @@ use coffer_core::{policy::Preset, schema::TableName};
 use super::Failure;
 use crate::{
     engine::DatabaseUrl,
+    preset::PresetText,
     read::OpenArchive,
     read_at::{ReadAt, SourceError},
     rekey,
@@ -58,12 +58,9 @@ pub(super) fn pattern(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "files to leave out are given as NAME=GLOB".to_owned())
 }
 
-/// Reads a preset.
+/// Reads a preset, from a file or one that comes with the program.
 pub(super) fn preset(path: &Path) -> Result<Preset, Failure> {
-    let text =
-        fs::read_to_string(path).map_err(|error| Failure::file("read the preset", path, &error))?;
-    toml::from_str(&text)
-        .map_err(|error| Failure::usage(format!("the preset {} is wrong: {error}", path.display())))
+    Ok(PresetText::find(path)?.preset)
 }
 
 /// Opens an archive, wherever it is.

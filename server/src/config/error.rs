@@ -81,12 +81,6 @@ impl Fault {
             what: self.what,
         }
     }
-
-    /// The fault with its place, in words.
-    pub(super) fn described(self, text: &str) -> String {
-        let (line, column) = place(text, self.at.start);
-        format!("line {line}, column {column}: {}", self.what)
-    }
 }
 
 fn place(text: &str, offset: usize) -> (usize, usize) {

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use coffer_core::policy::Preset;
-
 use crate::{
     catalog::SourceRecord,
     config::{Config, ConfigError},
     engine::{self, DatabaseUrl, UrlError},
+    preset::{PresetError, PresetText},
     source::SourceConfig,
 };
 
@@ -27,8 +26,8 @@ pub enum SourceFault {
         path: String,
     },
     /// Its preset.
-    #[error("the preset is wrong: {}; nothing was changed", .0.message())]
-    Preset(#[from] toml::de::Error),
+    #[error(transparent)]
+    Preset(#[from] PresetError),
 }
 
 impl SourceFault {
@@ -39,7 +38,7 @@ impl SourceFault {
             Self::Url(_) => "bad_url",
             Self::Config(error) => error.code(),
             Self::NoDatabase { .. } => "bad_config",
-            Self::Preset(_) => "bad_preset",
+            Self::Preset(error) => error.code(),
         }
     }
 }
@@ -63,8 +62,9 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
         preset: source
             .preset
             .as_deref()
-            .map(toml::from_str::<Preset>)
-            .transpose()?,
+            .map(|text| PresetText::parse("of the source", text.to_owned()))
+            .transpose()?
+            .map(|read| read.preset),
         hooks: Vec::new(),
         app: source.app.clone().or_else(|| Some(source.name.clone())),
     })

@@ -6,6 +6,7 @@ use coffer_core::{
     redact::{RedactError, Redactor, decide},
     rows::{Rows, push_escaped, unescape},
     schema::TableName,
+    withhold::FreshSecrets,
 };
 
 use crate::{
@@ -137,7 +138,8 @@ fn redacted(file: &[u8], manifest: &Manifest, pieces: &Pieces) -> Result<Vec<u8>
         return Err(coffer_core::archive::ArchiveError::NoEntry(FILES_INDEX_PATH.into()).into());
     };
     let redaction = decide(manifest, None, false)?;
-    let mut redactor = Redactor::new(&directory, manifest, &files, &redaction, limits)?;
+    let secrets = FreshSecrets::new([7; 32]);
+    let mut redactor = Redactor::new(&directory, manifest, &files, &redaction, limits, secrets)?;
     let mut sizes = pieces.sizes();
     let mut out = Vec::new();
     loop {

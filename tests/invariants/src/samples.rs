@@ -235,11 +235,11 @@ pub fn sensitive(parts: &[Vec<u8>], placeholder: Option<&str>) -> (Manifest, Vec
     entries.retain(|(name, _)| !name.starts_with(&notes.path));
     entries.extend(of_notes);
     manifest.contents = Contents::Sensitive;
-    manifest.credentials = Some(vec![CredentialColumn {
-        table: notes.table.clone(),
-        column: "body".into(),
-        placeholder: placeholder.map(Into::into),
-    }]);
+    manifest.credentials = Some(vec![CredentialColumn::new(
+        notes.table.clone(),
+        "body".into(),
+        placeholder.map(Into::into),
+    )]);
     for table in &mut manifest.tables {
         if table.table == notes.table {
             *table = notes.clone();
