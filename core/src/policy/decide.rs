@@ -265,9 +265,9 @@ fn blank_references(
         }
         if !blanked {
             return Err(PolicyError::OwnerLeftOut {
-                table: table.name.clone(),
+                table: table.name.to_string(),
                 columns: key.columns.clone(),
-                references: key.references.clone(),
+                references: key.references.to_string(),
             });
         }
     }

@@ -138,11 +138,11 @@ pub enum PolicyError {
     )]
     OwnerLeftOut {
         /// The table.
-        table: TableName,
+        table: String,
         /// The columns of its foreign key.
         columns: Vec<String>,
         /// The table that is left out.
-        references: TableName,
+        references: String,
     },
     /// Credentials were asked for without a preset that says what they are.
     #[error("a sensitive archive needs a preset that says which columns are credentials")]
