@@ -33,6 +33,7 @@ export const texts = {
     backups: "Backups",
     openArchive: "Open an archive",
     openArchiveShort: "Open",
+    offline: "This file works without any server or network. Nothing you open leaves this machine.",
     signOut: "Sign out",
     skip: "Skip to the content",
     navigation: "Main",
@@ -183,6 +184,9 @@ export const texts = {
     opening: "Looking at the file…",
     another: "Open another archive",
     makeKey: "Make a key to seal archives to",
+    offline: "Save this page as one file",
+    offlineHelp:
+      "coffer-open.html opens archives on any machine with a browser, long after this server is gone. Keep it with your backups.",
   },
 
   unlock: {
