@@ -31,6 +31,7 @@ pub mod digest;
 mod fixture;
 pub mod foreign;
 pub mod manifest;
+pub mod merge;
 pub mod plan;
 pub mod policy;
 pub mod preview;

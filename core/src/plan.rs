@@ -4,7 +4,7 @@
 //! target's state; a restore is given the digest and refuses when any of them has changed since.
 
 use alloc::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
     vec::Vec,
 };
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     manifest::{Contents, LeftOut, Manifest, ManifestError, Migration, Selection},
+    merge::{Counts, Skipped},
     rows::RowMap,
     schema::{self, ColumnName, Decisions, Engine, Labels, Outcome, Schema, Survey, TableName},
     seal::Fingerprint,
@@ -32,13 +33,19 @@ pub use finding::Finding;
 pub enum Mode {
     /// The selected tables hold exactly what the archive holds.
     Replace,
+    /// Rows that the target has too take the archive's values, the rest of the archive is inserted, everything else stays.
+    Overwrite,
+    /// Rows that the target has too stay as they are, with what belongs to them; only new ones are inserted.
+    Skip,
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Replace => f.write_str("replace"),
-        }
+        f.write_str(match self {
+            Self::Replace => "replace",
+            Self::Overwrite => "overwrite",
+            Self::Skip => "skip",
+        })
     }
 }
 
@@ -136,6 +143,9 @@ pub struct TablePlan {
     pub delete: u64,
     /// Rows that come from the archive.
     pub insert: u64,
+    /// What else happens where archive and target are brought together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Counts>,
 }
 
 /// What happens to one file set.
@@ -184,6 +194,36 @@ impl Plan {
     pub fn digest(&self) -> Digest {
         // Plain data has no way to fail when written to memory; the digest of nothing confirms no plan.
         Digest::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// The plan with what a rehearsal of the merge counted.
+    #[must_use]
+    pub fn rehearsed(mut self, counted: &[(TableName, Counts)]) -> Self {
+        self.tables = counted
+            .iter()
+            .map(|(table, counts)| TablePlan {
+                table: table.clone(),
+                delete: counts.delete,
+                insert: counts.insert,
+                merge: Some(counts.clone()),
+            })
+            .collect();
+        let sum = |of: fn(&Counts) -> u64| counted.iter().map(|(_, counts)| of(counts)).sum();
+        let update = sum(|counts| counts.update + counts.detached);
+        let delete = sum(|counts| counts.delete);
+        if update > 0 || delete > 0 {
+            self.findings.push(Finding::RowsChange { update, delete });
+        }
+        let mut skipped: BTreeMap<Skipped, u64> = BTreeMap::new();
+        for (reason, rows) in counted.iter().flat_map(|(_, counts)| &counts.skipped) {
+            *skipped.entry(*reason).or_default() += rows;
+        }
+        if !skipped.is_empty() {
+            self.findings.push(Finding::RowsSkipped { skipped });
+        }
+        let blocked = self.blocking().next().is_some();
+        self.blocked = blocked;
+        self
     }
 
     /// Findings that forbid the restore.
@@ -250,10 +290,13 @@ pub fn plan(
     let tables: Vec<TablePlan> = selected
         .tables
         .iter()
+        // What a merge does is counted by rehearsing it.
+        .filter(|_| mode == Mode::Replace)
         .map(|data| TablePlan {
             table: data.table.clone(),
             delete: current(&data.table),
             insert: data.rows,
+            merge: None,
         })
         .collect();
     let mut findings = Vec::new();
@@ -304,7 +347,11 @@ pub fn plan(
     }
     let rows = tables.iter().map(|table| table.delete).sum();
     let files = file_sets.iter().map(|set| set.delete).sum();
-    if rows > 0 || files > 0 {
+    if mode != Mode::Replace && !file_sets.is_empty() {
+        findings.push(Finding::FilesNotMerged {
+            sets: file_sets.iter().map(|set| set.name.clone()).collect(),
+        });
+    } else if rows > 0 || files > 0 {
         findings.push(Finding::NotEmpty { rows, files });
     }
     if consent.no_safety_backup {
@@ -317,7 +364,9 @@ pub fn plan(
         &consent.decisions,
         &mut findings,
     );
-    closure(&selected, target, &mut findings);
+    if mode == Mode::Replace {
+        closure(&selected, target, &mut findings);
+    }
     let mut plan = Plan {
         mode,
         target: target.name.clone(),

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::{LeftOut, Migration, Sequence},
+    merge::{Counts, Program},
     plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet},
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 
 mod error;
 mod ledger;
+mod merge;
 pub mod postgres;
 mod sql;
 pub mod sqlite;
@@ -222,7 +224,7 @@ pub struct Canaries {
     pub impossible: u64,
 }
 
-/// One write transaction that replaces the rows of some tables.
+/// One write transaction that replaces the rows of some tables, or brings others together with them.
 #[async_trait]
 pub trait ReplaceSession: Send {
     /// What the database says about itself inside of the transaction, with the tables locked.
@@ -247,8 +249,16 @@ pub trait ReplaceSession: Send {
     /// Removes all rows of the tables, with triggers, foreign keys and plain indexes out of the way.
     async fn clear(&mut self) -> Result<(), EngineError>;
 
-    /// Loads row text (whole rows, no header lines, any piece size) into one table, whose values are those of
-    /// `columns` in order. Returns the rows loaded.
+    /// Instead of [`Self::clear`]: makes room beside the tables of a program for the archive's rows, with triggers and
+    /// foreign keys out of the way. The session must have been begun for all of these tables.
+    async fn stage(&mut self, program: &Program) -> Result<(), EngineError>;
+
+    /// Brings the staged rows together with the tables' own, as the program says. Gives for each of its tables what was
+    /// done.
+    async fn merge(&mut self) -> Result<Vec<Counts>, EngineError>;
+
+    /// Loads row text (whole rows, no header lines, any piece size) into one table, or into the room beside it. Its values
+    /// are those of `columns` in order. Returns the rows loaded.
     async fn load(
         &mut self,
         table: &TableName,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use coffer_core::{
     Digest,
     manifest::{self, ManifestError, Selection},
+    merge::{Counts, MergeError},
     plan::{Consent, Finding, Mode, Plan, TargetFacts},
     schema::{Survey, TableName},
 };
@@ -26,6 +27,7 @@ use crate::{
 mod facts;
 mod keep;
 mod load;
+mod merge;
 mod rehearse;
 mod rows;
 mod stage;
@@ -84,6 +86,9 @@ pub struct RestoreReport {
     pub file_sets: Vec<RestoredFileSet>,
     /// Rows in all.
     pub rows: u64,
+    /// What became of rows of the archive and of the target, where they were brought together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<MergedTable>,
     /// What became of the tables' indexes meanwhile.
     pub indexes: IndexesBuilt,
     /// Rows that point at nothing, as they did where they were backed up.
@@ -104,6 +109,18 @@ pub struct RestoredTable {
     /// Columns that were loaded, but whose type prints values in a form of its own, so that they were not compared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_compared: Vec<String>,
+}
+
+/// What a merge did to one table.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct MergedTable {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Rows by what became of them.
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 /// The files of one file set after a restore.
@@ -130,6 +147,14 @@ pub enum RestoreError {
     /// The selection.
     #[error("{0}; nothing was changed")]
     Manifest(#[from] ManifestError),
+    /// Archive and target can't be brought together.
+    #[error("{0}")]
+    Merge(#[from] MergeError),
+    /// Only the rows themselves tell what a merge does.
+    #[error(
+        "mode {0} is planned from the archive's rows, which are not here; nothing was changed; use coffer restore with the archive"
+    )]
+    NeedsRows(Mode),
     /// The plan has findings that forbid it.
     #[error("the restore is refused: {}; nothing was changed", reasons(.0))]
     Blocked(Box<Plan>),
@@ -236,6 +261,8 @@ impl RestoreError {
             Self::Engine(_) => "database",
             Self::Files(_) => "files",
             Self::Manifest(_) => "manifest_invalid",
+            Self::Merge(_) => "merge",
+            Self::NeedsRows(_) => "needs_rows",
             Self::Blocked(_) => "plan_blocked",
             Self::PlanChanged(_) => "plan_changed",
             Self::NotProven { .. } => "not_proven",
@@ -277,7 +304,16 @@ pub async fn run(
     let facts = target_facts(target, &archive.manifest, selection, &mut request.consent).await?;
     let nothing = Survey::default();
     let survey = survey::survey(&request, &archive, &facts, nothing, &progress).await?;
-    let plan = accept(&request, &archive, &facts, &survey)?;
+    let plan = if request.mode == Mode::Replace {
+        accept(&request, &archive, &facts, &survey)?
+    } else {
+        // What was confirmed has counts, which are only known once the rows were brought together.
+        let early = facts::plan_with(&request, &archive, &facts, Some(&survey))?;
+        if early.blocked {
+            return Err(RestoreError::Blocked(Box::new(early)));
+        }
+        early
+    };
     // Files are compared as they are staged; everything else is before anything is locked.
     let mut switch = stage::stage(&request, &archive, &progress).await?;
     if let Err(error) = stage::as_planned(&plan, &switch) {
@@ -290,7 +326,9 @@ pub async fn run(
     }
     let selected = selected(&request, &archive);
     let mut kept = None;
-    let loaded = if !selected.is_empty() {
+    let loaded = if request.mode != Mode::Replace {
+        merge::apply(&request, &archive, survey, &mut kept, &progress).await
+    } else if !selected.is_empty() {
         load::replace(
             &request,
             &archive,
@@ -308,7 +346,11 @@ pub async fn run(
             .await
             .map(|()| Replaced::default())
     };
-    let Replaced { tables, settled } = match loaded {
+    let Replaced {
+        tables,
+        merged,
+        settled,
+    } = match loaded {
         Ok(replaced) => replaced,
         Err(error) => {
             if error.is_certain() {
@@ -322,6 +364,7 @@ pub async fn run(
     Ok(RestoreReport {
         rows: tables.iter().map(|table| table.rows).sum(),
         tables,
+        merged,
         file_sets,
         indexes: settled.indexes,
         dangling: settled.dangling,
@@ -430,6 +473,20 @@ fn accept(
         return Err(RestoreError::Blocked(Box::new(plan)));
     }
     Ok(plan)
+}
+
+/// Whether a plan whose rows were counted is the one that was confirmed, and may be carried out.
+fn confirmed(request: &RestoreRequest, planned: Planned) -> Result<(), RestoreError> {
+    if request
+        .expected_plan
+        .is_some_and(|expected| expected != planned.plan.digest())
+    {
+        return Err(RestoreError::PlanChanged(Box::new(planned)));
+    }
+    if planned.plan.blocked {
+        return Err(RestoreError::Blocked(Box::new(planned.plan)));
+    }
+    Ok(())
 }
 
 async fn open(request: &RestoreRequest) -> Result<Arc<OpenArchive>, RestoreError> {

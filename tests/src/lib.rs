@@ -6,6 +6,7 @@ pub mod coffer;
 pub mod cut;
 pub mod demo;
 pub mod engine;
+pub mod installation;
 pub mod keys;
 pub mod postgres;
 pub mod range_server;

@@ -1,6 +1,6 @@
 //! What a plan tells the user.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Consent, Reference};
 use crate::{
     manifest::{Migration, Notice},
+    merge::Skipped,
     schema::{ColumnName, Engine, Outcome, TableDrift, TableName},
 };
 
@@ -83,6 +84,23 @@ pub enum Finding {
         /// The patterns that left out something.
         patterns: Vec<String>,
     },
+    /// Rows of the target would change or go, and consent is missing.
+    RowsChange {
+        /// Rows that take the archive's values, or lose a reference to a row that goes.
+        update: u64,
+        /// Rows that go with what they belong to.
+        delete: u64,
+    },
+    /// Rows of the archive are left out, by reason.
+    RowsSkipped {
+        /// How many, by reason.
+        skipped: BTreeMap<Skipped, u64>,
+    },
+    /// Files of the archive are selected, which can only replace a whole file set.
+    FilesNotMerged {
+        /// The file sets.
+        sets: Vec<String>,
+    },
     /// What will be replaced is not kept: by consent, no safety backup is taken.
     NoSafetyBackup,
     /// A notice of the archive.
@@ -97,8 +115,8 @@ impl Finding {
     #[must_use]
     pub fn blocks(&self, consent: &Consent) -> bool {
         match self {
-            Self::OtherEngine { .. } | Self::NoFolder { .. } => true,
-            Self::NotEmpty { .. } => !consent.replace_existing,
+            Self::OtherEngine { .. } | Self::NoFolder { .. } | Self::FilesNotMerged { .. } => true,
+            Self::NotEmpty { .. } | Self::RowsChange { .. } => !consent.replace_existing,
             Self::Drift { drift } => drift.outcome >= Outcome::NeedsDecision,
             Self::MigrationMismatch { .. }
             | Self::NotNeeded { .. }
@@ -108,6 +126,7 @@ impl Finding {
             | Self::SignedBy { .. }
             | Self::Unsigned
             | Self::FilesLeftOut { .. }
+            | Self::RowsSkipped { .. }
             | Self::NoSafetyBackup
             | Self::Notice { .. } => false,
         }
@@ -198,6 +217,25 @@ impl fmt::Display for Finding {
                 f,
                 "the archive was told to leave files of {set} out ({}): those that the folder holds now go, and do not come back",
                 patterns.join(", ")
+            ),
+            Self::RowsChange { update, delete } => write!(
+                f,
+                "rows of the target would change: {update} take other values, {delete} go with what they belong to"
+            ),
+            Self::RowsSkipped { skipped } => {
+                f.write_str("rows of the archive are left out: ")?;
+                skipped
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(index, (reason, rows))| {
+                        let comma = if index > 0 { ", " } else { "" };
+                        write!(f, "{comma}{rows} ({reason})")
+                    })
+            }
+            Self::FilesNotMerged { sets } => write!(
+                f,
+                "files can only be restored in mode replace, and {} are selected: restore the rows without files, and the files on their own",
+                sets.join(", ")
             ),
             Self::NoSafetyBackup => f.write_str(
                 "no safety backup is taken: what the restore replaces cannot be brought back by coffer undo",

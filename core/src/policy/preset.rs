@@ -194,7 +194,8 @@ pub struct TableRule {
     pub on_insert: BTreeMap<String, Given>,
 }
 
-/// Columns that together say which row it is. A row with NULL or empty text in one of them is not recognised by it.
+/// Columns that together say which row it is. A row with NULL or empty text in one of them is not recognised by it; only a
+/// foreign key beside other columns may be NULL, as that of a tag without a parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {

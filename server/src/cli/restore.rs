@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use coffer_core::plan::Plan;
+use coffer_core::{merge::Counts, plan::Plan};
 use indicatif::HumanCount;
 use serde::Serialize;
 
@@ -63,6 +63,11 @@ impl fmt::Display for Shown<'_> {
             .max()
             .unwrap_or(0);
         for table in &plan.tables {
+            if let Some(counts) = &table.merge {
+                let name = safe(&table.table.to_string());
+                writeln!(f, "  {name:width$}  {}", Counted(counts))?;
+                continue;
+            }
             writeln!(
                 f,
                 "  {:width$}  {:>12} rows go  {:>12} rows come",
@@ -93,6 +98,37 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// What a merge does to one table, for people.
+struct Counted<'a>(&'a Counts);
+
+impl fmt::Display for Counted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(counts) = self;
+        write!(
+            f,
+            "{} new, {} changed, {} kept, {} removed",
+            HumanCount(counts.insert),
+            HumanCount(counts.update),
+            HumanCount(counts.keep),
+            HumanCount(counts.delete)
+        )?;
+        for (reason, rows) in &counts.skipped {
+            write!(f, ", {} left out: {reason}", HumanCount(*rows))?;
+        }
+        for (rows, what) in [
+            (counts.remapped, "under another number"),
+            (counts.remade, "with a unique value that another row has"),
+            (counts.cleared, "references to nothing made NULL"),
+            (counts.detached, "references to removed rows made NULL"),
+        ] {
+            if rows > 0 {
+                write!(f, ", {} {what}", HumanCount(rows))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A plan for programs.
 #[derive(Serialize)]
 pub(super) struct Planned<'a> {
@@ -110,6 +146,14 @@ pub(super) struct Done {
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let files: u64 = self.report.file_sets.iter().map(|set| set.files).sum();
+        if !self.report.merged.is_empty() {
+            writeln!(f, "brought together, exactly as planned:")?;
+            for table in &self.report.merged {
+                let name = safe(&format!("{}.{}", table.schema, table.name));
+                writeln!(f, "  {name}  {}", Counted(&table.counts))?;
+            }
+            return self.kept(f);
+        }
         writeln!(
             f,
             "restored: {} with {}, read back and equal to the archive, and {}",
@@ -144,6 +188,13 @@ impl fmt::Display for Done {
                 safe(&dangling.references)
             )?;
         }
+        self.kept(f)
+    }
+}
+
+impl Done {
+    /// Where what was replaced is kept.
+    fn kept(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(kept) = &self.report.safety_backup else {
             return Ok(());
         };

@@ -41,7 +41,7 @@ pub(super) struct WantedArgs {
     #[arg(long = "schema", value_name = "SCHEMA")]
     schemas: Vec<String>,
 
-    /// How archive and target are brought together. replace: the tables hold exactly what the archive holds.
+    /// How archive and target are brought together.
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,
 
@@ -89,6 +89,10 @@ pub(super) const ANSWERED_BY_A_PLAN: [&str; 7] = [
 enum ModeArg {
     /// The tables hold exactly what the archive holds.
     Replace,
+    /// Rows that the target has too take the archive's values, the rest is inserted, everything else stays.
+    Overwrite,
+    /// Rows that the target has too stay as they are; only new ones are inserted.
+    Skip,
 }
 
 impl WantedArgs {
@@ -100,6 +104,8 @@ impl WantedArgs {
     ) -> Result<RestoreRequest, Failure> {
         let mode = match self.mode {
             Some(ModeArg::Replace) => Mode::Replace,
+            Some(ModeArg::Overwrite) => Mode::Overwrite,
+            Some(ModeArg::Skip) => Mode::Skip,
             None => {
                 return Err(Failure::usage(
                     "say with --mode how archive and target are brought together; nothing was changed",

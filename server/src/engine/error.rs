@@ -268,6 +268,26 @@ pub enum EngineError {
         /// The column that numbers its rows.
         column: String,
     },
+    /// Rows name others by a key that several have.
+    #[error(
+        "rows for {table} refer to a key that the archive holds more than once, so that nobody can tell which row is meant; nothing was changed; use mode replace, which needs no such key"
+    )]
+    Ambiguous {
+        /// The table.
+        table: TableName,
+    },
+    /// The database did something else than what was decided.
+    #[error(
+        "{found} rows of {table} were written where {expected} were to be; everything was undone; look for rules or partitions that send rows elsewhere"
+    )]
+    NotAsDecided {
+        /// The table.
+        table: TableName,
+        /// Rows that were to be written or removed.
+        expected: u64,
+        /// Rows that were.
+        found: u64,
+    },
     /// The database reports something else.
     #[error("{target} failed while {doing}: {message} ({code}); nothing was changed")]
     Database {

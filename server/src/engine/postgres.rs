@@ -15,6 +15,7 @@ mod export;
 mod indexes;
 mod link;
 mod mark;
+mod merge;
 mod others;
 mod readers;
 mod references;

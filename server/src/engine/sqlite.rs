@@ -18,6 +18,7 @@ mod canary;
 mod catalog;
 mod link;
 mod mark;
+mod merge;
 mod replace;
 mod rows;
 mod snapshot;

@@ -7,7 +7,7 @@ use coffer_core::{
     schema::{Survey, TableName},
 };
 
-use super::{RestoreError, RestoreRequest, open, survey};
+use super::{RestoreError, RestoreRequest, merge, open, survey};
 use crate::{
     engine::{self, Database, Snapshot},
     files::{self, FilesError},
@@ -101,6 +101,9 @@ pub async fn plan_manifest(
     mode: Mode,
     mut consent: Consent,
 ) -> Result<Plan, RestoreError> {
+    if mode != Mode::Replace {
+        return Err(RestoreError::NeedsRows(mode));
+    }
     let manifest = Manifest::parse(manifest_json)?;
     let facts = target_facts(target, &manifest, selection, &mut consent).await?;
     let archive = Archived {
@@ -122,7 +125,8 @@ pub struct Planned {
     pub facts: TargetFacts,
 }
 
-/// Plans the restore of an archive. Reads the rows of tables whose outcome depends on them, and changes nothing.
+/// Plans the restore of an archive. Reads the rows of tables whose outcome depends on them, and changes nothing. A merge is
+/// rehearsed for that, in a transaction that is rolled back.
 ///
 /// # Errors
 /// [`RestoreError`].
@@ -134,7 +138,13 @@ pub async fn plan(request: &RestoreRequest) -> Result<Planned, RestoreError> {
     let progress = Progress::default();
     let survey = survey::survey(&request, &archive, &facts, Survey::default(), &progress).await?;
     let plan = plan_with(&request, &archive, &facts, Some(&survey))?;
-    Ok(Planned { plan, facts })
+    let planned = Planned { plan, facts };
+    if request.mode == Mode::Replace || planned.plan.blocked {
+        return Ok(planned);
+    }
+    Ok(merge::rehearse(&request, &archive, survey, &progress)
+        .await?
+        .planned)
 }
 
 pub(super) fn plan_with(

@@ -11,7 +11,8 @@ use coffer_core::{
 use tokio::sync::mpsc;
 
 use super::{
-    Planned, RestoreError, RestoreRequest, RestoredTable, accept, facts::facts, keep, rows, survey,
+    MergedTable, Planned, RestoreError, RestoreRequest, RestoredTable, accept, facts::facts, keep,
+    rows, survey,
 };
 use crate::{
     backup::Reader,
@@ -30,6 +31,7 @@ const QUEUE: usize = 2;
 #[derive(Default)]
 pub(super) struct Replaced {
     pub(super) tables: Vec<RestoredTable>,
+    pub(super) merged: Vec<MergedTable>,
     pub(super) settled: Settled,
 }
 
@@ -126,6 +128,7 @@ async fn fill(
     let settled = session.settle(&manifest.sequences).await?;
     let mut replaced = Replaced {
         tables: Vec::with_capacity(selected.len()),
+        merged: Vec::new(),
         settled,
     };
     let mut read_back = Vec::with_capacity(selected.len());
@@ -217,7 +220,7 @@ pub(super) async fn replace(
 }
 
 /// What is expected of one table once its rows are loaded.
-struct Loaded {
+pub(super) struct Loaded {
     /// The columns that are read back and compared.
     compared: Vec<String>,
     /// Those that are loaded, but whose type prints values in a form of its own.
@@ -227,7 +230,7 @@ struct Loaded {
 }
 
 /// Reads a table's rows on one side, and loads them on the other.
-async fn load(
+pub(super) async fn load(
     session: &mut dyn ReplaceSession,
     archive: &Arc<OpenArchive>,
     table: &TableData,

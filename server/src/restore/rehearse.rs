@@ -1,12 +1,12 @@
 //! Doing all of a restore but the commit.
 
-use coffer_core::schema::Survey;
+use coffer_core::{plan::Mode, schema::Survey};
 
 use super::{
     Planned, RestoreError, RestoreRequest, RestoredTable, accept, blocking,
     facts::target_facts,
     load::{self, Replaced},
-    open, selected, survey,
+    merge, open, selected, survey,
 };
 use crate::{
     engine::{Dangling, IndexesBuilt},
@@ -43,11 +43,18 @@ pub async fn rehearse(
     let facts = target_facts(target, &archive.manifest, selection, consent).await?;
     let nothing = Survey::default();
     let survey = survey::survey(&request, &archive, &facts, nothing, progress).await?;
-    let plan = accept(&request, &archive, &facts, &survey)?;
+    let plan = if request.mode == Mode::Replace {
+        Some(accept(&request, &archive, &facts, &survey)?)
+    } else {
+        None
+    };
     {
         let (archive, progress) = (archive.clone(), progress.clone());
         blocking(move || Ok(verify::verify_rest(&archive, &[], &progress)?)).await?;
     }
+    let Some(plan) = plan else {
+        return merge::rehearse(&request, &archive, survey, progress).await;
+    };
     let selected = selected(&request, &archive);
     if selected.is_empty() {
         return Ok(Rehearsed {
@@ -60,8 +67,9 @@ pub async fn rehearse(
     // What is planned with the tables locked is what counts.
     let begun = load::begin(&request, &archive, survey, &selected, progress).await?;
     let planned = begun.planned();
-    let Replaced { tables, settled } =
-        load::rehearse(begun, &request, &archive, &selected, progress).await?;
+    let Replaced {
+        tables, settled, ..
+    } = load::rehearse(begun, &request, &archive, &selected, progress).await?;
     Ok(Rehearsed {
         planned,
         tables,

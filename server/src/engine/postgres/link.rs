@@ -223,6 +223,11 @@ impl Link {
         }
     }
 
+    /// The bare connection, for statements whose errors are named elsewhere.
+    pub(super) fn for_statement(&mut self) -> Result<&mut PgConnection, EngineError> {
+        self.connection()
+    }
+
     /// Runs statements that the database may refuse with the SQLSTATE `code`. Says whether they ran; if they
     /// didn't, the transaction is to be rolled back.
     pub(super) async fn run_unless(

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
+    merge::{Counts, Program},
     plan::Reference,
     policy::{ColumnPolicy, TablePolicy},
     rows::{Part, RowError, RowSet},
@@ -20,9 +21,11 @@ use super::{
     copy, export,
     indexes::Indexes,
     link::{self, Id, Link, Step},
-    mark, references, sequence, views,
+    mark, merge, references, sequence, views,
 };
-use crate::engine::{CommitMark, Database, EngineError, ReplaceSession, Settled, url::PostgresUrl};
+use crate::engine::{
+    CommitMark, Database, EngineError, IndexesBuilt, ReplaceSession, Settled, url::PostgresUrl,
+};
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
 /// per database.
@@ -39,6 +42,10 @@ enum Stage {
     Begun,
     /// The tables are empty, with keys, triggers and indexes set aside.
     Cleared,
+    /// There is room beside the tables, with keys and triggers set aside.
+    Staged,
+    /// What was staged is in the tables.
+    Merged,
     /// Everything is back in place.
     Settled,
 }
@@ -51,6 +58,7 @@ pub(super) struct PostgresReplace {
     selected: Vec<Relation>,
     aside: Aside,
     indexes: Indexes,
+    program: Option<Program>,
     stage: Stage,
 }
 
@@ -106,6 +114,7 @@ impl PostgresReplace {
             selected,
             aside: Aside::default(),
             indexes: Indexes::default(),
+            program: None,
             stage: Stage::Begun,
         })
     }
@@ -203,19 +212,48 @@ impl ReplaceSession for PostgresReplace {
         Ok(())
     }
 
+    async fn stage(&mut self, program: &Program) -> Result<(), EngineError> {
+        self.expect(Stage::Begun, "its tables are cleared or staged already")?;
+        for table in &program.tables {
+            self.selected(&table.table)?;
+        }
+        let ids = self.with_partitions().await?;
+        self.aside = Aside::set(&mut self.link, &ids).await?;
+        self.link.use_app_path().await?;
+        merge::stage(&mut self.link, &self.catalog, program).await?;
+        self.program = Some(program.clone());
+        self.stage = Stage::Staged;
+        Ok(())
+    }
+
+    async fn merge(&mut self) -> Result<Vec<Counts>, EngineError> {
+        self.expect(Stage::Staged, "rows are merged once, after staging")?;
+        let counts = match &self.program {
+            Some(program) => merge::merge(&mut self.link, &self.catalog, program).await?,
+            None => Vec::new(),
+        };
+        self.stage = Stage::Merged;
+        Ok(counts)
+    }
+
     async fn load(
         &mut self,
         table: &TableName,
         columns: &[String],
         mut rows: mpsc::Receiver<Bytes>,
     ) -> Result<u64, EngineError> {
-        self.expect(
-            Stage::Cleared,
-            "rows can be loaded between clearing and settling only",
-        )?;
         let relation = self.selected(table)?;
         self.catalog.check_columns(table, columns)?;
-        let statement = copy::in_statement(relation, columns);
+        let statement = match (&self.program, self.stage) {
+            (Some(program), Stage::Staged) => merge::in_statement(program, table, columns)?,
+            _ => {
+                self.expect(
+                    Stage::Cleared,
+                    "rows can be loaded between clearing and settling only",
+                )?;
+                copy::in_statement(relation, columns)
+            }
+        };
         let connection = self.link.for_copy()?;
         // Bytes after the last line feed.
         let mut unfinished = 0;
@@ -253,18 +291,26 @@ impl ReplaceSession for PostgresReplace {
     }
 
     async fn settle(&mut self, sequences: &[Sequence]) -> Result<Settled, EngineError> {
-        self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
+        if self.stage != Stage::Merged {
+            self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
+        }
         // A unique key that is deferred has checks pending, and tables with pending checks can't be altered.
         let step = Step::new("checking deferred constraints");
         self.link
             .run(step, "SET CONSTRAINTS ALL IMMEDIATE".into())
             .await?;
-        self.indexes.build(&mut self.link).await?;
         let ids = self.with_partitions().await?;
-        // As they were read: printed with all schemas. Before keys that may rely on them are back.
-        self.link.use_own_path().await?;
-        let indexes = self.indexes.prove(&mut self.link, &ids).await?;
-        self.link.use_app_path().await?;
+        let indexes = if self.stage == Stage::Merged {
+            // They stayed in place.
+            IndexesBuilt::default()
+        } else {
+            self.indexes.build(&mut self.link).await?;
+            // As they were read: printed with all schemas. Before keys that may rely on them are back.
+            self.link.use_own_path().await?;
+            let indexes = self.indexes.prove(&mut self.link, &ids).await?;
+            self.link.use_app_path().await?;
+            indexes
+        };
         self.aside.put_constraints_back(&mut self.link).await?;
         let replaced: Vec<TableName> = self
             .selected
@@ -336,7 +382,7 @@ impl ReplaceSession for PostgresReplace {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
-        if self.stage == Stage::Cleared {
+        if self.stage != Stage::Begun {
             self.expect(
                 Stage::Settled,
                 "it has to be settled before it is committed",
@@ -354,7 +400,7 @@ impl ReplaceSession for PostgresReplace {
 }
 
 /// The error for a row that a constraint or type refuses, if it is one.
-fn refused_row(table: &TableName, error: &sqlx::Error) -> Option<EngineError> {
+pub(super) fn refused_row(table: &TableName, error: &sqlx::Error) -> Option<EngineError> {
     let sqlx::Error::Database(error) = error else {
         return None;
     };

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
+    merge::{Counts, Program},
     plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet, sqlite::Class},
@@ -19,7 +20,7 @@ use super::{
     canary,
     catalog::{self, Catalog},
     link::{Link, describe},
-    mark,
+    mark, merge,
     rows::{self, Lines, Source},
     snapshot::{count_rows, export, references_into},
     virtual_table::Kind,
@@ -33,6 +34,10 @@ enum Stage {
     Begun,
     /// The tables are empty.
     Cleared,
+    /// There is room beside the tables.
+    Staged,
+    /// What was staged is in the tables.
+    Merged,
     /// Everything is checked and in place.
     Settled,
     /// A step failed.
@@ -44,13 +49,16 @@ pub(super) struct SqliteReplace {
     open: Blocking<Open>,
     database: Database,
     target: String,
+    program: Option<Program>,
     stage: Stage,
 }
 
-struct Open {
-    link: Link,
-    catalog: Catalog,
+pub(super) struct Open {
+    pub(super) link: Link,
+    pub(super) catalog: Catalog,
     selected: Vec<TableName>,
+    /// Rows that point at nothing before anything was changed, where others are brought together with them.
+    dangled: Option<Vec<Dangling>>,
 }
 
 impl SqliteReplace {
@@ -65,6 +73,7 @@ impl SqliteReplace {
             open,
             database,
             target,
+            program: None,
             stage: Stage::Begun,
         })
     }
@@ -133,27 +142,65 @@ impl ReplaceSession for SqliteReplace {
         Ok(())
     }
 
+    async fn stage(&mut self, program: &Program) -> Result<(), EngineError> {
+        self.expect(Stage::Begun, "its tables are cleared or staged already")?;
+        let staged = program.clone();
+        self.step(move |open| {
+            open.dangled = Some(open.check_foreign_keys()?);
+            merge::stage(open, &staged)
+        })
+        .await?;
+        self.program = Some(program.clone());
+        self.stage = Stage::Staged;
+        Ok(())
+    }
+
+    async fn merge(&mut self) -> Result<Vec<Counts>, EngineError> {
+        self.expect(Stage::Staged, "rows are merged once, after staging")?;
+        let Some(program) = self.program.clone() else {
+            return Ok(Vec::new());
+        };
+        // An error in between leaves the session failed.
+        self.stage = Stage::Failed;
+        let counts = merge::merge(&mut self.open, &program).await?;
+        self.stage = Stage::Merged;
+        Ok(counts)
+    }
+
     async fn load(
         &mut self,
         table: &TableName,
         columns: &[String],
         rows: mpsc::Receiver<Bytes>,
     ) -> Result<u64, EngineError> {
+        if let (Some(program), Stage::Staged) = (&self.program, self.stage) {
+            let index = merge::staged(program, table)?;
+            let (table, columns) = (table.clone(), columns.to_vec());
+            let rows = self
+                .step(move |open| open.load(&table, &columns, Some(index), rows))
+                .await?;
+            self.step(move |open| merge::index(&open.link, index))
+                .await?;
+            return Ok(rows);
+        }
         self.expect(
             Stage::Cleared,
             "rows can be loaded between clearing and settling only",
         )?;
         let (table, columns) = (table.clone(), columns.to_vec());
-        self.step(move |open| open.load(&table, &columns, rows))
+        self.step(move |open| open.load(&table, &columns, None, rows))
             .await
     }
 
     async fn settle(&mut self, sequences: &[Sequence]) -> Result<Settled, EngineError> {
-        self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
+        if self.stage != Stage::Merged {
+            self.expect(Stage::Cleared, "it can be settled once, after clearing")?;
+        }
         let sequences = sequences.to_vec();
         let settled = self
             .step(move |open| {
                 let dangling = open.check_foreign_keys()?;
+                open.refuse_new_dangling(&dangling)?;
                 let refreshed = open.rebuild_indexes()?;
                 open.set_counters(&sequences)?;
                 Ok(Settled {
@@ -234,6 +281,7 @@ impl Open {
             link,
             catalog,
             selected,
+            dangled: None,
         })
     }
 
@@ -249,6 +297,7 @@ impl Open {
         &self,
         table: &TableName,
         names: &[String],
+        staged: Option<usize>,
         mut pieces: mpsc::Receiver<Bytes>,
     ) -> Result<u64, EngineError> {
         if !self.selected.contains(table) {
@@ -260,12 +309,15 @@ impl Open {
         let columns = self.catalog.columns(table, names, &self.link.target)?;
         let classes: Vec<Class> = columns.iter().map(|column| rows::class(column)).collect();
         // OR ABORT outranks a constraint that says OR REPLACE or OR IGNORE, by which rows would vanish silently.
-        let insert = format!(
-            "INSERT OR ABORT INTO {} ({}) VALUES ({})",
-            sql::table(table),
-            sql::names(names.iter().map(String::as_str)),
-            vec!["?"; names.len()].join(", ")
-        );
+        let insert = match staged {
+            Some(index) => merge::insert(index, names.len()),
+            None => format!(
+                "INSERT OR ABORT INTO {} ({}) VALUES ({})",
+                sql::table(table),
+                sql::names(names.iter().map(String::as_str)),
+                vec!["?"; names.len()].join(", ")
+            ),
+        };
         let doing = format!("loading the rows of {table}");
         let mut statement = self
             .link
@@ -285,17 +337,17 @@ impl Open {
                 statement
                     .execute(rusqlite::params_from_iter(&values))
                     .map(drop)
-                    .map_err(|error| self.refused_row(table, row, &doing, &error))
+                    .map_err(|error| self.refused_row(table, Some(row), &doing, &error))
             })?;
         }
         lines.finish().map_err(bad)?;
         Ok(row)
     }
 
-    fn refused_row(
+    pub(super) fn refused_row(
         &self,
         table: &TableName,
-        row: u64,
+        row: Option<u64>,
         doing: &str,
         error: &rusqlite::Error,
     ) -> EngineError {
@@ -308,12 +360,34 @@ impl Open {
             {
                 EngineError::RowRefused {
                     table: table.clone(),
-                    row: Some(row),
+                    row,
                     reason,
                 }
             }
             _ => self.link.name(&doing, error),
         }
+    }
+
+    /// Refuses rows that point at nothing, unless they did so before anything was changed.
+    fn refuse_new_dangling(&self, now: &[Dangling]) -> Result<(), EngineError> {
+        let Some(before) = &self.dangled else {
+            return Ok(());
+        };
+        let new = now.iter().find(|now| {
+            !before.iter().any(|before| {
+                (&before.table, &before.key, &before.references)
+                    == (&now.table, &now.key, &now.references)
+                    && before.rows >= now.rows
+            })
+        });
+        new.map_or(Ok(()), |new| {
+            Err(EngineError::ForeignKey {
+                key: new.key.clone(),
+                table: new.table.to_string(),
+                references: new.references.clone(),
+                rows: Some(new.rows),
+            })
+        })
     }
 
     /// Checks all foreign keys that start at the tables, and those of other tables that end there. Where both tables

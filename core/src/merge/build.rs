@@ -1,0 +1,640 @@
+//! From schemas, selection and rules to a program.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use super::{
+    Class, Hidden, Link, MergeColumn, MergeError, MergeTable, Part, Program, UniqueKey, When,
+    identity::{self, Facts},
+    order::{self, Node},
+};
+use crate::{
+    manifest::{LeftOut, Manifest, Selection},
+    plan::Mode,
+    policy::{ForeignKeyClass, ForeignKeyRule, Matched, Preset, TableRule, names},
+    schema::{Column, Engine, ForeignKey, Schema, Table, TableName},
+};
+
+impl Program {
+    /// Decides how what `selection` picks from an archive is brought together with a target of this schema. `loaded` says for
+    /// each of the archive's tables the columns that its rows have once they fit the target.
+    ///
+    /// # Errors
+    /// [`MergeError`].
+    pub fn new(
+        mode: Mode,
+        archive: &Manifest,
+        target: &Schema,
+        selection: &Selection,
+        preset: Option<&Preset>,
+        loaded: &BTreeMap<TableName, Vec<String>>,
+    ) -> Result<Self, MergeError> {
+        let nothing = Preset::default();
+        Builder {
+            mode,
+            archive,
+            target,
+            selection,
+            preset: preset.unwrap_or(&nothing),
+            loaded,
+        }
+        .build()
+    }
+
+    /// The tables whose rows may change.
+    pub fn written(&self) -> impl Iterator<Item = &MergeTable> {
+        self.tables
+            .iter()
+            .filter(|table| table.part != Part::Lookup || self.may_lose(table))
+    }
+
+    fn may_lose(&self, table: &MergeTable) -> bool {
+        self.mode == Mode::Overwrite && table.links.iter().any(|link| self.follows(link, 0))
+    }
+
+    /// Whether rows may go, or become NULL there, because what a link leads to goes.
+    fn follows(&self, link: &Link, depth: usize) -> bool {
+        let Some(to) = link.to.and_then(|to| self.tables.get(to)) else {
+            return false;
+        };
+        link.carried
+            || to.links.iter().any(|link| link.carried)
+            || (depth < self.tables.len()
+                && to
+                    .links
+                    .iter()
+                    .any(|link| link.class == Class::Ownership && self.follows(link, depth + 1)))
+    }
+}
+
+struct Builder<'a> {
+    mode: Mode,
+    archive: &'a Manifest,
+    target: &'a Schema,
+    selection: &'a Selection,
+    preset: &'a Preset,
+    loaded: &'a BTreeMap<TableName, Vec<String>>,
+}
+
+impl<'a> Builder<'a> {
+    fn build(&self) -> Result<Program, MergeError> {
+        self.check_rules()?;
+        let taking_part = self.taking_part();
+        let index: BTreeMap<&TableName, usize> = taking_part
+            .iter()
+            .enumerate()
+            .map(|(place, (table, _))| (&table.name, place))
+            .collect();
+        let mut nodes: Vec<Node<'a>> = Vec::with_capacity(taking_part.len());
+        for (table, part) in &taking_part {
+            nodes.push(Node {
+                table: &table.name,
+                links: self.links(table, *part, &taking_part, &index),
+                early: identity::needed(table, self.rule(&table.name)),
+            });
+        }
+        let order = order::order(&mut nodes)?;
+        let places: BTreeMap<usize, usize> = order
+            .iter()
+            .enumerate()
+            .map(|(place, index)| (*index, place))
+            .collect();
+        let mut tables = Vec::with_capacity(order.len());
+        for at in order {
+            let (Some((table, part)), Some(node)) = (taking_part.get(at), nodes.get(at)) else {
+                continue;
+            };
+            let mut links = node.links.clone();
+            for link in &mut links {
+                link.to = link.to.and_then(|to| places.get(&to).copied());
+            }
+            tables.push(self.table(table, *part, links, &index, &places)?);
+        }
+        let mut program = Program {
+            mode: self.mode,
+            tables,
+        };
+        program.note_references();
+        Ok(program)
+    }
+
+    /// The columns that the archive's rows of a table have, if it holds any rows of it.
+    fn archived(&self, name: &TableName) -> Option<&'a Vec<String>> {
+        self.archive.table(name)?;
+        self.loaded.get(name)
+    }
+
+    fn rule(&self, table: &TableName) -> Option<&'a TableRule> {
+        self.preset
+            .tables
+            .iter()
+            .find(|rule| names(&rule.table, table))
+    }
+
+    /// Whether what belongs to a matched row of the table follows it.
+    fn carries(&self, table: &TableName) -> bool {
+        self.rule(table).is_some_and(|rule| {
+            !rule.identity.is_empty() && rule.matched == Matched::Mode && rule.fill.is_empty()
+        })
+    }
+
+    fn key_rule(&self, table: &TableName, columns: &[String]) -> Option<&'a ForeignKeyRule> {
+        self.preset
+            .foreign_keys
+            .iter()
+            .find(|rule| names(&rule.table, table) && rule.columns == columns)
+    }
+
+    /// The foreign keys of a table, declared by the database or by the preset.
+    fn keys(&self, table: &Table) -> Vec<ForeignKey> {
+        let mut keys: Vec<ForeignKey> = Vec::new();
+        let declared = self.preset.foreign_keys.iter().filter_map(|rule| {
+            let references = rule.references.as_ref()?;
+            names(&rule.table, &table.name).then(|| ForeignKey {
+                name: String::new(),
+                columns: rule.columns.clone(),
+                references: self
+                    .target
+                    .names()
+                    .find(|name| names(&references.table, name))
+                    .cloned()
+                    .unwrap_or_else(|| TableName::new("", references.table.clone())),
+                referenced_columns: references.columns.clone(),
+            })
+        });
+        for key in table.foreign_keys.iter().cloned().chain(declared) {
+            let known = keys
+                .iter()
+                .any(|known| known.columns == key.columns && known.references == key.references);
+            // Generated columns follow from others, and so does what they refer to.
+            let stored = key
+                .columns
+                .iter()
+                .all(|column| table.stored_columns().any(|stored| stored.name == *column));
+            if !known && stored {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    /// The tables that ids inside of other columns name.
+    fn hidden_targets(&self, table: &TableName) -> impl Iterator<Item = &'a TableName> {
+        self.preset
+            .references
+            .iter()
+            .filter(move |rule| names(&rule.table, table))
+            .filter_map(|rule| {
+                self.target
+                    .names()
+                    .find(|name| names(&rule.references, name))
+            })
+    }
+
+    fn taking_part(&self) -> Vec<(&'a Table, Part)> {
+        let mut parts: BTreeMap<&'a TableName, Part> = BTreeMap::new();
+        let mut open: Vec<&'a TableName> = Vec::new();
+        for name in self.target.names() {
+            if self.archived(name).is_some() && self.selection.has_table(name) {
+                parts.insert(name, Part::Merge);
+                open.push(name);
+            }
+        }
+        while let Some(table) = open.pop().and_then(|name| self.target.table(name)) {
+            let keys = self.keys(table);
+            let to = keys
+                .iter()
+                .filter_map(|key| self.target.names().find(|name| **name == key.references))
+                .chain(self.hidden_targets(&table.name));
+            for name in to {
+                if self.archived(name).is_some() && !parts.contains_key(name) {
+                    parts.insert(name, Part::Lookup);
+                    open.push(name);
+                }
+            }
+        }
+        if self.mode == Mode::Overwrite {
+            self.add_along(&mut parts);
+        }
+        parts
+            .into_iter()
+            .filter_map(|(name, part)| Some((self.target.table(name)?, part)))
+            .collect()
+    }
+
+    /// Adds the tables whose rows refer to rows that may go.
+    fn add_along(&self, parts: &mut BTreeMap<&'a TableName, Part>) {
+        let owned = |table: &Table, key: &ForeignKey| {
+            self.key_rule(&table.name, &key.columns)
+                .is_some_and(|rule| rule.class == ForeignKeyClass::Ownership)
+        };
+        let mut losing: BTreeSet<&'a TableName> = BTreeSet::new();
+        loop {
+            let mut grown = false;
+            for table in &self.target.tables {
+                for key in self.keys(table) {
+                    let carried = parts.get(&table.name) == Some(&Part::Merge)
+                        && parts.get(&key.references) == Some(&Part::Merge)
+                        && self.carries(&key.references)
+                        && owned(table, &key);
+                    let below = losing.contains(&key.references);
+                    if below && !parts.contains_key(&table.name) {
+                        parts.insert(&table.name, Part::Along);
+                        grown = true;
+                    }
+                    let bound = owned(table, &key) || !self.can_be_null(table, &key.columns);
+                    if (carried || (below && bound)) && losing.insert(&table.name) {
+                        grown = true;
+                    }
+                }
+            }
+            if !grown {
+                return;
+            }
+        }
+    }
+
+    fn can_be_null(&self, table: &Table, columns: &[String]) -> bool {
+        table
+            .columns
+            .iter()
+            .any(|column| column.nullable && columns.contains(&column.name))
+    }
+
+    fn links(
+        &self,
+        table: &Table,
+        part: Part,
+        taking_part: &[(&'a Table, Part)],
+        index: &BTreeMap<&TableName, usize>,
+    ) -> Vec<Link> {
+        let mut links: Vec<Link> = Vec::new();
+        for key in self.keys(table) {
+            let rule = self.key_rule(&table.name, &key.columns);
+            let to = index
+                .get(&key.references)
+                .copied()
+                .filter(|_| key.referenced_columns.len() == key.columns.len());
+            let to_itself = key.references == table.name;
+            let declared = rule.map(|rule| rule.class);
+            let nullable = self.can_be_null(table, &key.columns);
+            let class = match declared {
+                Some(ForeignKeyClass::Ownership) => Class::Ownership,
+                _ if nullable => Class::Enrichment,
+                _ => Class::Ownership,
+            };
+            let when = match declared {
+                Some(ForeignKeyClass::Deferred) if to_itself || class == Class::Enrichment => {
+                    When::Late
+                }
+                _ if !to_itself => When::Before,
+                _ if class == Class::Enrichment && self.identifies(table, &key.columns) => {
+                    When::Rounds
+                }
+                _ => When::Late,
+            };
+            let needed = declared == Some(ForeignKeyClass::Ownership);
+            let owner = to.and_then(|to| taking_part.get(to));
+            let carried = needed
+                && when == When::Before
+                && part == Part::Merge
+                && owner
+                    .is_some_and(|(owner, part)| *part == Part::Merge && self.carries(&owner.name));
+            links.push(Link {
+                columns: key.columns,
+                to,
+                references: key.references,
+                referenced: key.referenced_columns,
+                class,
+                when,
+                needed,
+                carried,
+                clears: Vec::new(),
+            });
+        }
+        links.sort_by(|a, b| {
+            let rank = |link: &Link| (link.class == Class::Enrichment, link.columns.len());
+            (rank(a), &a.columns, &a.references).cmp(&(rank(b), &b.columns, &b.references))
+        });
+        // A column that an ownership key has too can't become NULL for another key, nor one of the primary key.
+        let bound: BTreeSet<String> = links
+            .iter()
+            .filter(|link| link.class == Class::Ownership)
+            .flat_map(|link| link.columns.iter().cloned())
+            .chain(table.primary_key.iter().cloned())
+            .collect();
+        for link in &mut links {
+            if link.class == Class::Enrichment {
+                link.clears = table
+                    .columns
+                    .iter()
+                    .filter(|column| {
+                        column.nullable
+                            && link.columns.contains(&column.name)
+                            && !bound.contains(&column.name)
+                    })
+                    .map(|column| column.name.clone())
+                    .collect();
+                if link.clears.is_empty() {
+                    link.class = Class::Ownership;
+                    if link.when == When::Rounds || link.references != table.name {
+                        link.when = if link.references == table.name {
+                            When::Late
+                        } else {
+                            When::Before
+                        };
+                    }
+                }
+            }
+        }
+        links
+    }
+
+    fn identifies(&self, table: &Table, columns: &[String]) -> bool {
+        let needed = identity::needed(table, self.rule(&table.name));
+        columns
+            .iter()
+            .any(|column| needed.contains(column.as_str()))
+    }
+
+    fn table(
+        &self,
+        table: &'a Table,
+        part: Part,
+        links: Vec<Link>,
+        index: &BTreeMap<&TableName, usize>,
+        places: &BTreeMap<usize, usize>,
+    ) -> Result<MergeTable, MergeError> {
+        let rule = self.rule(&table.name);
+        let archived: Vec<String> = match (part, self.archived(&table.name)) {
+            (Part::Merge | Part::Lookup, Some(columns)) => columns.clone(),
+            _ => Vec::new(),
+        };
+        let hidden = self.hidden(table, index, places)?;
+        let surrogate = self.surrogate(table, &links, rule);
+        let on_insert = rule.map(|rule| rule.on_insert.clone()).unwrap_or_default();
+        let placeholders: BTreeSet<String> = self
+            .archive
+            .left_out
+            .iter()
+            .filter_map(|left_out| match left_out {
+                LeftOut::Column {
+                    table: of, column, ..
+                } if *of == table.name => Some(column.clone()),
+                _ => None,
+            })
+            .collect();
+        let late: BTreeSet<String> = links
+            .iter()
+            .filter(|link| link.when == When::Late)
+            .flat_map(|link| link.columns.iter().cloned())
+            .chain(hidden.iter().map(|hidden| hidden.column.clone()))
+            .collect();
+        let declared = rule
+            .map(|rule| rule.identity.as_slice())
+            .unwrap_or_default();
+        if let Some(column) = declared
+            .iter()
+            .flat_map(|identity| &identity.columns)
+            .find(|column| late.contains(*column))
+        {
+            return Err(MergeError::IdentityTooLate {
+                table: table.name.clone(),
+                column: column.clone(),
+            });
+        }
+        let useless: BTreeSet<String> = late
+            .iter()
+            .chain(&placeholders)
+            .chain(on_insert.keys())
+            .cloned()
+            .collect();
+        let collisions: Vec<_> = self
+            .preset
+            .collisions
+            .iter()
+            .filter(|rule| names(&rule.table, &table.name))
+            .collect();
+        let remade: BTreeSet<String> = collisions.iter().map(|rule| rule.column.clone()).collect();
+        let (identity, rest) = Facts {
+            table,
+            rule,
+            links: &links,
+            surrogate: surrogate.as_deref(),
+            archived: &archived,
+            useless: &useless,
+            remade: &remade,
+        }
+        .decide();
+        let mut unique: Vec<UniqueKey> = Vec::new();
+        let keys = table
+            .unique
+            .iter()
+            .chain(core::iter::once(&table.primary_key))
+            .chain(collisions.iter().map(|rule| &rule.columns));
+        for columns in keys {
+            let same = |other: &[String]| {
+                other.len() == columns.len() && other.iter().all(|one| columns.contains(one))
+            };
+            let skip = columns.is_empty()
+                || columns
+                    .iter()
+                    .any(|column| surrogate.as_ref() == Some(column) || late.contains(column))
+                || unique.iter().any(|key| same(&key.columns));
+            if !skip {
+                let rule = collisions.iter().find(|rule| same(&rule.columns));
+                unique.push(UniqueKey {
+                    columns: columns.clone(),
+                    remake: rule.map(|rule| (rule.column.clone(), rule.with)),
+                });
+            }
+        }
+        // Rows with the same key are the same row already where that is all that tells.
+        if let ([key], [only]) = (unique.as_slice(), identity.as_slice())
+            && key.columns == only.columns
+            && only.empty_is_value
+            && only.owners.is_empty()
+        {
+            unique.clear();
+        }
+        unique.sort_by(|a, b| (a.columns.len(), &a.columns).cmp(&(b.columns.len(), &b.columns)));
+        let mut kept: BTreeSet<String> = table.primary_key.iter().cloned().collect();
+        kept.extend(placeholders);
+        kept.extend(on_insert.keys().cloned());
+        kept.extend(
+            self.target
+                .tables
+                .iter()
+                .flat_map(|other| self.keys(other))
+                .filter(|key| key.references == table.name)
+                .flat_map(|key| key.referenced_columns),
+        );
+        Ok(MergeTable {
+            table: table.name.clone(),
+            part,
+            columns: table
+                .stored_columns()
+                .map(|column| merge_column(column, &archived))
+                .collect(),
+            archived,
+            primary_key: table.primary_key.clone(),
+            referenced: surrogate.iter().cloned().collect(),
+            surrogate,
+            identity,
+            rest,
+            links,
+            hidden,
+            unique,
+            matched: rule.map(|rule| rule.matched).unwrap_or_default(),
+            fill: rule.map(|rule| rule.fill.clone()).unwrap_or_default(),
+            on_insert,
+            kept,
+            carries: part == Part::Merge && self.carries(&table.name),
+        })
+    }
+
+    fn surrogate(&self, table: &Table, links: &[Link], rule: Option<&TableRule>) -> Option<String> {
+        let [key] = table.primary_key.as_slice() else {
+            return None;
+        };
+        let column = table.columns.iter().find(|column| column.name == *key)?;
+        let identifies = rule
+            .map(|rule| rule.identity.as_slice())
+            .unwrap_or_default()
+            .iter()
+            .any(|identity| identity.columns.contains(key));
+        let refers = links.iter().any(|link| link.columns.contains(key));
+        (is_integer(self.archive.engine, column) && !identifies && !refers).then(|| key.clone())
+    }
+
+    fn hidden(
+        &self,
+        table: &Table,
+        index: &BTreeMap<&TableName, usize>,
+        places: &BTreeMap<usize, usize>,
+    ) -> Result<Vec<Hidden>, MergeError> {
+        let mut found = Vec::new();
+        for rule in &self.preset.references {
+            if !names(&rule.table, &table.name) {
+                continue;
+            }
+            let name = self
+                .target
+                .names()
+                .find(|name| names(&rule.references, name));
+            let referenced = name
+                .and_then(|name| self.target.table(name))
+                .and_then(|table| table.primary_key.first());
+            let to = name
+                .and_then(|name| index.get(name))
+                .and_then(|at| places.get(at))
+                .copied();
+            found.push(Hidden {
+                column: rule.column.clone(),
+                paths: rule.path.clone(),
+                condition: rule.condition.clone(),
+                to: to.filter(|_| referenced.is_some()),
+                referenced: referenced.cloned().unwrap_or_default(),
+                unresolved: rule.unresolved,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Rules may only name columns that are there.
+    fn check_rules(&self) -> Result<(), MergeError> {
+        let has = |rule: &str, table: &str, columns: Vec<&String>| {
+            let Some(shape) = self
+                .target
+                .tables
+                .iter()
+                .find(|shape| names(table, &shape.name))
+            else {
+                return Ok(());
+            };
+            let missing = columns.into_iter().find(|column| {
+                !shape
+                    .columns
+                    .iter()
+                    .any(|own| own.name == **column && !own.generated)
+            });
+            missing.map_or(Ok(()), |column| {
+                Err(MergeError::UnknownColumn {
+                    rule: rule.to_string(),
+                    table: shape.name.clone(),
+                    column: column.clone(),
+                })
+            })
+        };
+        for rule in &self.preset.tables {
+            let identity = rule.identity.iter().flat_map(|one| &one.columns);
+            has("identity", &rule.table, identity.collect())?;
+            has("fill", &rule.table, rule.fill.iter().collect())?;
+            has("on_insert", &rule.table, rule.on_insert.keys().collect())?;
+        }
+        for rule in &self.preset.foreign_keys {
+            has("foreign key", &rule.table, rule.columns.iter().collect())?;
+            if let Some(to) = &rule.references {
+                has("foreign key", &to.table, to.columns.iter().collect())?;
+            }
+        }
+        for rule in &self.preset.references {
+            let mut columns = alloc::vec![&rule.column];
+            columns.extend(rule.condition.keys());
+            has("reference", &rule.table, columns)?;
+        }
+        for rule in &self.preset.collisions {
+            let mut columns: Vec<&String> = rule.columns.iter().collect();
+            columns.push(&rule.column);
+            has("collision", &rule.table, columns)?;
+        }
+        Ok(())
+    }
+}
+
+impl Program {
+    /// Notes for each table by which of its columns others name its rows.
+    fn note_references(&mut self) {
+        let mut used: Vec<(usize, String)> = Vec::new();
+        for table in &self.tables {
+            for link in &table.links {
+                let named = link.referenced.iter().cloned();
+                used.extend(
+                    link.to
+                        .into_iter()
+                        .flat_map(|to| named.clone().map(move |column| (to, column))),
+                );
+            }
+            for hidden in &table.hidden {
+                used.extend(hidden.to.map(|to| (to, hidden.referenced.clone())));
+            }
+        }
+        for (to, column) in used {
+            if let Some(table) = self.tables.get_mut(to)
+                && !table.referenced.contains(&column)
+            {
+                table.referenced.push(column);
+            }
+        }
+    }
+}
+
+fn merge_column(column: &Column, archived: &[String]) -> MergeColumn {
+    MergeColumn {
+        name: column.name.clone(),
+        type_name: column.type_name.clone(),
+        nullable: column.nullable,
+        archived: archived.contains(&column.name),
+    }
+}
+
+fn is_integer(engine: Engine, column: &Column) -> bool {
+    match engine {
+        Engine::Postgres => matches!(column.type_name.as_str(), "smallint" | "integer" | "bigint"),
+        // "Determination of column affinity" in SQLite's manual.
+        Engine::Sqlite => column.type_name.to_ascii_uppercase().contains("INT"),
+    }
+}

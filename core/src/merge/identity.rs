@@ -1,0 +1,146 @@
+//! What tells that a row of the archive and one of the target are the same.
+
+use alloc::{collections::BTreeSet, string::String, vec, vec::Vec};
+
+use super::{Alternative, Link, Rest};
+use crate::{
+    policy::{Identity, TableRule},
+    schema::Table,
+};
+
+/// What identity depends on besides the table's shape.
+pub(super) struct Facts<'a> {
+    pub(super) table: &'a Table,
+    pub(super) rule: Option<&'a TableRule>,
+    pub(super) links: &'a [Link],
+    pub(super) surrogate: Option<&'a str>,
+    /// Columns that the archive's rows hold.
+    pub(super) archived: &'a [String],
+    /// Columns whose values in the archive mean nothing, or are only known later.
+    pub(super) useless: &'a BTreeSet<String>,
+    /// Columns that are made anew where another row has their value.
+    pub(super) remade: &'a BTreeSet<String>,
+}
+
+impl Facts<'_> {
+    /// The alternatives, and what is compared where they don't tell.
+    pub(super) fn decide(&self) -> (Vec<Alternative>, Option<Rest>) {
+        let declared = self.rule.map(|rule| rule.identity.as_slice());
+        match declared {
+            Some(declared) if !declared.is_empty() => (
+                declared
+                    .iter()
+                    .map(|identity| self.declared(identity))
+                    .collect(),
+                (!self.remade.is_empty()).then(|| self.rest(true)).flatten(),
+            ),
+            _ => (
+                self.keys()
+                    .into_iter()
+                    .map(|columns| self.of_key(columns))
+                    .collect(),
+                self.rest(!self.remade.is_empty()),
+            ),
+        }
+    }
+
+    fn in_link(&self, column: &str) -> bool {
+        self.links
+            .iter()
+            .any(|link| link.columns.iter().any(|own| own == column))
+    }
+
+    fn declared(&self, identity: &Identity) -> Alternative {
+        let (linked, plain): (Vec<&String>, Vec<&String>) = identity
+            .columns
+            .iter()
+            .partition(|column| self.in_link(column));
+        Alternative {
+            columns: identity.columns.clone(),
+            may_be_null: if plain.is_empty() {
+                Vec::new()
+            } else {
+                linked.into_iter().cloned().collect()
+            },
+            owners: self.owners(&identity.columns),
+            normalise: identity.normalise,
+            fallback: identity.fallback,
+            empty_is_value: false,
+        }
+    }
+
+    fn of_key(&self, columns: Vec<String>) -> Alternative {
+        Alternative {
+            owners: self.owners(&columns),
+            columns,
+            may_be_null: Vec::new(),
+            normalise: None,
+            fallback: false,
+            empty_is_value: true,
+        }
+    }
+
+    fn owners(&self, columns: &[String]) -> Vec<String> {
+        let mut owners: Vec<String> = Vec::new();
+        for link in self.links.iter().filter(|link| link.carried) {
+            for column in &link.columns {
+                if !columns.contains(column) && !owners.contains(column) {
+                    owners.push(column.clone());
+                }
+            }
+        }
+        owners
+    }
+
+    /// The unique keys by which rows can be recognised, the shortest first, and the primary key last.
+    fn keys(&self) -> Vec<Vec<String>> {
+        let usable = |key: &Vec<String>| {
+            !key.is_empty()
+                && key.iter().all(|column| {
+                    Some(column.as_str()) != self.surrogate
+                        && self.archived.contains(column)
+                        && !self.useless.contains(column)
+                })
+        };
+        let mut keys: Vec<Vec<String>> = self.table.unique.clone();
+        keys.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        keys.push(self.table.primary_key.clone());
+        let mut found: Vec<Vec<String>> = Vec::new();
+        for key in keys.into_iter().filter(usable) {
+            if !found.contains(&key) {
+                found.push(key);
+            }
+        }
+        found
+    }
+
+    fn rest(&self, after_all: bool) -> Option<Rest> {
+        let columns: Vec<String> = self
+            .archived
+            .iter()
+            .filter(|column| {
+                Some(column.as_str()) != self.surrogate
+                    && !self.useless.contains(*column)
+                    && !self.remade.contains(*column)
+            })
+            .cloned()
+            .collect();
+        (!columns.is_empty()).then_some(Rest { columns, after_all })
+    }
+}
+
+/// The columns that identity will need, before it is known which links are late.
+pub(super) fn needed<'a>(table: &'a Table, rule: Option<&'a TableRule>) -> BTreeSet<&'a str> {
+    let declared = rule
+        .map(|rule| rule.identity.as_slice())
+        .unwrap_or_default();
+    if !declared.is_empty() {
+        return declared
+            .iter()
+            .flat_map(|identity| &identity.columns)
+            .map(String::as_str)
+            .collect();
+    }
+    let keys = table.unique.iter().chain(vec![&table.primary_key]);
+    keys.flatten().map(String::as_str).collect()
+}

@@ -1,0 +1,280 @@
+//! Carrying out a [`Program`]: statements over whole tables, the same for both engines but for their spelling.
+//!
+//! The archive's rows lie in staging tables, made for the occasion and gone with the transaction. From them each table
+//! gets, in the program's order, small tables beside it that say what becomes of each row:
+//!
+//! | table | a row is | columns |
+//! |---|---|---|
+//! | `s` | one of the archive | `n` its number, `c…` its values |
+//! | `a` | one of the archive, foreign keys resolved | `o…` what others name it by, `r…` resolved values, `k…` identities, `q…` unique keys |
+//! | `l` | one of the target | `id`, `at…` where it lies, `t…` what others name it by, identities, unique keys |
+//! | `d` | one of the archive that is the same as an earlier one | `n`, `root` |
+//! | `h` | one of the archive with the one of the target that is the same | `n`, `id` |
+//! | `m` | one of the archive with what becomes of it | [`fate`], `f…` what others name it by afterwards |
+//! | `x` | one of the target that goes | `id` |
+//! | `u` | one of the target that changes | where it lies, `v…` its new values |
+//!
+//! Nothing but these is written before everything is decided.
+
+use async_trait::async_trait;
+use coffer_core::{
+    merge::{Class, Counts, MergeTable, Part, Program, Skipped, When},
+    plan::Mode,
+    schema::TableName,
+};
+
+use super::{Database, EngineError};
+
+mod decide;
+mod hidden;
+mod sql;
+mod unique;
+mod write;
+
+pub(super) use sql::{Dialect, Place, Sql};
+
+/// What becomes of a row of the archive, as `m` says it.
+pub(super) mod fate {
+    /// It is inserted.
+    pub(crate) const INSERT: i64 = 1;
+    /// The target has it.
+    pub(crate) const MATCHED: i64 = 2;
+    /// An earlier row of the archive is the same.
+    pub(crate) const DUPLICATE: i64 = 3;
+    /// What it belongs to is missing.
+    pub(crate) const UNRESOLVED: i64 = -1;
+    /// What it belongs to stays as it is.
+    pub(crate) const WITH_PARENT: i64 = -2;
+    /// Nothing tells which row it is.
+    pub(crate) const NO_IDENTITY: i64 = -3;
+    /// Another row has its unique key.
+    pub(crate) const COLLISION: i64 = -4;
+    /// Its table is only looked up, and the target lacks it.
+    pub(crate) const NOT_SELECTED: i64 = -5;
+}
+
+/// A connection that carries statements out.
+#[async_trait]
+pub(super) trait Run: Send {
+    /// Runs one statement that concerns a table, and gives the rows that it touched.
+    async fn run(&mut self, table: &TableName, sql: String) -> Result<u64, EngineError>;
+
+    /// The one number that a query gives.
+    async fn number(&mut self, table: &TableName, sql: String) -> Result<i64, EngineError>;
+
+    /// Pairs of texts that a query gives.
+    async fn pairs(
+        &mut self,
+        table: &TableName,
+        sql: String,
+    ) -> Result<Vec<(String, String)>, EngineError>;
+
+    /// Puts numbered texts into a table of two columns.
+    async fn put(
+        &mut self,
+        table: &TableName,
+        into: &str,
+        rows: &[(i64, String)],
+    ) -> Result<(), EngineError>;
+}
+
+/// Brings staged rows together with the target's, and counts what it does.
+pub(super) async fn carry_out(
+    run: &mut dyn Run,
+    program: &Program,
+    dialect: Dialect,
+    places: Vec<Place>,
+) -> Result<Vec<Counts>, EngineError> {
+    let sql = Sql {
+        program,
+        dialect,
+        places,
+    };
+    let mut merge = Merge { run, sql };
+    for index in 0..program.tables.len() {
+        merge.decide(index).await?;
+    }
+    let mut counts = Vec::with_capacity(program.tables.len());
+    for index in 0..program.tables.len() {
+        counts.push(merge.count(index).await?);
+    }
+    for index in 0..program.tables.len() {
+        merge.find_hidden(index).await?;
+    }
+    for (index, counts) in counts.iter_mut().enumerate() {
+        merge.compose(index, counts).await?;
+    }
+    for (index, counts) in counts.iter_mut().enumerate() {
+        merge.write(index, counts).await?;
+    }
+    for (index, counts) in counts.iter_mut().enumerate() {
+        counts.detached = merge.detach(index).await?;
+    }
+    Ok(counts)
+}
+
+/// The index of a table that the archive's rows with these columns can be staged for.
+pub(super) fn staged(
+    program: &Program,
+    table: &TableName,
+    columns: &[String],
+) -> Result<usize, EngineError> {
+    program
+        .tables
+        .iter()
+        .position(|own| {
+            own.table == *table && own.part != Part::Along && own.archived.as_slice() == columns
+        })
+        .ok_or_else(sql::unknown)
+}
+
+/// The greatest number that a table's sequence ever gave to a row.
+pub(super) fn numbered(database: &Database, table: &MergeTable) -> i64 {
+    database
+        .sequences
+        .iter()
+        .filter(|sequence| {
+            sequence.is_called
+                && sequence.owned_by.as_ref().is_some_and(|owner| {
+                    owner.table == table.table && Some(&owner.column) == table.surrogate.as_ref()
+                })
+        })
+        .map(|sequence| sequence.last_value)
+        .max()
+        .unwrap_or_default()
+}
+
+struct Merge<'a, 'r> {
+    run: &'r mut dyn Run,
+    sql: Sql<'a>,
+}
+
+impl<'a> Merge<'a, '_> {
+    fn table(&self, index: usize) -> Result<&'a MergeTable, EngineError> {
+        self.sql.table(index)
+    }
+
+    async fn run(&mut self, index: usize, sql: String) -> Result<u64, EngineError> {
+        let table = &self.table(index)?.table;
+        self.run.run(table, sql).await
+    }
+
+    async fn number(&mut self, index: usize, sql: String) -> Result<i64, EngineError> {
+        let table = &self.table(index)?.table;
+        self.run.number(table, sql).await
+    }
+
+    /// Makes a small table of what a query gives, and lets the engine look at how large it is.
+    async fn make(&mut self, index: usize, kind: &str, query: String) -> Result<(), EngineError> {
+        let name = self.sql.own(kind, index);
+        self.run(index, self.sql.dialect.create_as(&name, &query))
+            .await?;
+        if let Some(analyse) = self.sql.dialect.analyse(&name) {
+            self.run(index, analyse).await?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a small table.
+    async fn rows(&mut self, index: usize, kind: &str) -> Result<u64, EngineError> {
+        let count = format!("SELECT count(*) FROM {}", self.sql.own(kind, index));
+        Ok(self.number(index, count).await?.unsigned_abs())
+    }
+
+    /// Everything that is decided about one table.
+    async fn decide(&mut self, index: usize) -> Result<(), EngineError> {
+        let table = self.table(index)?;
+        self.make(index, "l", self.sql.listed(index)?).await?;
+        for statement in self.sql.listed_indexes(index)? {
+            self.run(index, statement).await?;
+        }
+        if table.part == Part::Along {
+            return self.lose(index).await;
+        }
+        let rounds = table
+            .links
+            .iter()
+            .any(|link| link.when == When::Rounds && link.to.is_some());
+        self.begin(index).await?;
+        if rounds {
+            self.decide_in_rounds(index).await?;
+        } else {
+            self.decide_at_once(index).await?;
+        }
+        for statement in self.sql.mapped_indexes(index)? {
+            self.run(index, statement).await?;
+        }
+        self.lose(index).await?;
+        if table.part == Part::Merge {
+            if !table.unique.is_empty() {
+                self.keep_unique(index).await?;
+            }
+            let waits_for_itself = table.links.iter().any(|link| {
+                link.class == Class::Ownership && link.when == When::Late && link.to == Some(index)
+            });
+            if waits_for_itself {
+                self.leave_out_lost(index).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn count(&mut self, index: usize) -> Result<Counts, EngineError> {
+        let table = self.table(index)?;
+        let mut counts = Counts::default();
+        if table.part == Part::Along {
+            return Ok(counts);
+        }
+        let map = self.sql.own("m", index);
+        let of = |condition: String| format!("SELECT count(*) FROM {map} WHERE {condition}");
+        let count = |number: i64| number.unsigned_abs();
+        counts.insert = count(
+            self.number(index, of(format!("fate = {}", fate::INSERT)))
+                .await?,
+        );
+        counts.keep = count(
+            self.number(index, of(format!("fate = {}", fate::MATCHED)))
+                .await?,
+        );
+        for (reason, fate) in [
+            (Skipped::Duplicate, fate::DUPLICATE),
+            (Skipped::UnresolvedOwner, fate::UNRESOLVED),
+            (Skipped::WithParent, fate::WITH_PARENT),
+            (Skipped::NoIdentity, fate::NO_IDENTITY),
+            (Skipped::Collision, fate::COLLISION),
+            (Skipped::NotSelected, fate::NOT_SELECTED),
+        ] {
+            let rows = self.number(index, of(format!("fate = {fate}"))).await?;
+            if rows > 0 {
+                counts.skipped.insert(reason, count(rows));
+            }
+        }
+        if let Some(key) = self.sql.surrogate(index)? {
+            let moved = of(format!("fate > 0 AND f{key} <> o{key}"));
+            counts.remapped = count(self.number(index, moved).await?);
+        }
+        let cleared = format!(
+            "SELECT coalesce(sum(e), 0) FROM {map} WHERE {}",
+            sql::WRITTEN
+        );
+        counts.cleared = count(self.number(index, cleared).await?);
+        if table.part == Part::Merge && !table.unique.is_empty() {
+            let remade: Vec<String> = table
+                .unique
+                .iter()
+                .enumerate()
+                .filter(|(_, key)| key.remake.is_some())
+                .map(|(place, _)| format!("coalesce(sum(y{place}), 0)"))
+                .collect();
+            if !remade.is_empty() {
+                let remade = format!("SELECT {} FROM {map}", remade.join(" + "));
+                counts.remade = count(self.number(index, remade).await?);
+            }
+        }
+        Ok(counts)
+    }
+
+    fn overwrites(&self) -> bool {
+        self.sql.program.mode == Mode::Overwrite
+    }
+}

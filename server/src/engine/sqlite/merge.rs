@@ -1,0 +1,192 @@
+//! Bringing rows together with those of a file: staging tables, and statements over them.
+
+use async_trait::async_trait;
+use coffer_core::{
+    merge::{Counts, MergeTable, Part, Program},
+    schema::TableName,
+};
+use rusqlite::OptionalExtension;
+
+use super::{blocking::Blocking, link::Link, replace::Open};
+use crate::engine::{
+    EngineError,
+    merge::{self, Dialect, Place, Run},
+    sql,
+};
+
+/// Makes a table beside each of the program's for the archive's rows. Its columns have the affinities of the table's own,
+/// so that values become what they would become there, and nothing else of it.
+pub(super) fn stage(open: &mut Open, program: &Program) -> Result<(), EngineError> {
+    for (index, table) in program.tables.iter().enumerate() {
+        if table.part == Part::Along {
+            continue;
+        }
+        open.catalog
+            .columns(&table.table, &table.archived, &open.link.target)?;
+        let columns: Vec<String> = table
+            .archived
+            .iter()
+            .enumerate()
+            .map(|(place, name)| format!("{} AS c{place}", sql::name(name)))
+            .collect();
+        let create = format!(
+            "CREATE TEMPORARY TABLE coffer_s{index} AS SELECT CAST(0 AS INTEGER) AS n, {} FROM {} LIMIT 0",
+            columns.join(", "),
+            sql::table(&table.table)
+        );
+        let doing = format_args!("making room beside {}", table.table);
+        open.link.run(&doing, &create)?;
+    }
+    Ok(())
+}
+
+/// The place of a table in the program.
+pub(super) fn staged(program: &Program, table: &TableName) -> Result<usize, EngineError> {
+    let found = program.tables.iter().find(|own| own.table == *table);
+    merge::staged(
+        program,
+        table,
+        found.map(|own| own.archived.as_slice()).unwrap_or_default(),
+    )
+}
+
+/// The statement that takes one row of the archive. Rows are numbered as they come.
+pub(super) fn insert(index: usize, columns: usize) -> String {
+    let own = Dialect::Sqlite.own("s", index);
+    format!(
+        "INSERT INTO {own} SELECT (SELECT coalesce(max(rowid), 0) + 1 FROM {own}), {}",
+        vec!["?"; columns].join(", ")
+    )
+}
+
+/// Lets rows be found by their numbers.
+pub(super) fn index(link: &Link, index: usize) -> Result<(), EngineError> {
+    let create = format!("CREATE UNIQUE INDEX temp.coffer_s{index}_n ON coffer_s{index} (n)");
+    link.run(&"numbering rows", &create)
+}
+
+/// Carries the program out.
+pub(super) async fn merge(
+    open: &mut Blocking<Open>,
+    program: &Program,
+) -> Result<Vec<Counts>, EngineError> {
+    let tables = program.tables.clone();
+    let places = open
+        .call(move |open| tables.iter().map(|table| place(open, table)).collect())
+        .await?;
+    merge::carry_out(&mut Statements(open), program, Dialect::Sqlite, places).await
+}
+
+/// Where a table's rows are: by their rowid, or by the primary key of a table that has none.
+fn place(open: &Open, table: &MergeTable) -> Result<Place, EngineError> {
+    let doing = "reading the schema";
+    let without: Option<bool> = open
+        .link
+        .connection
+        .query_row(
+            "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1",
+            [&table.table.name],
+            |row| row.get(0),
+        )
+        .optional()
+        .map_err(|error| open.link.name(&doing, &error))?;
+    let free = |name: &str| {
+        !table
+            .columns
+            .iter()
+            .any(|column| column.name.eq_ignore_ascii_case(name))
+    };
+    let at = match ["rowid", "_rowid_", "oid"]
+        .into_iter()
+        .find(|name| free(name))
+    {
+        Some(name) if without != Some(true) => vec![name.to_owned()],
+        _ => table
+            .primary_key
+            .iter()
+            .map(|name| sql::name(name))
+            .collect(),
+    };
+    let name = sql::table(&table.table);
+    Ok(Place {
+        rows: name.clone(),
+        into: name,
+        at,
+        numbered: merge::numbered(&open.catalog.database, table),
+    })
+}
+
+struct Statements<'a>(&'a mut Blocking<Open>);
+
+#[async_trait]
+impl Run for Statements<'_> {
+    async fn run(&mut self, table: &TableName, sql: String) -> Result<u64, EngineError> {
+        let table = table.clone();
+        self.0
+            .call(move |open| {
+                let doing = format!("bringing rows together with {table}");
+                open.link
+                    .connection
+                    .execute(&sql, [])
+                    .map(|rows| rows as u64)
+                    .map_err(|error| open.refused_row(&table, None, &doing, &error))
+            })
+            .await
+    }
+
+    async fn number(&mut self, table: &TableName, sql: String) -> Result<i64, EngineError> {
+        let table = table.clone();
+        self.0
+            .call(move |open| {
+                let doing = format_args!("bringing rows together with {table}");
+                open.link
+                    .connection
+                    .query_row(&sql, [], |row| row.get::<_, Option<i64>>(0))
+                    .map(Option::unwrap_or_default)
+                    .map_err(|error| open.link.name(&doing, &error))
+            })
+            .await
+    }
+
+    async fn pairs(
+        &mut self,
+        table: &TableName,
+        sql: String,
+    ) -> Result<Vec<(String, String)>, EngineError> {
+        let table = table.clone();
+        self.0
+            .call(move |open| {
+                let doing = format_args!("bringing rows together with {table}");
+                let read = || -> rusqlite::Result<Vec<(String, String)>> {
+                    let mut statement = open.link.connection.prepare(&sql)?;
+                    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    rows.collect()
+                };
+                read().map_err(|error| open.link.name(&doing, &error))
+            })
+            .await
+    }
+
+    async fn put(
+        &mut self,
+        table: &TableName,
+        into: &str,
+        rows: &[(i64, String)],
+    ) -> Result<(), EngineError> {
+        let (table, rows) = (table.clone(), rows.to_vec());
+        let insert = format!("INSERT INTO {into} VALUES (?1, ?2)");
+        self.0
+            .call(move |open| {
+                let doing = format_args!("bringing rows together with {table}");
+                let write = || -> rusqlite::Result<()> {
+                    let mut statement = open.link.connection.prepare(&insert)?;
+                    for (number, text) in &rows {
+                        statement.execute((number, text))?;
+                    }
+                    Ok(())
+                };
+                write().map_err(|error| open.link.name(&doing, &error))
+            })
+            .await
+    }
+}

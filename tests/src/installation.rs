@@ -1,0 +1,265 @@
+//! One installation of an application, on SQLite or PostgreSQL: filled by SQL, backed up and restored as the program does
+//! it, looked at by queries.
+
+use std::{fs::File, path::PathBuf, sync::Arc};
+
+use coffer_core::{
+    manifest::Selection,
+    merge::Counts,
+    plan::{Consent, Mode, Plan},
+    policy::Preset,
+    schema::TableName,
+};
+use coffer_server::{
+    backup::{self, BackupRequest},
+    engine::DatabaseUrl,
+    progress::Progress,
+    read::{FileSource, Unlock},
+    restore::{self, RestoreError, RestoreReport, RestoreRequest},
+    safety::{DEFAULT_KEEP, SafetyStore},
+    signed::TrustedSenders,
+    source::SourceConfig,
+    undo,
+};
+use rusqlite::{Connection, types::ValueRef};
+use tempfile::TempDir;
+
+use crate::postgres::{self, Server};
+
+enum Place {
+    Sqlite(PathBuf),
+    Postgres(Arc<Server>, String),
+}
+
+/// An installation with a database of its own.
+pub struct Installation {
+    folder: TempDir,
+    place: Place,
+    /// The rules of its application.
+    pub preset: Option<Preset>,
+}
+
+impl std::fmt::Debug for Installation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Installation")
+            .field(&self.folder.path())
+            .finish()
+    }
+}
+
+/// The kinds of databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An SQLite file.
+    Sqlite,
+    /// A database on the shared server.
+    Postgres,
+}
+
+impl Installation {
+    /// An installation with these tables.
+    pub async fn new(kind: Kind, schema: &str, preset: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = match kind {
+            Kind::Sqlite => Place::Sqlite(folder.path().join("app.sqlite")),
+            Kind::Postgres => {
+                let server = Server::shared();
+                let name = server.create_database().await;
+                Place::Postgres(server, name)
+            }
+        };
+        let installation = Self {
+            folder,
+            place,
+            preset: preset.map(|text| toml::from_str(text).unwrap()),
+        };
+        installation.sql(schema).await;
+        installation
+    }
+
+    /// Runs SQL that may hold several statements.
+    pub async fn sql(&self, sql: &str) {
+        match &self.place {
+            Place::Sqlite(file) => {
+                let connection = Connection::open(file).unwrap();
+                let off = "PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; BEGIN;";
+                connection
+                    .execute_batch(&format!("{off}{sql};COMMIT"))
+                    .unwrap_or_else(|error| panic!("{error} in {sql}"));
+            }
+            Place::Postgres(server, name) => {
+                let mut connection = server.connect(name).await;
+                postgres::run(&mut connection, sql).await;
+            }
+        }
+    }
+
+    /// The rows of a query, values parted by `|`, NULL as `-`, in their order.
+    pub async fn rows(&self, query: &str) -> Vec<String> {
+        match &self.place {
+            Place::Sqlite(file) => {
+                let connection = Connection::open(file).unwrap();
+                let mut statement = connection
+                    .prepare(query)
+                    .unwrap_or_else(|error| panic!("{error} in {query}"));
+                let columns = statement.column_count();
+                let rows = statement.query_map([], |row| {
+                    let values: Vec<String> = (0..columns)
+                        .map(|index| match row.get_ref(index).unwrap() {
+                            ValueRef::Null => "-".to_owned(),
+                            ValueRef::Integer(number) => number.to_string(),
+                            ValueRef::Real(number) => number.to_string(),
+                            ValueRef::Text(text) | ValueRef::Blob(text) => {
+                                String::from_utf8_lossy(text).into_owned()
+                            }
+                        })
+                        .collect();
+                    Ok(values.join("|"))
+                });
+                rows.unwrap().map(Result::unwrap).collect()
+            }
+            Place::Postgres(server, name) => {
+                use sqlx::Row;
+                let mut connection = server.connect(name).await;
+                let values = format!(
+                    "SELECT ARRAY(SELECT coalesce(value, '-') FROM json_each_text(row_to_json(result)) WITH ORDINALITY e (key, value, place) ORDER BY place) FROM ({query}) AS result"
+                );
+                sqlx::query(sqlx::AssertSqlSafe(values))
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap_or_else(|error| panic!("{error} in {query}"))
+                    .iter()
+                    .map(|row| row.get::<Vec<String>, _>(0).join("|"))
+                    .collect()
+            }
+        }
+    }
+
+    /// The database's URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.place {
+            Place::Sqlite(file) => format!("sqlite:{}", file.display()),
+            Place::Postgres(server, name) => server.url(name),
+        }
+    }
+
+    fn source(&self) -> SourceConfig {
+        SourceConfig {
+            url: DatabaseUrl::parse(&self.url()).unwrap(),
+            file_sets: Vec::new(),
+            file_rules: Vec::new(),
+            preset: self.preset.clone(),
+            app: None,
+            hooks: Vec::new(),
+        }
+    }
+
+    /// Takes a backup into a file of its own.
+    pub async fn backup(&self) -> PathBuf {
+        let (file, path) = tempfile::NamedTempFile::new_in(self.folder.path())
+            .unwrap()
+            .keep()
+            .unwrap();
+        let request = BackupRequest {
+            source: self.source(),
+            seal: None,
+            sensitive: false,
+            exclude: Vec::new(),
+            without: Vec::new(),
+        };
+        backup::run(request, file, Progress::default())
+            .await
+            .unwrap();
+        path
+    }
+
+    /// The restore of an archive.
+    #[must_use]
+    pub fn request(&self, archive: &std::path::Path, mode: Mode) -> RestoreRequest {
+        let _: File = File::open(archive).unwrap();
+        RestoreRequest {
+            target: self.source(),
+            archive: Arc::new(FileSource::open(archive).unwrap()),
+            unlock: Unlock::None,
+            senders: TrustedSenders::default(),
+            selection: Selection::ALL,
+            mode,
+            consent: Consent {
+                replace_existing: true,
+                no_safety_backup: true,
+                ..Consent::default()
+            },
+            expected_plan: None,
+            planned_without_rows: false,
+            safety: SafetyStore {
+                folder: self.folder.path().join("safety"),
+                recipients: Vec::new(),
+                keep: DEFAULT_KEEP,
+            },
+            undoes: None,
+        }
+    }
+
+    /// Plans and restores, and compares what was done with what was planned.
+    ///
+    /// # Errors
+    /// As planning.
+    ///
+    /// # Panics
+    /// If something else was done than planned.
+    pub async fn try_restore(
+        &self,
+        mut request: RestoreRequest,
+    ) -> Result<(Plan, RestoreReport), RestoreError> {
+        let plan = restore::plan(&request).await?.plan;
+        if plan.blocked {
+            return Err(RestoreError::Blocked(Box::new(plan)));
+        }
+        request.expected_plan = Some(plan.digest());
+        let report = restore::run(request, Progress::default()).await?;
+        let planned: Vec<(TableName, Option<Counts>)> = plan
+            .tables
+            .iter()
+            .map(|table| (table.table.clone(), table.merge.clone()))
+            .collect();
+        let done: Vec<(TableName, Option<Counts>)> = report
+            .merged
+            .iter()
+            .map(|table| {
+                let name = TableName::new(table.schema.clone(), table.name.clone());
+                (name, Some(table.counts.clone()))
+            })
+            .collect();
+        if plan.mode != Mode::Replace {
+            assert_eq!(planned, done);
+        }
+        Ok((plan, report))
+    }
+
+    /// What a restore does to each table, by the table's name.
+    pub async fn restore(&self, archive: &std::path::Path, mode: Mode) -> Vec<(String, Counts)> {
+        let (_, report) = self
+            .try_restore(self.request(archive, mode))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        report
+            .merged
+            .into_iter()
+            .map(|table| (table.name, table.counts))
+            .collect()
+    }
+
+    /// Undoes the last restore that kept what it replaced.
+    pub async fn undo(&self) {
+        let store = self.request(&self.backup().await, Mode::Replace).safety;
+        let url = self.source().url;
+        let record = undo::find(&store.folder, &url, None).await.unwrap();
+        let prepared = undo::prepare(store, &url, &record, None, undo::Allowed::default())
+            .await
+            .unwrap();
+        restore::run(prepared.request, Progress::default())
+            .await
+            .unwrap();
+    }
+}
