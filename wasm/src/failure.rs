@@ -3,6 +3,7 @@
 use coffer_core::{
     archive::{ArchiveError, Fault},
     bundle::BundleError,
+    foreign::ForeignError,
     manifest::{FilesIndexError, ManifestError},
     preview::PreviewError,
     rows::RowError,
@@ -96,6 +97,11 @@ impl Failure {
     /// Whether the same call may succeed when it is made again.
     pub(crate) fn is_temporary(&self) -> bool {
         self.code == "read_failed"
+    }
+
+    /// Whether it is about a version that is not known.
+    pub(crate) fn is_version(&self) -> bool {
+        self.code == "unsupported_version"
     }
 
     pub(crate) fn number(mut self, name: &'static str, value: u64) -> Self {
@@ -249,6 +255,15 @@ impl From<BundleError> for Failure {
             BundleError::Manifest(error) => error.into(),
             BundleError::Archive(error) => error.into(),
             BundleError::Seal(error) => error.into(),
+        }
+    }
+}
+
+impl From<ForeignError> for Failure {
+    fn from(error: ForeignError) -> Self {
+        match error {
+            ForeignError::Archive(error) => error.into(),
+            error => Self::new(error.code(), sentence(&error)),
         }
     }
 }

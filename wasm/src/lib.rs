@@ -10,6 +10,7 @@ mod check;
 mod convert;
 mod cursor;
 mod failure;
+mod foreign;
 mod key;
 mod lanes;
 mod pieces;
@@ -28,6 +29,7 @@ mod window;
 
 pub use archive::Archive;
 pub use bundle::Bundle;
+pub use foreign::{Foreign, ForeignFile};
 pub use key::make_key;
 pub use lanes::Lanes;
 pub use sealing::Sealing;

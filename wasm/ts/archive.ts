@@ -2,6 +2,7 @@
 import { proxy } from "comlink";
 import { Connection } from "./connection.js";
 import { ArchiveFailure, cancelled } from "./failure.js";
+import type { Overview } from "./foreign.js";
 import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
 import { ArchiveFile, Pieces, PlainArchive, RestoreBundle } from "./pieces.js";
 import type {
@@ -17,17 +18,24 @@ import type {
   Verified,
 } from "./service.js";
 
+export interface OpenOptions {
+  readonly crypto?: CryptoChoice;
+  /** The file that lies beside an encrypted backup of DBackup, `….meta.json`. */
+  readonly sidecar?: Blob;
+}
+
 /**
- * Opens an archive, sealed or plain, and reads just what tells which.
+ * Opens an archive, sealed or plain, and reads just what tells which. Archives of Nosdesk, Nojoin and DBackup are known by
+ * their bytes: see `foreign`.
  *
  * @param source a file that the user picked, or an address that answers range requests
  */
-export async function openArchive(source: Blob | URL | string, { crypto }: { crypto?: CryptoChoice } = {}): Promise<ArchiveHandle> {
+export async function openArchive(source: Blob | URL | string, { crypto, sidecar }: OpenOptions = {}): Promise<ArchiveHandle> {
   const connection = new Connection();
   try {
     // The worker has another base address than the page.
     const from = source instanceof Blob ? source : new URL(source, globalThis.document?.baseURI).href;
-    const facts = await connection.call((service) => service.open(from, crypto));
+    const facts = await connection.call((service) => service.open(from, crypto, sidecar));
     return new ArchiveHandle(connection, facts, typeof from === "string");
   } catch (failure) {
     connection.close();
@@ -57,6 +65,12 @@ export async function makeKey({
   }
 }
 
+/** How long work is watched, and ended. */
+export interface WorkOptions {
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
+}
+
 export class ArchiveHandle {
   readonly #connection: Connection;
   readonly #facts: ArchiveFacts;
@@ -71,6 +85,11 @@ export class ArchiveHandle {
   /** Whether it must be unlocked first. */
   get sealed(): boolean {
     return this.#facts.sealed;
+  }
+
+  /** Another product made it: ask `survey` what is inside. It has no manifest, no index of files and no sender. */
+  get foreign(): boolean {
+    return this.#facts.foreign;
   }
 
   /** Bytes of the file. */
@@ -108,9 +127,10 @@ export class ArchiveHandle {
 
   /**
    * Unlocks with the text of a key file. Rejects with `key_locked` if the file needs a password too, and with
-   * `not_a_recipient` if the archive is sealed to other keys. The key goes to the worker and nowhere else.
+   * `not_a_recipient` if the archive is sealed to other keys. The key goes to the worker and nowhere else. For a backup of
+   * DBackup it is hexadecimal digits, or the bytes of a Recovery Kit; `no_key_fits` says that it is another's.
    */
-  unlockWithKey(file: string, password?: string): Promise<void> {
+  unlockWithKey(file: string | Uint8Array, password?: string): Promise<void> {
     return this.#connection.call((service) => service.unlockWithKey(file, password));
   }
 
@@ -129,19 +149,31 @@ export class ArchiveHandle {
     return this.#connection.call((service) => service.rows({ schema, name }, skip, limit));
   }
 
-  /** One file of a file set. */
+  /** One file of a file set; of another product's archive the entry's name, with any set. */
   async file(set: string, path: string): Promise<ArchiveFile> {
     const { id, size } = await this.#connection.call((service) => service.openFile(set, path));
     return new ArchiveFile(size, new Pieces(this.#connection, id, this.#remote));
   }
 
   /** Reads and checks every byte: decrypts, inflates, compares every digest. */
-  async verify({ onProgress, signal }: { onProgress?: OnProgress; signal?: AbortSignal } = {}): Promise<Verified> {
+  verify(options: WorkOptions = {}): Promise<Verified> {
+    return this.#watched(options, (onProgress) => this.#connection.call((service) => service.verify(onProgress)));
+  }
+
+  /**
+   * Reads all rows of another product's archive, and with `everything` all files too, and says what it holds and what is
+   * to be said of it.
+   */
+  survey({ everything = false, ...options }: WorkOptions & { everything?: boolean } = {}): Promise<Overview> {
+    return this.#watched(options, (onProgress) => this.#connection.call((service) => service.survey(everything, onProgress)));
+  }
+
+  async #watched<T>({ onProgress, signal }: WorkOptions, work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
     if (signal?.aborted) throw new ArchiveFailure(cancelled);
     const stop = () => void this.#connection.call((service) => service.cancelVerify()).catch(() => undefined);
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      return await this.#connection.call((service) => service.verify(proxy(onProgress ?? (() => undefined))));
+      return await work(proxy(onProgress ?? (() => undefined)));
     } finally {
       signal?.removeEventListener("abort", stop);
     }

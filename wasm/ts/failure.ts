@@ -29,6 +29,22 @@ export type KnownCode =
   | "key_locked"
   | "wrong_key_password"
   | "no_way_in"
+  // Archives of other products
+  | "wrong_password_or_damaged"
+  | "sidecar_missing"
+  | "sidecar_invalid"
+  | "key_needed"
+  | "no_key_fits"
+  | "damaged"
+  | "changed"
+  | "too_long"
+  | "not_gzip"
+  | "not_json"
+  | "not_a_system_backup"
+  | "no_tables"
+  | "manifest_invalid"
+  | "limit"
+  | "foreign"
   // Contents
   | "chunk_damaged"
   | "digest_mismatch"
@@ -114,6 +130,13 @@ export const cancelled: CofferError = { code: "cancelled", message: "Cancelled. 
 
 /** Work on an archive that was closed. */
 export const closed: CofferError = { code: "closed", message: "This archive was closed. Open it again." };
+
+/** What is known only of Coffer's own archives, asked of another product's, or the other way round. */
+export const otherKind: CofferError = {
+  code: "foreign",
+  message:
+    "This is not known of an archive of this kind: what another product wrote has no manifest of Coffer's, and Coffer's own is not surveyed.",
+};
 
 /** More bytes than the browser keeps in one piece. */
 export const noRoom = (bytes: number): CofferError => ({

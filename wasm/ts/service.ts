@@ -2,6 +2,7 @@
  * What the worker offers to the page. One worker serves one archive: closing the archive ends the worker, and with
  * it everything that was derived from a password.
  */
+import type { Overview } from "./foreign.js";
 import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
 import type { Slab } from "./slabs.js";
 
@@ -12,6 +13,8 @@ export type Lock =
   | { readonly kind: "locked_key"; readonly fingerprint: string }
   /** A secret key that is kept elsewhere. */
   | { readonly kind: "key"; readonly type: string; readonly fingerprint: string }
+  /** The key of one of DBackup's encryption profiles, as a file of hexadecimal digits or a Recovery Kit. */
+  | { readonly kind: "profile_key"; readonly profile: string | null }
   /** Something that a newer Coffer wrote. */
   | { readonly kind: "unknown"; readonly type: string };
 
@@ -24,6 +27,8 @@ export interface Sender {
 
 /** What is known of an archive before it is unlocked. */
 export interface ArchiveFacts {
+  /** It was made by something else than Coffer: what is inside is told by `survey`, not by a manifest. */
+  readonly foreign: boolean;
   readonly sealed: boolean;
   /** Bytes of the file. */
   readonly size: number;
@@ -101,12 +106,13 @@ export type OnProgress = (done: number, total: number) => void;
 
 export interface ArchiveService {
   makeKey(type: KeyType, password: string | undefined): Promise<MadeKey>;
-  open(source: Blob | string, crypto: CryptoChoice | undefined): Promise<ArchiveFacts>;
+  open(source: Blob | string, crypto: CryptoChoice | undefined, sidecar: Blob | undefined): Promise<ArchiveFacts>;
   /** Bytes read from the source so far. */
   bytesRead(): number;
   madeByAnybody(): boolean;
   unlock(password: string): Promise<void>;
-  unlockWithKey(file: string, password: string | undefined): Promise<void>;
+  unlockWithKey(file: string | Uint8Array, password: string | undefined): Promise<void>;
+  survey(everything: boolean, onProgress: OnProgress): Promise<Overview>;
   manifest(): Promise<Manifest>;
   files(): Promise<FileEntry[]>;
   rows(table: TableName, skip: number, limit: number): Promise<RowsPage>;

@@ -1,8 +1,8 @@
 /** The worker: loads the WebAssembly module and offers it to the page. Nothing is decided here. */
 import { expose, transfer } from "comlink";
-import init, { Archive, make_key, Sealing, Source } from "../generated/coffer_wasm.js";
+import init, { Archive, Foreign, make_key, Sealing, Source } from "../generated/coffer_wasm.js";
 import { BlobReader } from "./blob-reader.js";
-import { cancelled, closed, noWebCrypto, toCofferError } from "./failure.js";
+import { cancelled, closed, noWebCrypto, otherKind, toCofferError } from "./failure.js";
 import { available, Lanes } from "./lanes.js";
 import type { Selection, TableName } from "./manifest.js";
 import type { ArchiveService, CryptoChoice, MadeKey, OnProgress } from "./service.js";
@@ -15,14 +15,30 @@ interface Pieces {
 
 const ready = init({ module_or_path: new URL("../generated/coffer_wasm_bg.wasm", import.meta.url) });
 let archive: Archive | undefined;
+/** Instead of it, if another product made the file. */
+let foreign: Foreign | undefined;
 let sealing: Sealing | undefined;
 let verifyCancelled = false;
 const streams = new Map<number, Pieces>();
 let lastStream = 0;
 
 function opened(): Archive {
-  if (!archive) throw closed;
+  if (!archive) throw foreign ? otherKind : closed;
   return archive;
+}
+
+/** The place of an archive's bytes, which is used up by whoever opens it. */
+const sourceOf = (source: Blob | string) => (typeof source === "string" ? Source.url(source) : fileSource(source));
+
+/** Whether a file's name says that it can't be opened without its sidecar; what it is its bytes decide. */
+const saysEncrypted = (source: Blob | string) => source instanceof File && source.name.endsWith(".enc");
+
+/** Larger files beside a backup are none of its. */
+const sidecarBytes = 1 << 20;
+
+async function openForeign(source: Blob | string, sidecar: Blob | undefined): Promise<Foreign | undefined> {
+  const json = sidecar && new Uint8Array(await sidecar.slice(0, sidecarBytes + 1).arrayBuffer());
+  return Foreign.open(sourceOf(source), json, saysEncrypted(source));
 }
 
 function lanes(choice: CryptoChoice | undefined): Lanes | undefined {
@@ -55,18 +71,45 @@ const service: ArchiveService = {
     return make_key(type, password) as MadeKey;
   },
 
-  async open(source, crypto) {
-    archive = await Archive.open(typeof source === "string" ? Source.url(source) : fileSource(source), lanes(crypto));
-    return { sealed: archive.sealed, size: archive.size, locks: archive.locks, sender: archive.sender ?? null };
+  async open(source, crypto, sidecar) {
+    if (sidecar) foreign = await openForeign(source, sidecar);
+    if (!foreign) {
+      try {
+        archive = await Archive.open(sourceOf(source), lanes(crypto));
+      } catch (thrown) {
+        // Coffer's own archives cost nothing more; what is none of them may be another product's.
+        const { code } = toCofferError(thrown);
+        if (code === "read_failed" || code === "empty" || code === "worker_crashed") throw thrown;
+        foreign = await openForeign(source, undefined);
+        if (!foreign) throw thrown;
+      }
+    }
+    if (foreign) return { foreign: true, sealed: foreign.sealed, size: foreign.size, locks: foreign.locks, sender: null };
+    const { sealed, size, locks, sender } = opened();
+    return { foreign: false, sealed, size, locks, sender: sender ?? null };
   },
 
-  bytesRead: () => archive?.bytes_read ?? 0,
-  madeByAnybody: () => opened().made_by_anybody,
-  unlock: (password) => opened().unlock(password),
-  unlockWithKey: (file, password) => opened().unlock_with_key(file, password),
+  bytesRead: () => (foreign ?? archive)?.bytes_read ?? 0,
+  madeByAnybody: () => !foreign && opened().made_by_anybody,
+  unlock: (password) => (foreign ?? opened()).unlock(password),
+  unlockWithKey(file, password) {
+    if (foreign) return foreign.unlock_with_key(typeof file === "string" ? new TextEncoder().encode(file) : file);
+    return opened().unlock_with_key(typeof file === "string" ? file : new TextDecoder().decode(file), password);
+  },
+
+  survey(everything, onProgress) {
+    if (!foreign) throw archive ? otherKind : closed;
+    verifyCancelled = false;
+    return foreign.survey(everything, (done: number, total: number) => {
+      if (verifyCancelled) throw cancelled;
+      onProgress(done, total);
+    });
+  },
+
   manifest: () => opened().manifest(),
   files: () => opened().files(),
-  rows: ({ schema, name }: TableName, skip: number, limit: number) => opened().rows(schema, name, skip, limit),
+  rows: ({ schema, name }: TableName, skip: number, limit: number) =>
+    foreign ? foreign.rows(name, skip, limit) : opened().rows(schema, name, skip, limit),
 
   verify(onProgress: OnProgress) {
     verifyCancelled = false;
@@ -81,7 +124,7 @@ const service: ArchiveService = {
   },
 
   async openFile(set, path) {
-    const file = await opened().file(set, path);
+    const file = await (foreign ? foreign.file(path) : opened().file(set, path));
     return { size: file.size, id: keep(file) };
   },
 

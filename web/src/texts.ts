@@ -2,7 +2,19 @@
  * Every word that people read, in one place. People come here on bad days: say what is, what is safe, and what a
  * button will do; blame nobody; no exclamation marks.
  */
-import type { Contents, Engine, KeyType, KnownCode, LeftOut, LeftOutReason, Lock, Notice, TableName } from "@coffer/archive";
+import type {
+  Contents,
+  Engine,
+  ForeignFinding,
+  ForeignProduct,
+  KeyType,
+  KnownCode,
+  LeftOut,
+  LeftOutReason,
+  Lock,
+  Notice,
+  TableName,
+} from "@coffer/archive";
 import type { Changes, Phase } from "./lib/api";
 import { bytes, count, number } from "./lib/format";
 import type { Difference, Finding, Outcome, Reference } from "./lib/plan";
@@ -179,7 +191,8 @@ export const texts = {
     choose: "Choose a file",
     drop: "or drop it here",
     dropNow: "Drop it to open it",
-    accepts: "A .coffer file, or a Coffer archive as ZIP",
+    accepts:
+      "A .coffer file, a Coffer archive as ZIP, or an archive of Nosdesk, Nojoin or DBackup (with its .meta.json if it is encrypted)",
     stored: "Or one that this server keeps",
     opening: "Looking at the file…",
     another: "Open another archive",
@@ -198,6 +211,8 @@ export const texts = {
     workingHint: "This takes about a second on purpose: it is what makes guessing expensive.",
     sealed: (size: number) => `Sealed archive, ${bytes(size)}`,
     keyLead: "It is sealed to a key. Choose the key file; it is read in this page only, and then forgotten.",
+    profileKeyLead:
+      "It is a backup of DBackup, encrypted with the key of a profile. Choose a file with that key’s digits, or the Recovery Kit; it is read in this page only, and then forgotten.",
     chooseKey: "Choose the key file",
     useKey: "Use a key file instead",
     dropKey: "Drop the key file to open the archive with it",
@@ -278,6 +293,29 @@ export const texts = {
     leftOut: "Left out",
     noticesTitle: (value: number) => count(value, "thing to know", "things to know"),
     noticesMore: (value: number) => `and ${number(value)} more`,
+  },
+
+  foreign: {
+    products: { nosdesk: "Nosdesk", nojoin: "Nojoin", dbackup: "DBackup" } satisfies Record<ForeignProduct, string>,
+    made: "Made",
+    format: "Format",
+    inside: "Inside",
+    insideSummary: (tables: number, total: number) => `${rows(total)} in ${count(tables, "table", "tables")}`,
+    encryption: "Encryption",
+    notEncrypted: "None",
+    findings: "Findings",
+    noFindings: "There is nothing to say of it.",
+    moreFindings: (value: number) => `and ${number(value)} more`,
+    levels: { error: "Not what it promises to be", warning: "To think about", note: "To know" } satisfies Record<
+      ForeignFinding["level"],
+      string
+    >,
+    good: "All rows were read, and the archive is what it promises to be as far as they go.",
+    allGood: "Every byte was read, and the archive is what it promises to be.",
+    errors: (value: number) => `The archive is not what it promises to be: ${count(value, "error", "errors")} found.`,
+    check: "Read the files too",
+    named: "named by a row",
+    unnamed: "named by no row",
   },
 
   tables: {
@@ -522,6 +560,21 @@ export const texts = {
       title: "This file is empty",
       detail: "It has no bytes at all, so nothing was saved in it. It was not changed.",
       next: `Its download or copy may have failed. ${otherCopy}`,
+    },
+    wrong_password_or_damaged: {
+      title: "Wrong password, or a damaged file",
+      detail: `Nosdesk’s format can’t tell which. ${onlyRead}`,
+      next: `Type the password as it was typed when the archive was made. ${otherCopy}`,
+    },
+    sidecar_missing: {
+      title: "The sidecar is missing",
+      detail: `An encrypted backup of DBackup can’t be opened without the file of the same name that ends in .meta.json. ${onlyRead}`,
+      next: "Choose both files together.",
+    },
+    no_key_fits: {
+      title: "This is another key",
+      detail: `The backup was not encrypted with it. ${onlyRead}`,
+      next: "Look for the key of that time, maybe in a Recovery Kit.",
     },
     not_sealed: {
       title: "This is not a Coffer archive",

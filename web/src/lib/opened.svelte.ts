@@ -1,10 +1,12 @@
 /** The archive that is open in this page: one at a time, and only in memory. */
-import { type ArchiveHandle, type FileEntry, type Manifest, openArchive } from "@coffer/archive";
+import { type ArchiveHandle, type FileEntry, type Manifest, type Overview, openArchive } from "@coffer/archive";
 import { api, type Backup, type Id } from "./api";
 
 export class Opened {
   /** Present once it is readable. */
   manifest = $state.raw<Manifest>();
+  /** Instead of the manifest, of an archive that another product made. */
+  overview = $state.raw<Overview>();
   /** Present a moment after the manifest. */
   files = $state.raw<readonly FileEntry[]>();
   bytesRead = $state(0);
@@ -28,12 +30,17 @@ export class Opened {
   }
 
   /** With the text of a key file, and its password if it is locked. */
-  async unlockWithKey(file: string, password?: string): Promise<void> {
+  async unlockWithKey(file: string | Uint8Array, password?: string): Promise<void> {
     await this.handle.unlockWithKey(file, password);
     await this.load();
   }
 
   async load(): Promise<void> {
+    if (this.handle.foreign) {
+      this.overview = await this.handle.survey();
+      this.bytesRead = await this.handle.bytesRead();
+      return;
+    }
     this.anybody = this.handle.sealed && (await this.handle.madeByAnybody());
     this.manifest = await this.handle.manifest();
     this.bytesRead = await this.handle.bytesRead();
@@ -47,9 +54,9 @@ export class Opened {
 
 let current = $state.raw<Opened>();
 
-async function open(source: Blob | string, name: string, backup?: Id): Promise<void> {
+async function open(source: Blob | string, name: string, { backup, sidecar }: { backup?: Id; sidecar?: Blob | undefined }): Promise<void> {
   close();
-  const opened = new Opened(await openArchive(source), name, backup);
+  const opened = new Opened(await openArchive(source, sidecar ? { sidecar } : {}), name, backup);
   if (!opened.handle.sealed) {
     try {
       await opened.load();
@@ -71,7 +78,7 @@ export const opened = {
   get current(): Opened | undefined {
     return current;
   },
-  openFile: (file: File) => open(file, file.name),
-  openBackup: (backup: Backup) => open(api.archiveAddress(backup.id), backup.name, backup.id),
+  openFile: (file: File, sidecar?: File) => open(file, file.name, { sidecar }),
+  openBackup: (backup: Backup) => open(api.archiveAddress(backup.id), backup.name, { backup: backup.id }),
   close,
 };

@@ -415,3 +415,39 @@ fn the_same_is_found_in_pieces_of_any_size() {
         assert_eq!(shallow.findings, whole.findings);
     }
 }
+
+#[test]
+fn pages_of_rows() {
+    let open = encrypted().open().unwrap();
+    let page = |table: &str, skip, limit, columns: &[String]| {
+        let mut peek = Peek::new(&open.archive, table, skip, limit)?;
+        loop {
+            match peek.step()? {
+                Step::Want(range) => peek.feed(slice(&open.bytes, range))?,
+                Step::Output => {}
+                Step::Done => return Ok(peek.finish(columns)),
+            }
+        }
+    };
+    let all = page("SystemSetting", 0, 100, &[]).unwrap();
+    assert_eq!(all.columns, ["key", "value", "description", "updatedAt"]);
+    assert_eq!((all.rows.len(), all.end), (14, true));
+    for (skip, limit, rows, end) in [
+        (0, 14, 14, true),
+        (0, 13, 13, false),
+        (13, 5, 1, true),
+        (14, 5, 0, true),
+        (20, 1, 0, true),
+    ] {
+        let some = page("SystemSetting", skip, limit, &all.columns).unwrap();
+        assert_eq!((some.rows.len(), some.end), (rows, end), "{skip} {limit}");
+        let from = usize::try_from(skip).unwrap().min(14);
+        assert_eq!(some.rows, all.rows[from..from + rows]);
+    }
+    assert_eq!(
+        page("Job", 0, 1, &["zz".to_string()]).unwrap().columns[..2],
+        ["zz", "id"]
+    );
+    let missing: Result<_, ForeignError> = page("Nothing", 0, 1, &[]);
+    assert_eq!(missing.unwrap().rows.len(), 0);
+}

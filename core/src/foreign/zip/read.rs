@@ -68,6 +68,12 @@ impl Reader {
         })
     }
 
+    /// Bytes of content, as the directory says.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.content.entry().size
+    }
+
     /// Takes bytes that it wants, from their start.
     ///
     /// # Errors
