@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use alloc::{string::ToString, vec};
 
-    fn column(name: &str, type_name: &str) -> Column {
+    pub(super) fn column(name: &str, type_name: &str) -> Column {
         Column {
             name: name.to_string(),
             type_name: type_name.to_string(),
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    fn table(name: &str, columns: Vec<Column>) -> Table {
+    pub(super) fn table(name: &str, columns: Vec<Column>) -> Table {
         Table {
             name: TableName::new("public", name),
             columns,

@@ -342,6 +342,72 @@ fn whatever_is_wrong_changes_nothing_and_removes_the_upload() {
     assert_eq!(demo::files(&demo::uploads(&case.site.data)), files);
 }
 
+/// The page asks for the plan before the server has a row.
+#[test]
+fn rows_that_do_not_fit_are_counted_before_anything_is_changed() {
+    let case = Case::new();
+    let newer = |ip: &str| {
+        format!(
+            "DROP TABLE audit_log;
+             CREATE TABLE audit_log (id INTEGER PRIMARY KEY AUTOINCREMENT, agent_id INTEGER REFERENCES agents (id) ON DELETE SET NULL,
+                 action TEXT NOT NULL, detail TEXT, ip TEXT{ip}, at TEXT NOT NULL, country TEXT DEFAULT 'unknown');"
+        )
+    };
+    demo::execute(&case.database(), &newer(" NOT NULL"));
+    demo::execute(&case.database(), "ALTER TABLE tags DROP COLUMN colour;");
+    let bundle = case.bundle();
+    let table = |plan: &Value, name: &str| -> Value {
+        let findings = plan["plan"]["findings"].as_array().unwrap();
+        let mut found = findings.iter().filter(|finding| finding["code"] == "drift");
+        found
+            .find(|finding| finding["table"]["name"] == name)
+            .unwrap()
+            .clone()
+    };
+    let refused = case.plan(&bundle, &consent());
+    assert_eq!(refused["plan"]["blocked"], true);
+    assert_eq!(table(&refused, "tags")["outcome"], "needs_decision");
+    let mut consent = consent();
+    consent["decisions"] = json!({
+        "drop_columns": [{ "table": { "schema": "main", "name": "tags" }, "column": "colour" }]
+    });
+    let plan = case.plan(&bundle, &consent);
+    assert_eq!(plan["plan"]["blocked"], false, "{plan}");
+    assert_eq!(table(&plan, "tags")["outcome"], "decided");
+    assert_eq!(table(&plan, "audit_log")["outcome"], "not_read_yet");
+
+    let restore = |plan: &Value| {
+        let mut body = case.request(plan, &case.upload(&bundle), &bundle.key_text());
+        body["consent"] = consent.clone();
+        let job = case.site.post("/api/restores", &body).expect(202).json();
+        case.site.ended(job["job"].as_str().unwrap())
+    };
+    let before = case.now();
+    let view = restore(&plan);
+    assert_eq!(view["error"]["code"], "plan_blocked", "{view}");
+    let without = case.before["audit_log"]
+        .iter()
+        .filter(|row| row.split('\t').nth(4) == Some("NULL"))
+        .count();
+    assert!(without > 1);
+    let detail = view["error"]["detail"].as_str().unwrap();
+    let expected = format!(
+        "the column ip is TEXT in the archive, TEXT not null in the target, and {without} rows do not fit"
+    );
+    assert!(detail.contains(&expected), "{detail}");
+    assert_eq!(case.now(), before);
+
+    // Where all of them fit, it goes through.
+    demo::execute(&case.database(), &newer(""));
+    let plan = case.plan(&bundle, &consent);
+    let view = restore(&plan);
+    assert_eq!(view["state"], "done", "{view}");
+    let now = case.now();
+    assert_eq!(now["messages"], case.before["messages"]);
+    assert_eq!(now["audit_log"].len(), case.before["audit_log"].len());
+    assert!(now["audit_log"].iter().all(|row| row.contains("unknown")));
+}
+
 /// The bundle with its flipped bit turned back.
 fn mended(flipped: &Bundle) -> Bundle {
     let mut bytes = flipped.bytes.clone();

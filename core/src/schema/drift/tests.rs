@@ -5,38 +5,20 @@ use alloc::{
     vec::Vec,
 };
 
-use super::*;
+use super::{
+    super::tests::{column, table},
+    *,
+};
 use crate::{
     fixture::fixture,
     manifest::Manifest,
     rows::{Conversion, RowMap, Rule},
 };
 
-fn column(name: &str, type_name: &str) -> Column {
-    Column {
-        name: name.to_string(),
-        type_name: type_name.to_string(),
-        nullable: true,
-        default: None,
-        generated: false,
-        identity: false,
-    }
-}
-
 fn required(name: &str, type_name: &str) -> Column {
     Column {
         nullable: false,
         ..column(name, type_name)
-    }
-}
-
-fn table(name: &str, columns: Vec<Column>) -> Table {
-    Table {
-        name: TableName::new("public", name),
-        columns,
-        primary_key: vec![],
-        unique: vec![],
-        foreign_keys: vec![],
     }
 }
 
