@@ -36,10 +36,13 @@ fn key() -> String {
     sample("dbackup.key.hex").to_str().unwrap().to_owned()
 }
 
+/// A file, what opens it, its product, and its tables, rows and files.
+type Sample<'a> = (&'a str, &'a [&'a str], &'a str, u64, u64, u64);
+
 #[test]
 fn every_sample_is_inspected_and_verified() {
     let key = key();
-    let samples: [(&str, &[&str], &str, u64, u64, u64); 5] = [
+    let samples: [Sample<'_>; 5] = [
         ("nosdesk-plain.zip", &[], "nosdesk", 101, 429, 13),
         (
             "nosdesk-sensitive.zip",

@@ -1,6 +1,12 @@
 //! Presets against live databases: those that come with the program classify their products' whole schemas; what is wrong
 //! is told with its line; and what they call a credential is in no standard archive, in whatever form it was stored.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs
+)]
 
 use std::{fs, path::Path, sync::Arc};
 
