@@ -40,10 +40,12 @@ mod build;
 mod identity;
 mod json;
 mod order;
+mod sample;
 #[cfg(test)]
 mod tests;
 
 pub use json::{Ids, Rewritten, rewrite};
+pub use sample::{Changed, SAMPLES, SHOWN, Sample, Shown};
 
 /// All that is decided about a merge before any row is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::{LeftOut, Migration, Sequence},
-    merge::{Counts, Program},
+    merge::{Counts, Program, Sample},
     plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet},
@@ -214,6 +214,15 @@ impl fmt::Display for RowByRow {
     }
 }
 
+/// What a merge did to one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Its rows, counted.
+    pub counts: Counts,
+    /// A few of those that changed.
+    pub samples: Vec<Sample>,
+}
+
 /// In how many tables a new row of defaults was tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Canaries {
@@ -255,7 +264,7 @@ pub trait ReplaceSession: Send {
 
     /// Brings the staged rows together with the tables' own, as the program says. Gives for each of its tables what was
     /// done.
-    async fn merge(&mut self) -> Result<Vec<Counts>, EngineError>;
+    async fn merge(&mut self) -> Result<Vec<Merged>, EngineError>;
 
     /// Loads row text (whole rows, no header lines, any piece size) into one table, or into the room beside it. Its values
     /// are those of `columns` in order. Returns the rows loaded.

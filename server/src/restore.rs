@@ -34,7 +34,7 @@ mod stage;
 mod survey;
 
 use facts::target_facts;
-pub use facts::{Planned, plan, plan_manifest};
+pub use facts::{Planned, TableSamples, plan, plan_manifest};
 use load::Replaced;
 pub use rehearse::{Rehearsed, rehearse};
 
@@ -463,10 +463,8 @@ fn accept(
             plan.clone()
         };
         if confirmed.digest() != expected {
-            return Err(RestoreError::PlanChanged(Box::new(Planned {
-                plan: confirmed,
-                facts: facts.clone(),
-            })));
+            let planned = Planned::new(confirmed, facts.clone());
+            return Err(RestoreError::PlanChanged(Box::new(planned)));
         }
     }
     if plan.blocked {

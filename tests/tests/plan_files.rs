@@ -380,3 +380,100 @@ fn coffer_without_files(case: &Case, command: &str, more: &[&str]) -> Run {
     let base = [command, &case.archive, "--json", "--target", &url];
     coffer(base.iter().chain(more), &[])
 }
+
+const USERS: &str = "CREATE TABLE users (id integer PRIMARY KEY, username text NOT NULL UNIQUE, role text, password_hash text);";
+
+/// An archive of two users, and a target that knows one of them by another number.
+fn users(scratch: &Scratch) -> (String, Database) {
+    let source = scratch.database(
+        "users-source",
+        &format!("{USERS} INSERT INTO users VALUES (1, 'ann', 'admin', 'hash-new'), (2, 'bob', NULL, NULL)"),
+    );
+    let target = scratch.database(
+        "users-target",
+        &format!("{USERS} INSERT INTO users VALUES (5, 'ann', 'user', 'hash-old')"),
+    );
+    let archive = scratch.path("users.zip").display().to_string();
+    let url = scratch.url(&source);
+    let _taken = coffer(["backup", "--source", &url, "--out", &archive], &[]).ok();
+    (archive, target)
+}
+
+fn merges(scratch: &Scratch) {
+    let (archive, target) = users(scratch);
+    let (url, file) = (
+        scratch.url(&target),
+        scratch.path("merge.json").display().to_string(),
+    );
+    let command = |command: &str, more: &[&str]| {
+        let base = [command, &archive, "--target", &url];
+        coffer(base.iter().chain(more), &[])
+    };
+    let rows = || {
+        scratch.texts(
+            &target,
+            "SELECT id || ' ' || username || ' ' || coalesce(role, '-') || ' ' || coalesce(password_hash, '-') FROM users",
+        )
+    };
+    let overwrite = ["--json", "--mode", "overwrite", "--force", "--out", &file];
+    let shown = command("plan", &overwrite).ok().json();
+    let table = &shown["plan"]["tables"][0];
+    assert_eq!(
+        (&table["insert"], &table["merge"]["update"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(
+        shown["samples"][0]["rows"],
+        serde_json::json!([{
+            "key": [["id", { "text": "5" }]],
+            "changes": [
+                { "column": "role", "before": { "text": "user" }, "after": { "text": "admin" } },
+                { "column": "password_hash", "before": "hidden", "after": "hidden" },
+            ],
+        }])
+    );
+    let kept = fs::read_to_string(&file).unwrap();
+    assert!(
+        kept.contains("\"rehearsed\": true") && !kept.contains("hash-"),
+        "{kept}"
+    );
+    let words = command("plan", &["--mode", "overwrite", "--force"])
+        .ok()
+        .stdout;
+    assert!(
+        words.contains("id '5': role 'user' → 'admin', password_hash (not shown) → (not shown)"),
+        "{words}"
+    );
+    assert_eq!(rows(), ["5 ann user hash-old"], "nothing of it is left");
+
+    // Nothing but what was planned.
+    scratch.run(&target, "INSERT INTO users VALUES (6, 'eve', NULL, NULL)");
+    let refused = command("restore", &["--json", "--plan", &file, "--yes"]);
+    assert_eq!(
+        refused.json()["error"]["code"],
+        "plan_changed",
+        "{refused:?}"
+    );
+    scratch.run(&target, "DELETE FROM users WHERE id = 6");
+    let done = command("restore", &["--json", "--plan", &file, "--yes"])
+        .ok()
+        .json();
+    for (what, planned) in table["merge"].as_object().unwrap() {
+        assert_eq!(done["merged"][0][what], *planned, "{what} in {done}");
+    }
+    assert_eq!(rows(), ["2 bob - -", "5 ann admin hash-new"]);
+
+    let again = command("plan", &["--json", "--mode", "skip"]).ok().json();
+    let table = &again["plan"]["tables"][0];
+    assert_eq!(
+        (&table["insert"], &table["merge"]["keep"]),
+        (&0.into(), &2.into())
+    );
+    assert_eq!(again["samples"], serde_json::json!([]));
+}
+
+#[test]
+fn merges_are_planned_by_doing_them_and_show_rows_that_change() {
+    merges(&Scratch::sqlite());
+    merges(&Scratch::postgres());
+}

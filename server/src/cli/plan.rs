@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coffer_core::plan::{Plan, PlanFile, TargetFacts};
+use coffer_core::plan::{Mode, Plan, PlanFile, TargetFacts};
 use serde::Serialize;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     progress::Progress,
-    restore::{self, RestoredTable},
+    restore::{self, RestoredTable, TableSamples},
     safety::{DEFAULT_KEEP, SafetyStore},
 };
 
@@ -58,12 +58,31 @@ struct Rehearsal {
 struct Answer<'a> {
     #[serde(flatten)]
     planned: Planned<'a>,
+    /// Rows that change, a few of each table.
+    samples: &'a [TableSamples],
     /// Nothing if it was not rehearsed.
     rehearsal: Option<Rehearsal>,
 }
 
+/// Rows that change, for people.
+pub(super) struct Samples<'a>(pub(super) &'a [TableSamples]);
+
+impl fmt::Display for Samples<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for table in self.0 {
+            let name = safe(&table.table.to_string());
+            writeln!(f, "rows of {name} that change, for example:")?;
+            for row in &table.rows {
+                writeln!(f, "  {}", safe(&row.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 struct Words<'a> {
     plan: &'a Plan,
+    samples: &'a [TableSamples],
     rehearsal: Option<&'a Rehearsal>,
     asked: bool,
     out: Option<&'a Path>,
@@ -72,7 +91,12 @@ struct Words<'a> {
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Shown(self.plan).fmt(f)?;
+        Samples(self.samples).fmt(f)?;
         match self.rehearsal {
+            Some(_) if self.plan.mode != Mode::Replace => writeln!(
+                f,
+                "rehearsed: every byte of the archive was checked, its rows were brought together with the target's, and all of it was undone"
+            )?,
             Some(rehearsal) => writeln!(
                 f,
                 "rehearsed: {} in {} were loaded, read back and equal to the archive, and all of it was undone",
@@ -116,17 +140,24 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             tables: done.tables,
         });
     }
-    let restore::Planned { plan, facts } = planned;
+    let restore::Planned {
+        plan,
+        facts,
+        samples,
+    } = planned;
     if let Some(out) = &args.out {
         // A plan that nobody can carry out is shown, and not kept.
         if plan.blocked {
             output.note(Shown(&plan));
             return Err(refusal(&plan));
         }
-        write(out, args.overwrite, &plan, &facts, rehearsal.is_some())?;
+        // The counts of a merge come from a rehearsal in any case.
+        let rehearsed = rehearsal.is_some() || plan.mode != Mode::Replace;
+        write(out, args.overwrite, &plan, &facts, rehearsed)?;
     }
     let words = Words {
         plan: &plan,
+        samples: &samples,
         rehearsal: rehearsal.as_ref(),
         asked: args.rehearse,
         out: args.out.as_deref(),
@@ -137,6 +168,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             plan: &plan,
             digest: plan.digest().to_string(),
         },
+        samples: &samples,
         rehearsal,
     };
     output.result(&answer, words);

@@ -226,7 +226,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     {
         return Err(outdated);
     }
-    let plan = planned.plan;
+    let restore::Planned { plan, samples, .. } = planned;
     if args.dry_run {
         output.result(
             &Planned {
@@ -238,6 +238,9 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return Ok(());
     }
     output.note(Shown(&plan));
+    if !samples.is_empty() {
+        output.note(plan::Samples(&samples));
+    }
     if plan.blocked {
         return Err(refusal(&plan));
     }

@@ -18,15 +18,16 @@
 
 use async_trait::async_trait;
 use coffer_core::{
-    merge::{Class, Counts, MergeTable, Part, Program, Skipped, When},
+    merge::{Class, Counts, MergeTable, Part, Program, Sample, Skipped, When},
     plan::Mode,
     schema::TableName,
 };
 
-use super::{Database, EngineError};
+use super::{Database, EngineError, Merged};
 
 mod decide;
 mod hidden;
+mod sample;
 mod sql;
 mod unique;
 mod write;
@@ -84,7 +85,7 @@ pub(super) async fn carry_out(
     program: &Program,
     dialect: Dialect,
     places: Vec<Place>,
-) -> Result<Vec<Counts>, EngineError> {
+) -> Result<Vec<Merged>, EngineError> {
     let sql = Sql {
         program,
         dialect,
@@ -104,13 +105,25 @@ pub(super) async fn carry_out(
     for (index, counts) in counts.iter_mut().enumerate() {
         merge.compose(index, counts).await?;
     }
+    let mut samples: Vec<Vec<Sample>> = Vec::with_capacity(counts.len());
+    for (index, counts) in counts.iter().enumerate() {
+        samples.push(if counts.update > 0 {
+            merge.sample(index).await?
+        } else {
+            Vec::new()
+        });
+    }
     for (index, counts) in counts.iter_mut().enumerate() {
         merge.write(index, counts).await?;
     }
     for (index, counts) in counts.iter_mut().enumerate() {
         counts.detached = merge.detach(index).await?;
     }
-    Ok(counts)
+    Ok(counts
+        .into_iter()
+        .zip(samples)
+        .map(|(counts, samples)| Merged { counts, samples })
+        .collect())
 }
 
 /// The index of a table that the archive's rows with these columns can be staged for.

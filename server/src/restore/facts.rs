@@ -3,9 +3,11 @@
 use coffer_core::{
     Digest,
     manifest::{Manifest, Selection},
+    merge::Sample,
     plan::{self, Archived, Consent, Mode, Origin, Plan, Reference, TargetFacts},
     schema::{Survey, TableName},
 };
+use serde::Serialize;
 
 use super::{RestoreError, RestoreRequest, merge, open, survey};
 use crate::{
@@ -123,6 +125,28 @@ pub struct Planned {
     pub plan: Plan,
     /// The facts.
     pub facts: TargetFacts,
+    /// Rows that change, a few of each table. They are for whoever looks at the plan, and no part of it.
+    pub samples: Vec<TableSamples>,
+}
+
+/// Rows of one table that change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableSamples {
+    /// The table.
+    pub table: TableName,
+    /// The rows, before and after.
+    pub rows: Vec<Sample>,
+}
+
+impl Planned {
+    /// A plan of which no row is shown.
+    pub(super) const fn new(plan: Plan, facts: TargetFacts) -> Self {
+        Self {
+            plan,
+            facts,
+            samples: Vec::new(),
+        }
+    }
 }
 
 /// Plans the restore of an archive. Reads the rows of tables whose outcome depends on them, and changes nothing. A merge is
@@ -138,7 +162,7 @@ pub async fn plan(request: &RestoreRequest) -> Result<Planned, RestoreError> {
     let progress = Progress::default();
     let survey = survey::survey(&request, &archive, &facts, Survey::default(), &progress).await?;
     let plan = plan_with(&request, &archive, &facts, Some(&survey))?;
-    let planned = Planned { plan, facts };
+    let planned = Planned::new(plan, facts);
     if request.mode == Mode::Replace || planned.plan.blocked {
         return Ok(planned);
     }

@@ -48,10 +48,7 @@ pub(super) struct Begun {
 impl Begun {
     /// The plan that was accepted.
     pub(super) fn planned(&self) -> Planned {
-        Planned {
-            plan: self.plan.clone(),
-            facts: self.facts.clone(),
-        }
+        Planned::new(self.plan.clone(), self.facts.clone())
     }
 }
 

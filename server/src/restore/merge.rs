@@ -4,14 +4,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use coffer_core::{
     manifest::{Selection, TableData},
-    merge::{Counts, Part, Program},
+    merge::{Counts, Part, Program, Sample},
     plan::{self, Plan, TargetFacts},
+    policy,
     rows::RowMap,
     schema::{Survey, TableName},
 };
 
 use super::{
-    MergedTable, Planned, Rehearsed, RestoreError, RestoreRequest, RestoredTable, confirmed,
+    MergedTable, Planned, Rehearsed, RestoreError, RestoreRequest, RestoredTable, TableSamples,
+    confirmed,
     facts::{facts, plan_with},
     keep,
     load::{self, Replaced},
@@ -31,6 +33,7 @@ struct Merged {
     plan: Plan,
     facts: TargetFacts,
     counts: Vec<(TableName, Counts)>,
+    samples: Vec<TableSamples>,
     /// Rows of the tables afterwards.
     rows: Vec<(TableName, u64)>,
     written: Vec<TableName>,
@@ -66,6 +69,7 @@ pub(super) async fn rehearse(
         planned: Planned {
             plan: merged.plan,
             facts: merged.facts,
+            samples: merged.samples,
         },
         tables,
         indexes: merged.settled.indexes,
@@ -82,10 +86,7 @@ pub(super) async fn apply(
     progress: &Progress,
 ) -> Result<Replaced, RestoreError> {
     let mut merged = merge(request, archive, survey, Some(kept), progress).await?;
-    let planned = Planned {
-        plan: merged.plan.clone(),
-        facts: merged.facts.clone(),
-    };
+    let planned = Planned::new(merged.plan.clone(), merged.facts.clone());
     confirmed(request, planned)?;
     if progress.cancelled() {
         return Err(RestoreError::Cancelled);
@@ -206,11 +207,17 @@ async fn merge(
         load::load(&mut *session, archive, table, map, progress).await?;
     }
     progress.begin(Phase::Proving, 0);
-    let counts: Vec<(TableName, Counts)> = names
-        .into_iter()
-        .zip(session.merge().await?)
-        .filter(|(table, _)| written.contains(table))
-        .collect();
+    let mut counts: Vec<(TableName, Counts)> = Vec::new();
+    let mut samples = Vec::new();
+    for (table, merged) in names.into_iter().zip(session.merge().await?) {
+        if !written.contains(&table) {
+            continue;
+        }
+        if !merged.samples.is_empty() {
+            samples.push(shown(request, table.clone(), merged.samples));
+        }
+        counts.push((table, merged.counts));
+    }
     let settled = session.settle(&sequences).await?;
     let rows = session.count_rows().await?;
     prove(&counts, &before, &rows)?;
@@ -219,10 +226,26 @@ async fn merge(
         facts,
         session,
         counts,
+        samples,
         rows,
         written,
         settled,
     })
+}
+
+/// Rows as they are shown: without what a preset calls a credential, or what is called like one.
+fn shown(request: &RestoreRequest, table: TableName, mut rows: Vec<Sample>) -> TableSamples {
+    let rules = request.target.preset.iter();
+    let rules: Vec<&str> = rules
+        .flat_map(|preset| &preset.credentials)
+        .filter(|rule| policy::names(&rule.table, &table))
+        .map(|rule| rule.column.as_str())
+        .collect();
+    let is_secret = |column: &str| rules.contains(&column) || policy::looks_like_credential(column);
+    for row in &mut rows {
+        row.hide(is_secret);
+    }
+    TableSamples { table, rows }
 }
 
 /// Each table holds as many rows as what was counted comes to.

@@ -58,7 +58,7 @@ pub async fn rehearse(
     let selected = selected(&request, &archive);
     if selected.is_empty() {
         return Ok(Rehearsed {
-            planned: Planned { plan, facts },
+            planned: Planned::new(plan, facts),
             tables: Vec::new(),
             indexes: IndexesBuilt::default(),
             dangling: Vec::new(),

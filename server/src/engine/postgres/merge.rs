@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use coffer_core::{
-    merge::{Counts, Part, Program},
+    merge::{Part, Program},
     schema::TableName,
 };
 use sqlx::{AssertSqlSafe, Executor};
@@ -13,7 +13,7 @@ use super::{
     replace::refused_row,
 };
 use crate::engine::{
-    EngineError,
+    EngineError, Merged,
     merge::{self, Dialect, Place, Run},
     sql,
 };
@@ -69,7 +69,7 @@ pub(super) async fn merge(
     link: &mut Link,
     catalog: &Catalog,
     program: &Program,
-) -> Result<Vec<Counts>, EngineError> {
+) -> Result<Vec<Merged>, EngineError> {
     let mut places = Vec::with_capacity(program.tables.len());
     for (index, table) in program.tables.iter().enumerate() {
         if table.part != Part::Along {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
-    merge::{Counts, Program},
+    merge::Program,
     plan::Reference,
     policy::{ColumnPolicy, TablePolicy},
     rows::{Part, RowError, RowSet},
@@ -24,7 +24,8 @@ use super::{
     mark, merge, references, sequence, views,
 };
 use crate::engine::{
-    CommitMark, Database, EngineError, IndexesBuilt, ReplaceSession, Settled, url::PostgresUrl,
+    CommitMark, Database, EngineError, IndexesBuilt, Merged, ReplaceSession, Settled,
+    url::PostgresUrl,
 };
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
@@ -226,7 +227,7 @@ impl ReplaceSession for PostgresReplace {
         Ok(())
     }
 
-    async fn merge(&mut self) -> Result<Vec<Counts>, EngineError> {
+    async fn merge(&mut self) -> Result<Vec<Merged>, EngineError> {
         self.expect(Stage::Staged, "rows are merged once, after staging")?;
         let counts = match &self.program {
             Some(program) => merge::merge(&mut self.link, &self.catalog, program).await?,

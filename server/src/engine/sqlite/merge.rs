@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use coffer_core::{
-    merge::{Counts, MergeTable, Part, Program},
+    merge::{MergeTable, Part, Program},
     schema::TableName,
 };
 use rusqlite::OptionalExtension;
 
 use super::{blocking::Blocking, link::Link, replace::Open};
 use crate::engine::{
-    EngineError,
+    EngineError, Merged,
     merge::{self, Dialect, Place, Run},
     sql,
 };
@@ -69,7 +69,7 @@ pub(super) fn index(link: &Link, index: usize) -> Result<(), EngineError> {
 pub(super) async fn merge(
     open: &mut Blocking<Open>,
     program: &Program,
-) -> Result<Vec<Counts>, EngineError> {
+) -> Result<Vec<Merged>, EngineError> {
     let tables = program.tables.clone();
     let places = open
         .call(move |open| tables.iter().map(|table| place(open, table)).collect())

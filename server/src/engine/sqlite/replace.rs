@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::Sequence,
-    merge::{Counts, Program},
+    merge::Program,
     plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet, sqlite::Class},
@@ -25,7 +25,9 @@ use super::{
     snapshot::{count_rows, export, references_into},
     virtual_table::Kind,
 };
-use crate::engine::{CommitMark, Dangling, Database, EngineError, ReplaceSession, Settled, sql};
+use crate::engine::{
+    CommitMark, Dangling, Database, EngineError, Merged, ReplaceSession, Settled, sql,
+};
 
 /// How far the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +157,7 @@ impl ReplaceSession for SqliteReplace {
         Ok(())
     }
 
-    async fn merge(&mut self) -> Result<Vec<Counts>, EngineError> {
+    async fn merge(&mut self) -> Result<Vec<Merged>, EngineError> {
         self.expect(Stage::Staged, "rows are merged once, after staging")?;
         let Some(program) = self.program.clone() else {
             return Ok(Vec::new());
