@@ -61,10 +61,7 @@ fn an_end_record_out_of_place_counts_if_only_its_comment_is_behind_it() {
     };
     let comment = Fault::End(EndFault::Comment { bytes: 3 });
     assert_eq!(read(&astray(0, 0), 22), Err(vec![misplaced(0)]));
-    assert_eq!(
-        read(&astray(3, 3), 25),
-        Err(vec![comment, misplaced(0)])
-    );
+    assert_eq!(read(&astray(3, 3), 25), Err(vec![comment, misplaced(0)]));
     // Neither more than the comment nor less.
     for (comment, behind) in [(3, 2), (3, 4), (0, 1)] {
         let file = astray(comment, behind);

@@ -363,11 +363,7 @@ fn limits_of_a_streamed_entry_hold_exactly() {
     };
     let from = usize::try_from(RATIO_FROM).unwrap();
     for (len, expected) in [(from - 1, 1), (from, 1), (from + 1, 0)] {
-        assert_eq!(
-            found(&archive(&vec![5; len]), ratio),
-            expected,
-            "{len}"
-        );
+        assert_eq!(found(&archive(&vec![5; len]), ratio), expected, "{len}");
     }
 }
 
