@@ -29,6 +29,7 @@ mod overview;
 mod peek;
 mod report;
 mod rows;
+mod stand_in;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -44,5 +45,6 @@ pub use look::{Content, Look};
 pub use overview::{FileInfo, Overview, Product, TableInfo};
 pub use peek::Peek;
 pub use rows::{Found, RowStream};
+pub use stand_in::stand_ins;
 pub use survey::{Depth, Survey};
 pub use unlock::{Secret, Unlocking};

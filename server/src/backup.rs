@@ -240,26 +240,7 @@ pub async fn run(
     let mut facts = snapshot.database().clone();
     let preset = request.source.preset.as_ref();
     let mut policy = policy::decide(&facts.schema, preset, request.sensitive, &request.exclude)?;
-    for rule in policy
-        .credentials
-        .iter_mut()
-        .flatten()
-        .chain(&mut policy.rows)
-    {
-        // Whoever makes a standard archive of this one, or rewrites its rows, has no database to ask how it writes a value.
-        if let Some(text) = &rule.placeholder
-            && rule.path.is_empty()
-        {
-            rule.placeholder = Some(snapshot.printed(&rule.table, &rule.column, text).await?);
-        }
-        for (column, given) in &mut rule.also_set {
-            if let Given::Scalar(value) = given {
-                let text = scalar_text(facts.engine, value);
-                let printed = snapshot.printed(&rule.table, column, &text).await?;
-                *value = Scalar::Text(printed);
-            }
-        }
-    }
+    print_placeholders(&mut *snapshot, facts.engine, &mut policy).await?;
     let version = match preset.and_then(|preset| preset.version_query.as_deref()) {
         Some(query) => snapshot.scalar(query).await?,
         None => None,
@@ -297,6 +278,35 @@ pub async fn run(
         seal: request.seal,
     };
     archive(Reader::Snapshot(snapshot), plan, out, progress).await
+}
+
+/// Gives the policy's values the form in which the database writes them: whoever makes a standard archive of this one, or
+/// rewrites its rows, has no database to ask.
+pub(crate) async fn print_placeholders(
+    snapshot: &mut dyn engine::Snapshot,
+    engine: coffer_core::schema::Engine,
+    policy: &mut policy::Policy,
+) -> Result<(), BackupError> {
+    for rule in policy
+        .credentials
+        .iter_mut()
+        .flatten()
+        .chain(&mut policy.rows)
+    {
+        if let Some(text) = &rule.placeholder
+            && rule.path.is_empty()
+        {
+            rule.placeholder = Some(snapshot.printed(&rule.table, &rule.column, text).await?);
+        }
+        for (column, given) in &mut rule.also_set {
+            if let Given::Scalar(value) = given {
+                let text = scalar_text(engine, value);
+                let printed = snapshot.printed(&rule.table, column, &text).await?;
+                *value = Scalar::Text(printed);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The file sets that are archived: all but those that are left out by hand.

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod backup;
 mod config;
+mod convert;
 mod decisions;
 mod extract;
 mod failure;
@@ -71,6 +72,8 @@ enum Command {
     Backup(backup::Args),
     /// Show what an archive holds.
     Inspect(inspect::Args),
+    /// Make an archive of Coffer's of one of Nosdesk, Nojoin or DBackup.
+    Convert(convert::Args),
     /// Check every byte of an archive.
     Verify(verify::Args),
     /// Compare a sealed archive's stored bytes with its scrub table, without any key.
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Backup(args) => backup::run(args, &output).await,
             Command::Inspect(args) => inspect::run(args, &output).await,
+            Command::Convert(args) => convert::run(args, &output).await,
             Command::Verify(args) => verify::run(args, &output).await,
             Command::Scrub(args) => scrub::run(args, &output).await,
             Command::Salvage(args) => salvage::run(args, &output).await,

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 mod error;
+pub mod given;
 mod ledger;
 mod merge;
 pub mod postgres;

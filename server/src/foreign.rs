@@ -16,6 +16,10 @@ use crate::{
     read::{ReadAt, ReadError, read_range},
 };
 
+mod convert;
+
+pub use convert::{ConvertError, ConvertRequest, convert};
+
 /// Why an archive of another product can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

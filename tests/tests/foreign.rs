@@ -2,11 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use coffer_tests::coffer::{Run, coffer};
+use coffer_core::rows::RowSet;
+use coffer_tests::{
+    coffer::{Run, coffer},
+    postgres::Server,
+};
 use serde_json::Value;
 
 const PASSWORDS: [(&str, &str); 2] = [
@@ -285,4 +291,241 @@ fn an_archive_that_breaks_its_promises_fails_to_verify() {
     // Looking shows the same but the content of files, and does not fail.
     let (code, overview) = json("inspect", &path, &[]);
     assert_eq!((code, &overview["errors"]), (0, &3.into()), "{overview}");
+}
+
+/// A database of a product, empty but for what every installation has, and what `coffer` is told to use it.
+struct Installation {
+    url: String,
+    environment: Vec<(&'static str, String)>,
+    _folder: tempfile::TempDir,
+}
+
+impl Installation {
+    fn environment(&self) -> Vec<(&str, &str)> {
+        self.environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(PASSWORDS)
+            .collect()
+    }
+}
+
+fn ddl(product: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("products/{product}.sql"));
+    fs::read_to_string(path).unwrap()
+}
+
+async fn postgres(server: &Server, product: &str) -> Installation {
+    let database = server.create_database().await;
+    let mut connection = server.connect(&database).await;
+    coffer_tests::postgres::run(&mut connection, &ddl(product)).await;
+    Installation {
+        url: server.url(&database),
+        environment: Vec::new(),
+        _folder: tempfile::tempdir().unwrap(),
+    }
+}
+
+fn sqlite(product: &str) -> Installation {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("product.sqlite");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(&ddl(product)).unwrap();
+    // What every installation is seeded with, and jobs of the sample use; its dates are text.
+    connection
+        .execute_batch(
+            "INSERT INTO NamingTemplate SELECT 'naming-standard', 'Standard', NULL, '{job}_{date}', 1, 1, now, now
+               FROM (SELECT '2023-06-01 10:00:00' AS now);
+             INSERT INTO RetentionPolicy SELECT id, id, NULL, '{}', 0, 1, now, now
+               FROM (SELECT '2023-06-01 10:00:00' AS now, value AS id
+                       FROM json_each('[\"retention-keep-all\", \"retention-simple-14\", \"retention-gvs-default\"]'));
+             INSERT INTO SchedulePreset SELECT id, id, NULL, '0 0 * * *', now, now
+               FROM (SELECT '2023-06-01 10:00:00' AS now, value AS id
+                       FROM json_each('[\"schedule-daily-midnight\", \"schedule-hourly\"]'));",
+        )
+        .unwrap();
+    Installation {
+        url: format!("sqlite:{}", path.display()),
+        environment: Vec::new(),
+        _folder: folder,
+    }
+}
+
+/// Rows of an archive of Coffer's by table, without regard to their order.
+fn row_sets(
+    archive: &Path,
+    unlock: &coffer_server::read::Unlock,
+) -> BTreeMap<String, (u64, RowSet)> {
+    let source: Arc<dyn coffer_server::read::ReadAt> =
+        Arc::new(coffer_server::read::FileSource::open(archive).unwrap());
+    let archive = coffer_server::read::OpenArchive::open(source, unlock).unwrap();
+    let tables = archive.manifest.tables.iter();
+    tables
+        .map(|table| (table.table.name.clone(), (table.rows, table.row_set)))
+        .collect()
+}
+
+/// Converts a sample, restores it into an empty installation, takes an archive of that, and compares both row by row. Gives
+/// the rows by table.
+fn round_trip(
+    name: &str,
+    options: &[&str],
+    installation: &Installation,
+    preset: Option<&str>,
+    sets: &[&str],
+) -> BTreeMap<String, (u64, RowSet)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let environment = installation.environment();
+    let (converted, taken) = (path("converted.zip"), path("taken.zip"));
+    let file = sample(name);
+    let mut arguments = vec![
+        "convert",
+        file.to_str().unwrap(),
+        "--like",
+        &installation.url,
+    ];
+    arguments.extend(["--out", &converted]);
+    arguments.extend(options);
+    arguments.extend(match preset {
+        Some(_) => vec![],
+        None => vec!["--without-preset"],
+    });
+    let done = coffer(&arguments, &environment).ok();
+    assert!(done.stdout.contains("written and verified"), "{done:?}");
+    let folders: Vec<String> = sets
+        .iter()
+        .map(|set| {
+            fs::create_dir_all(path(set)).unwrap();
+            format!("{set}={}", path(set))
+        })
+        .collect();
+    let files: Vec<&str> = folders.iter().flat_map(|set| ["--files", set]).collect();
+    let mut arguments = vec!["restore", &converted, "--target", &installation.url];
+    arguments.extend(["--mode", "replace", "--force", "--yes"]);
+    arguments.extend(&files);
+    let restored = coffer(&arguments, &environment);
+    assert_eq!(restored.code, 0, "{name} {restored:?}");
+    // Without a preset: with one, fresh secrets would be made again.
+    let mut arguments = vec!["backup", "--source", &installation.url, "--out", &taken];
+    arguments.extend(&files);
+    let backed_up = coffer(&arguments, &environment);
+    assert_eq!(backed_up.code, 0, "{name} {backed_up:?}");
+    let unlock = coffer_server::read::Unlock::None;
+    let (converted, taken) = (
+        row_sets(Path::new(&converted), &unlock),
+        row_sets(Path::new(&taken), &unlock),
+    );
+    for (table, rows) in &converted {
+        assert_eq!(taken.get(table), Some(rows), "{name} {table}");
+    }
+    converted
+}
+
+fn total(tables: &BTreeMap<String, (u64, RowSet)>) -> u64 {
+    tables.values().map(|(rows, _)| rows).sum()
+}
+
+/// Compares each row of the sealed sample with what the product's own export statement makes of the restored one, and
+/// counts them.
+async fn as_nosdesk_writes(server: &Server, installation: &Installation) -> usize {
+    use coffer_core::foreign::{Depth, Found, Secret};
+    use coffer_server::{foreign, progress::Progress, read::FileSource};
+    let source: Arc<dyn coffer_server::read::ReadAt> =
+        Arc::new(FileSource::open(&sample("nosdesk-sensitive.zip")).unwrap());
+    let look = foreign::look(&*source, None).unwrap().unwrap();
+    let secret = Secret::Password(coffer_core::seal::Password::new(PASSWORDS[0].1));
+    let progress = Progress::default();
+    let open = foreign::open(source, &look, &secret, None, &progress).unwrap();
+    let database = installation.url.rsplit('/').next().unwrap();
+    let mut connection = server.connect(database).await;
+    coffer_tests::postgres::run(&mut connection, "SET TimeZone = 'UTC'").await;
+    let mut compared = 0;
+    for table in open.survey(Depth::Rows, &progress).unwrap().tables {
+        let mut expected = Vec::new();
+        open.rows(&table.name, &progress, |found| {
+            if let Found::Row { row, .. } = found {
+                let values = row.values.iter().map(|(name, value)| {
+                    let text = value.shown().unwrap_or("null");
+                    let value = match value.as_text() {
+                        Some(text) => Value::from(text).to_string(),
+                        None => text.to_owned(),
+                    };
+                    format!("{}:{value}", Value::from(name.as_str()))
+                });
+                expected.push(format!("{{{}}}", values.collect::<Vec<_>>().join(",")));
+            }
+            Ok::<_, foreign::Error>(())
+        })
+        .unwrap();
+        let query = format!("SELECT row_to_json(t)::text FROM \"{}\" AS t", table.name);
+        let mut found = coffer_tests::postgres::texts(&mut connection, &query).await;
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "{}", table.name);
+        compared += found.len();
+    }
+    compared
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nosdesk_comes_into_a_database_of_its_own_row_by_row() {
+    let server = Server::shared();
+    // Everything, credentials included: PostgreSQL's own row_to_json of each row is the text in the sample.
+    let whole = postgres(&server, "nosdesk").await;
+    let options = ["--password-env", "RIGHT"];
+    let tables = round_trip(
+        "nosdesk-sensitive.zip",
+        &options,
+        &whole,
+        None,
+        &["uploads"],
+    );
+    assert_eq!((tables.len(), total(&tables)), (101, 429));
+    assert_eq!(as_nosdesk_writes(&server, &whole).await, 429);
+    let standard = postgres(&server, "nosdesk").await;
+    let tables = round_trip(
+        "nosdesk-plain.zip",
+        &[],
+        &standard,
+        Some("nosdesk"),
+        &["uploads"],
+    );
+    assert_eq!(tables["users"].0, 12);
+    assert_eq!(tables["tickets"].0, 40);
+    for gone in ["refresh_tokens", "api_tokens", "user_recovery_codes"] {
+        assert_eq!(tables.get(gone).map_or(0, |(rows, _)| *rows), 0, "{gone}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nojoin_comes_into_a_database_of_its_own_row_by_row() {
+    let server = Server::shared();
+    let installation = postgres(&server, "nojoin").await;
+    let sets = ["recordings", "documents"];
+    let tables = round_trip("nojoin.zip", &[], &installation, Some("nojoin"), &sets);
+    assert_eq!(tables["recordings"].0, 12);
+    assert_eq!(tables["people_tags"].0, 6);
+    assert_eq!(tables["recording_speakers"].0, 36);
+    assert_eq!(tables["transcripts"].0, 12);
+}
+
+#[test]
+fn dbackup_comes_into_a_database_of_its_own_row_by_row() {
+    let key = key();
+    for (name, options, preset) in [
+        ("dbackup-no-secrets.json.gz", vec![], None),
+        ("dbackup-no-secrets.json.gz", vec![], Some("dbackup")),
+        (
+            "dbackup.json.gz.enc",
+            vec!["--key-file", &key],
+            Some("dbackup"),
+        ),
+    ] {
+        let installation = sqlite("dbackup");
+        let tables = round_trip(name, &options, &installation, preset, &[]);
+        assert_eq!(tables["SystemSetting"].0, 14, "{name}");
+        assert_eq!(tables["AdapterConfig"].0, 6, "{name}");
+        assert_eq!(tables["User"].0, 2, "{name}");
+    }
 }

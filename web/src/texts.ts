@@ -576,6 +576,66 @@ export const texts = {
       detail: `The backup was not encrypted with it. ${onlyRead}`,
       next: "Look for the key of that time, maybe in a Recovery Kit.",
     },
+    damaged: {
+      title: "This file is damaged",
+      detail: `The key fits, but the content is not what was encrypted. ${onlyRead}`,
+      next: otherCopy,
+    },
+    changed: {
+      title: "The file changed while it was read",
+      detail: "What was checked is not what is there now. Nothing was changed here.",
+      next: "Open it again.",
+    },
+    sidecar_invalid: {
+      title: "The sidecar can’t be used",
+      detail: `It does not say how the backup was encrypted, or not in a way that is known. ${onlyRead}`,
+      next: "Fetch it again from where the backup is stored.",
+    },
+    key_needed: {
+      title: "Its key is needed",
+      detail: `The backup is encrypted with the key of a profile. ${onlyRead}`,
+      next: "Choose a file with the key’s digits, or the Recovery Kit.",
+    },
+    too_long: {
+      title: "This file is too large",
+      detail: `It is longer than its encryption can protect. ${onlyRead}`,
+      next: otherCopy,
+    },
+    not_gzip: {
+      title: "This file is damaged, or not what it seems",
+      detail: `It begins like a packed file, and can’t be unpacked to its end. ${onlyRead}`,
+      next: otherCopy,
+    },
+    not_json: {
+      title: "This file is not what it seems",
+      detail: `Its content is not the JSON that the product writes. ${onlyRead}`,
+      next: otherCopy,
+    },
+    not_a_system_backup: {
+      title: "This is not a system backup of DBackup",
+      detail: `It has no description of one. Backups of databases that DBackup made are opened with their own tools. ${onlyRead}`,
+      next: "Choose a file whose name begins with config_backup.",
+    },
+    no_tables: {
+      title: "This archive holds no tables",
+      detail: `It has a description and none of the tables: restoring it would only delete what is there. ${onlyRead}`,
+      next: otherCopy,
+    },
+    manifest_invalid: {
+      title: "The archive’s description can’t be used",
+      detail: `It is not what the product writes. ${onlyRead}`,
+      next: otherCopy,
+    },
+    limit: {
+      title: "This archive is larger than what is read",
+      detail: `A part of it exceeds a limit that keeps a crafted file from filling the memory. ${onlyRead}`,
+      next: otherCopy,
+    },
+    foreign: {
+      title: "Another product made this archive",
+      detail: "That part is known of Coffer’s own archives only. Nothing was changed.",
+      next: "Convert it with the command line first.",
+    },
     not_sealed: {
       title: "This is not a Coffer archive",
       detail: `It begins like no archive that Coffer knows. ${onlyRead}`,

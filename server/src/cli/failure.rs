@@ -128,6 +128,20 @@ impl From<foreign::Error> for Failure {
     }
 }
 
+impl From<foreign::ConvertError> for Failure {
+    fn from(error: foreign::ConvertError) -> Self {
+        use foreign::ConvertError as Error;
+        match error {
+            Error::Read(error) => error.into(),
+            Error::Write(error) => error.into(),
+            Error::Errors { .. } => Self::damaged("errors_found", error),
+            Error::Shape(_) => Self::refused("other_shape", error),
+            Error::Unwrapped(_) => Self::refused("unwrapped", error),
+            Error::Files(_) => Self::failed("files", error),
+        }
+    }
+}
+
 impl From<PipedError> for Failure {
     fn from(error: PipedError) -> Self {
         match error {

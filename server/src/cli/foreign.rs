@@ -206,7 +206,11 @@ async fn job<T: Send + 'static>(
     }
 }
 
-async fn survey(open: Open, depth: Depth, output: Output) -> Result<Overview, Failure> {
+pub(super) async fn survey(
+    open: Arc<Open>,
+    depth: Depth,
+    output: Output,
+) -> Result<Overview, Failure> {
     let progress = Progress::default();
     let watched = progress.clone();
     Ok(job(output, &watched, move || open.survey(depth, &progress)).await?)
@@ -214,14 +218,14 @@ async fn survey(open: Open, depth: Depth, output: Output) -> Result<Overview, Fa
 
 /// `coffer inspect`
 pub(super) async fn inspect(open: Open, output: Output) -> Result<(), Failure> {
-    let overview = survey(open, Depth::Rows, output).await?;
+    let overview = survey(Arc::new(open), Depth::Rows, output).await?;
     output.result(&overview, Shown(&overview));
     Ok(())
 }
 
 /// `coffer verify`
 pub(super) async fn verify(open: Open, output: Output) -> Result<(), Failure> {
-    let overview = survey(open, Depth::Everything, output).await?;
+    let overview = survey(Arc::new(open), Depth::Everything, output).await?;
     if overview.errors == 0 {
         output.result(&overview, Shown(&overview));
         return Ok(());
@@ -278,8 +282,8 @@ impl fmt::Display for Shown<'_> {
             .max()
             .unwrap_or(0);
         for table in with_rows() {
-            let rows = HumanCount(table.rows).to_string();
-            writeln!(f, "  {:width$}  {rows:>12} rows", safe(&table.name))?;
+            let rows = count(table.rows, "row");
+            writeln!(f, "  {:width$}  {rows:>17}", safe(&table.name))?;
         }
         if !overview.files.is_empty() {
             writeln!(

@@ -16,6 +16,12 @@ pub enum EngineError {
     /// The URL can't be used.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// Rows from elsewhere can't be read.
+    #[error("the rows can't be read: {message}; nothing was written")]
+    Given {
+        /// What is wrong.
+        message: String,
+    },
     /// The server can't be reached.
     #[error(
         "cannot reach the database {target}: {reason}; nothing was read or written; check host and port, and that the server runs"

@@ -10,6 +10,7 @@ use super::{CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot, 
 mod aside;
 mod canary;
 mod catalog;
+mod converting;
 mod copy;
 mod export;
 mod indexes;
@@ -23,6 +24,8 @@ mod replace;
 mod sequence;
 mod snapshot;
 mod views;
+
+pub(super) use converting::Converting;
 
 /// One PostgreSQL database.
 #[derive(Clone, Debug)]

@@ -16,6 +16,7 @@ use super::{CommitMark, Engine, EngineError, Outcome, ReplaceSession, Snapshot};
 mod blocking;
 mod canary;
 mod catalog;
+mod converting;
 mod link;
 mod mark;
 mod merge;
@@ -24,6 +25,8 @@ mod rows;
 mod snapshot;
 mod utf16;
 mod virtual_table;
+
+pub(super) use converting::Converting;
 
 /// One SQLite file.
 #[derive(Clone, Debug)]
