@@ -395,3 +395,68 @@ fn heads_are_compared_and_what_was_not_compared_is_told() {
         .json();
     assert_eq!(again["rows"], 1);
 }
+
+/// A merge takes an older archive as a replacement does: what fits is brought together, and the rest is decided upon.
+fn merge(scratch: &Scratch) {
+    let source = scratch.database(
+        "old",
+        "CREATE TABLE t (id integer PRIMARY KEY, code varchar(3) NOT NULL UNIQUE, a text, gone text);
+         INSERT INTO t VALUES (1, 'x', 'one', 'g'), (2, 'y', NULL, 'h')",
+    );
+    let target = scratch.database(
+        "new",
+        "CREATE TABLE t (more text DEFAULT 'd', a varchar(50) NOT NULL, code text NOT NULL UNIQUE, id bigint PRIMARY KEY);
+         INSERT INTO t VALUES ('kept', 'old', 'x', 1), ('own', 'new', 'z', 3)",
+    );
+    let archive = backup(scratch, &source, "merge.zip");
+    let url = scratch.url(&target);
+    let overwrite = |more: &[&str]| {
+        let base = [
+            "restore",
+            &archive,
+            "--json",
+            "--target",
+            &url,
+            "--mode",
+            "overwrite",
+            "--yes",
+            "--force",
+        ];
+        coffer(base.iter().chain(more), &[])
+    };
+    let refused = overwrite(&[]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(message(&refused).contains("2 rows hold a value in it that would be lost"));
+    assert!(message(&refused).contains("1 row does not fit"));
+    let decided = ["--drop-column", "t.gone", "--fill", "t.a=none"];
+    let done = overwrite(&decided).ok().json();
+    let counts = &done["merged"][0];
+    assert_eq!(
+        (&counts["insert"], &counts["update"]),
+        (&1.into(), &1.into()),
+        "{done}"
+    );
+    let rows = || {
+        scratch.texts(
+            &target,
+            "SELECT id || ' ' || code || ' ' || a || ' ' || more FROM t",
+        )
+    };
+    let expected = ["1 x one kept", "2 y none d", "3 z new own"];
+    assert_eq!(rows(), expected);
+    // A second time nothing changes.
+    let again = overwrite(&decided).ok().json();
+    let counts = &again["merged"][0];
+    assert_eq!(
+        (&counts["insert"], &counts["keep"]),
+        (&0.into(), &2.into()),
+        "{again}"
+    );
+    assert_eq!(rows(), expected);
+}
+
+#[test]
+fn merges_take_older_archives() {
+    merge(&Scratch::sqlite());
+    merge(&Scratch::postgres());
+}

@@ -117,7 +117,8 @@ async fn fill(
         let map = at.map(|at| maps.swap_remove(at).1);
         let map = map.ok_or(RestoreError::Defect)?;
         let (loaded, mapped) = load(&mut **session, archive, table, map, progress).await?;
-        as_planned(plan, survey, &table.table, table.rows, &mapped)?;
+        as_planned(plan, &table.table, table.rows)?;
+        as_counted(survey, &table.table, &mapped)?;
         expected.push(loaded);
     }
     progress.begin(Phase::Proving, 0);
@@ -287,34 +288,37 @@ async fn prove(
     })
 }
 
-/// That loading did to the rows of a table what the plan says.
-fn as_planned(
-    plan: &Plan,
+/// That as many rows were loaded into a table as the plan says.
+fn as_planned(plan: &Plan, table: &TableName, rows: u64) -> Result<(), RestoreError> {
+    let planned = plan.tables.iter().find(|planned| planned.table == *table);
+    let planned = planned.map_or(0, |planned| planned.insert);
+    if rows == planned {
+        return Ok(());
+    }
+    Err(RestoreError::NotAsPlanned {
+        what: format!("rows loaded into {table}"),
+        planned,
+        found: rows,
+    })
+}
+
+/// That loading did to the values of a table what was counted for the plan.
+pub(super) fn as_counted(
     survey: &Survey,
     table: &TableName,
-    rows: u64,
     mapped: &Mapped,
 ) -> Result<(), RestoreError> {
-    let differs = |what: String, planned, found| RestoreError::NotAsPlanned {
-        what,
-        planned,
-        found,
-    };
-    let planned = plan.tables.iter().find(|planned| planned.table == *table);
-    let insert = planned.map_or(0, |planned| planned.insert);
-    if rows != insert {
-        return Err(differs(format!("rows loaded into {table}"), insert, rows));
-    }
     let counted = survey.tables.iter().find(|counted| counted.table == *table);
-    for (planned, found) in counted
-        .iter()
-        .flat_map(|counted| &counted.found.affected)
+    let affected = counted.iter().flat_map(|counted| &counted.found.affected);
+    match affected
         .zip(&mapped.affected)
+        .find(|(planned, found)| planned != found)
     {
-        if planned != found {
-            let what = format!("rows of {table} that do not fit");
-            return Err(differs(what, *planned, *found));
-        }
+        None => Ok(()),
+        Some((planned, found)) => Err(RestoreError::NotAsPlanned {
+            what: format!("rows of {table} that do not fit"),
+            planned: *planned,
+            found: *found,
+        }),
     }
-    Ok(())
 }

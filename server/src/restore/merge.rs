@@ -204,7 +204,8 @@ async fn merge(
     progress.expect_rows(staged.iter().map(|table| table.rows).sum());
     for table in staged {
         let map = maps.remove(&table.table).ok_or(RestoreError::Defect)?;
-        load::load(&mut *session, archive, table, map, progress).await?;
+        let (_, mapped) = load::load(&mut *session, archive, table, map, progress).await?;
+        load::as_counted(&survey, &table.table, &mapped)?;
     }
     progress.begin(Phase::Proving, 0);
     let mut counts: Vec<(TableName, Counts)> = Vec::new();
