@@ -8,8 +8,9 @@
 //!
 //! 1. **Resolve.** Each foreign key is looked up in what became of the row it refers to. Unresolved, an ownership key
 //!    leaves the row out, an enrichment key becomes NULL. Deferred ones and ids inside of JSON wait for step 5.
-//! 2. **Recognise.** Rows of the archive with the same identity are one row: the first counts. The first alternative that
-//!    finds a row of the target decides; of several rows found, the one with the least primary key is meant.
+//! 2. **Recognise.** Rows of the archive with the same identity are one row: the first counts. Alternatives are tried one
+//!    after the other, each for all rows; of several rows of the target, the one with the least primary key is meant. A row
+//!    of the target is found once: two rows of the archive that differ in their identity never become one.
 //! 3. **Number.** A row that isn't found keeps its surrogate key if no row of the target has it, else it gets a number
 //!    behind all that either side ever gave out. Numbers that people know from links stay what they were.
 //! 4. **Keep unique keys.** Rows that stay as they are go first, then matched rows, then new ones, each in the archive's

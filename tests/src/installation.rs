@@ -94,6 +94,33 @@ impl Installation {
         }
     }
 
+    /// Runs statements that insert rows, which may refer to rows that come later.
+    pub async fn fill(&self, sql: &str) {
+        match &self.place {
+            Place::Sqlite(_) => self.sql(sql).await,
+            Place::Postgres(server, name) => {
+                let mut connection = server.connect_superuser(name).await;
+                let sql =
+                    format!("BEGIN; SET LOCAL session_replication_role = replica; {sql}; COMMIT");
+                postgres::run(&mut connection, &sql).await;
+            }
+        }
+    }
+
+    /// Removes all rows of these tables.
+    pub async fn empty(&self, tables: &[&str]) {
+        match &self.place {
+            Place::Sqlite(_) => {
+                let all: Vec<String> = tables
+                    .iter()
+                    .map(|name| format!("DELETE FROM {name}"))
+                    .collect();
+                self.sql(&all.join(";")).await;
+            }
+            Place::Postgres(..) => self.sql(&format!("TRUNCATE {}", tables.join(", "))).await,
+        }
+    }
+
     /// The rows of a query, values parted by `|`, NULL as `-`, in their order.
     pub async fn rows(&self, query: &str) -> Vec<String> {
         match &self.place {

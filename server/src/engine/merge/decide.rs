@@ -92,12 +92,8 @@ impl Merge<'_, '_> {
             self.run(index, statement).await?;
         }
         self.lead_to_roots(index).await?;
-        if let Some(statement) = self.sql.found_by_identity(index, round)? {
+        for statement in self.sql.found_by_identity(index, round)? {
             self.run(index, statement).await?;
-            for statement in self.sql.same_in_target(index) {
-                self.run(index, statement).await?;
-            }
-            self.lead_to_roots(index).await?;
         }
         for statement in self.sql.found_as_whole(index, round)? {
             self.run(index, statement).await?;
@@ -277,46 +273,31 @@ impl Sql<'_> {
             .collect()
     }
 
-    /// Finds rows of the target: the first alternative that does, and for rows that are the same, the first of them.
-    fn found_by_identity(&self, index: usize, round: i64) -> Result<Option<String>, EngineError> {
+    /// Finds rows of the target that no other row has found, one alternative after the other, so that a stronger one counts
+    /// before a weaker one of an earlier row. Of rows that are the same, the first one's find counts. Rows that find the
+    /// same one by the same alternative are the same already.
+    fn found_by_identity(&self, index: usize, round: i64) -> Result<Vec<String>, EngineError> {
         let (rows, listed, same, found) = (
             self.own("a", index),
             self.own("l", index),
             self.own("d", index),
             self.own("h", index),
         );
-        let mut hits = Vec::new();
-        for place in 0..self.table(index)?.identity.len() {
-            let usable = self.usable(index, place, "a")?;
-            hits.push(format!(
-                "SELECT a.n, g.id, {place} AS place FROM {rows} a JOIN (
-                     SELECT k{place}, min(id) AS id FROM {listed} WHERE k{place} IS NOT NULL GROUP BY k{place}) g
-                   ON g.k{place} = a.k{place} WHERE a.rd = {round} AND a.st = 0 AND {usable}"
-            ));
-        }
-        if hits.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(format!(
-            "INSERT INTO {found} SELECT z.n, z.id, {round} FROM (
-                 SELECT coalesce(d.root, b.n) AS n, b.id, row_number() OVER (PARTITION BY coalesce(d.root, b.n) ORDER BY b.n, b.place) AS first
-                   FROM ({}) b LEFT JOIN {same} d ON d.n = b.n) z JOIN {rows} r ON r.n = z.n AND r.rd = {round}
-              WHERE z.first = 1",
-            hits.join(" UNION ALL ")
-        )))
-    }
-
-    /// Rows that are found to be the same row of the target are the same.
-    fn same_in_target(&self, index: usize) -> Vec<String> {
-        let (same, found) = (self.own("d", index), self.own("h", index));
-        vec![
-            format!(
-                "INSERT INTO {same} SELECT h.n, g.first % {ROUND} FROM {found} h JOIN (
-                     SELECT id, min(rd * {ROUND} + n) AS first FROM {found} GROUP BY id HAVING count(*) > 1) g ON g.id = h.id
-                  WHERE h.n <> g.first % {ROUND}"
-            ),
-            format!("DELETE FROM {found} WHERE n IN (SELECT n FROM {same})"),
-        ]
+        (0..self.table(index)?.identity.len())
+            .map(|place| {
+                let usable = self.usable(index, place, "a")?;
+                Ok(format!(
+                    "INSERT INTO {found} SELECT z.n, z.id, {round} FROM (
+                         SELECT coalesce(d.root, a.n) AS n, g.id, row_number() OVER (PARTITION BY coalesce(d.root, a.n) ORDER BY a.n) AS first
+                           FROM {rows} a JOIN (
+                               SELECT k{place}, min(id) AS id FROM {listed}
+                                WHERE k{place} IS NOT NULL AND id NOT IN (SELECT id FROM {found}) GROUP BY k{place}) g ON g.k{place} = a.k{place}
+                           LEFT JOIN {same} d ON d.n = a.n
+                          WHERE a.rd = {round} AND a.st = 0 AND {usable}) z JOIN {rows} r ON r.n = z.n AND r.rd = {round}
+                      WHERE z.first = 1 AND z.n NOT IN (SELECT n FROM {found})"
+                ))
+            })
+            .collect()
     }
 
     /// That no alternative applies to a row.
