@@ -107,6 +107,19 @@ pub struct MergeTable {
     pub carries: bool,
 }
 
+impl MergeTable {
+    /// Whether a preset names the column to recognise rows by. Nothing in it says nothing, and takes no identity away.
+    #[must_use]
+    pub fn identifies(&self, column: &str) -> bool {
+        self.identity.iter().any(|alternative| {
+            let named = |list: &[String]| list.iter().any(|name| name == column);
+            !alternative.empty_is_value
+                && named(&alternative.columns)
+                && !named(&alternative.may_be_null)
+        })
+    }
+}
+
 /// One stored column of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergeColumn {

@@ -663,7 +663,14 @@ impl<'a> Model<'a> {
                         let filled = self.program.mode == Mode::Skip
                             && !table.fill.is_empty()
                             && own.as_deref().is_some_and(|text| !text.is_empty());
-                        if !entry.updates || !self.changing(table, name) || filled || remade(name) {
+                        let empty = table.identifies(name)
+                            && late[place].as_deref().is_none_or(str::is_empty);
+                        if !entry.updates
+                            || !self.changing(table, name)
+                            || filled
+                            || empty
+                            || remade(name)
+                        {
                             own
                         } else {
                             late[place].clone()

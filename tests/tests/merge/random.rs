@@ -444,6 +444,31 @@ impl Schema {
         }
     }
 
+    /// Whether a foreign key leads nowhere.
+    pub(crate) fn dangles(&self, tables: &Tables) -> bool {
+        let place = |of: usize, column: &String| {
+            let columns = self.columns(of);
+            columns.iter().position(|own| own == column).unwrap()
+        };
+        let values = |row: &Row, of: usize, columns: &[String]| -> Vec<Option<String>> {
+            let of = columns.iter().map(|column| row[place(of, column)].clone());
+            of.collect()
+        };
+        self.shapes.iter().enumerate().any(|(index, shape)| {
+            shape.references.iter().any(|reference| {
+                let to = &self.shapes[reference.to];
+                let there: Vec<_> = tables[&to.name]
+                    .iter()
+                    .map(|row| values(row, reference.to, &to.key_columns()))
+                    .collect();
+                tables[&shape.name].iter().any(|row| {
+                    let own = values(row, index, &reference.columns);
+                    own.iter().all(Option::is_some) && !there.contains(&own)
+                })
+            })
+        })
+    }
+
     /// Statements that insert rows, those that others refer to not necessarily first.
     pub(crate) fn inserts(&self, tables: &Tables) -> String {
         let mut sql = String::new();

@@ -826,6 +826,12 @@ impl<'a> Sql<'a> {
             return Ok(kept);
         }
         let mut value = self.taken_over(index, column)?;
+        if table.identifies(column) {
+            value = format!(
+                "CASE WHEN ({value}) IS NULL OR {} = '' THEN {kept} ELSE {value} END",
+                self.dialect.text(&value)
+            );
+        }
         if !table.fill.is_empty() && self.program.mode == Mode::Skip {
             value = format!(
                 "CASE WHEN {kept} IS NULL OR {} = '' THEN {value} ELSE {kept} END",
