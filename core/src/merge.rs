@@ -40,6 +40,7 @@ use crate::{
 mod build;
 mod identity;
 mod json;
+mod links;
 mod order;
 mod sample;
 #[cfg(test)]

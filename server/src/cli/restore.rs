@@ -274,10 +274,15 @@ pub(super) fn refusal(plan: &Plan) -> Failure {
     let reasons: Vec<String> = plan
         .blocking()
         .map(|finding| match finding {
-            Finding::NotEmpty { .. } => format!("{finding} (--force allows it)"),
+            Finding::NotEmpty { .. } | Finding::RowsChange { .. } => {
+                format!("{finding} (--force allows it)")
+            }
             Finding::Drift { drift } => format!("{finding}{}", decisions::options(drift)),
             Finding::NoFolder { set } => {
                 format!("{finding} (give one with --files {set}=FOLDER, or use --without-files)")
+            }
+            Finding::FilesNotMerged { .. } => {
+                format!("{finding} (--without-files leaves them out)")
             }
             other => other.to_string(),
         })

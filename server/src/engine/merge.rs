@@ -26,10 +26,16 @@ use coffer_core::{
 use super::{Database, EngineError, Merged};
 
 mod decide;
+mod dialect;
+mod gone;
 mod hidden;
+mod keys;
+mod links;
+mod recognise;
 mod sample;
 mod sql;
 mod unique;
+mod values;
 mod write;
 
 pub(super) use sql::{Dialect, Place, Sql};

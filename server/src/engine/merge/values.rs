@@ -1,0 +1,124 @@
+//! The values that rows get.
+
+use coffer_core::{
+    merge::{MergeTable, Part},
+    plan::Mode,
+    policy::{Given, Made, Special},
+};
+
+use super::sql::{Sql, unknown};
+use crate::engine::{EngineError, sql};
+
+impl<'a> Sql<'a> {
+    /// What an inserted row gets in a column: nothing if the column's default is meant. `s` and `m` are the row.
+    pub(super) fn inserted(
+        &self,
+        index: usize,
+        column: &str,
+    ) -> Result<Option<String>, EngineError> {
+        let table = self.table(index)?;
+        let type_name = self.type_of(index, column)?;
+        match table.on_insert.get(column) {
+            Some(Given::Special(Special::Default)) => return Ok(None),
+            Some(Given::Special(Special::Null)) => {
+                return Ok(Some(self.dialect.cast("NULL", type_name)));
+            }
+            Some(Given::Scalar(scalar)) => {
+                let value = self.dialect.scalar(scalar);
+                return Ok(Some(self.dialect.cast(&value, type_name)));
+            }
+            None => {}
+        }
+        if self.archived(index, column).is_none() {
+            return Ok(None);
+        }
+        if table.surrogate.as_deref() == Some(column)
+            && let Some(number) = self.surrogate(index)?
+        {
+            return Ok(Some(format!("m.f{number}")));
+        }
+        let mut value = self.taken_over(index, column)?;
+        for (place, _) in self.remade(table, column) {
+            let made = self.dialect.cast(&format!("m.g{place}"), type_name);
+            value = format!("CASE WHEN m.y{place} = 1 THEN {made} ELSE {value} END");
+        }
+        Ok(Some(value))
+    }
+
+    /// What the archive gives a row in a column. `s` and `m` are the row.
+    fn taken_over(&self, index: usize, column: &str) -> Result<String, EngineError> {
+        let table = self.table(index)?;
+        let own = self.archived(index, column).ok_or_else(unknown)?;
+        let mut value = if self.linked(table, true).contains(&column) {
+            self.resolved(index, column, true)?
+        } else if self.linked(table, false).contains(&column) {
+            format!("m.r{own}")
+        } else {
+            format!("s.c{own}")
+        };
+        if table.hidden.iter().any(|hidden| hidden.column == column) {
+            let found = self
+                .dialect
+                .cast(&format!("j{own}.v"), self.type_of(index, column)?);
+            value = format!("CASE WHEN j{own}.n IS NOT NULL THEN {found} ELSE {value} END");
+        }
+        Ok(value)
+    }
+
+    /// What a matched row gets in a column. `s` and `m` are the archive's row, `t` the target's.
+    pub(super) fn updated(&self, index: usize, column: &str) -> Result<String, EngineError> {
+        let table = self.table(index)?;
+        let kept = format!("t.{}", sql::name(column));
+        if !self.changing(table).contains(&column) {
+            return Ok(kept);
+        }
+        let mut value = self.taken_over(index, column)?;
+        if table.identifies(column) {
+            value = format!(
+                "CASE WHEN ({value}) IS NULL OR {} = '' THEN {kept} ELSE {value} END",
+                self.dialect.text(&value)
+            );
+        }
+        if !table.fill.is_empty() && self.program.mode == Mode::Skip {
+            value = format!(
+                "CASE WHEN {kept} IS NULL OR {} = '' THEN {value} ELSE {kept} END",
+                self.dialect.text(&kept)
+            );
+        }
+        for (place, _) in self.remade(table, column) {
+            value = format!("CASE WHEN m.y{place} = 1 THEN {kept} ELSE {value} END");
+        }
+        Ok(value)
+    }
+
+    /// The unique keys that give a column another value, with their places.
+    pub(super) fn remade(&self, table: &'a MergeTable, column: &str) -> Vec<(usize, Made)> {
+        let keys = table.unique.iter().enumerate();
+        keys.filter_map(|(place, key)| match &key.remake {
+            Some((name, made)) if name == column && table.part == Part::Merge => {
+                Some((place, *made))
+            }
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// Joins the ids that were exchanged inside of columns.
+    pub(super) fn hidden_joins(&self, index: usize) -> Result<String, EngineError> {
+        let table = self.table(index)?;
+        let mut joins = String::new();
+        let mut joined: Vec<&str> = Vec::new();
+        for hidden in &table.hidden {
+            if let Some(own) = self.archived(index, &hidden.column)
+                && !joined.contains(&hidden.column.as_str())
+            {
+                joined.push(&hidden.column);
+                joins.push_str(&format!(
+                    " LEFT JOIN {} j{own} ON j{own}.n = m.n",
+                    self.own(&format!("j{own}_"), index)
+                ));
+            }
+        }
+        Ok(joins)
+    }
+}
