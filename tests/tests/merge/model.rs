@@ -732,7 +732,7 @@ impl<'a> Model<'a> {
                             }
                         }
                         // What is inserted counts by what the archive says.
-                        for (column, _) in &table.on_insert {
+                        for column in table.on_insert.keys() {
                             row[at(table, column)] = entry.early[at(table, column)].clone();
                         }
                         entries.push((2, n, row));
