@@ -105,7 +105,7 @@ pub fn stored(class: Class, value: Value<'_>) -> Option<Value<'_>> {
             Some(Value::Text(Cow::Owned(format!("{number}").into_bytes())))
         }
         (Class::Integer, Value::Real(real)) => match *real {
-            number if number.fract() != 0.0 || number.is_infinite() => Some(value),
+            number if has_fraction(number) => Some(value),
             number if number.abs() < SURELY_WHOLE => Some(Value::Integer(number as i64)),
             // Too large to be an integer in any version.
             number if number.abs() >= BEYOND_INTEGERS => Some(value),
@@ -125,6 +125,11 @@ pub fn stored(class: Class, value: Value<'_>) -> Option<Value<'_>> {
 /// From here on, no whole real is an integer of 64 bits.
 const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
 
+/// Core without `std` has no `fract`. From [`BEYOND_INTEGERS`] on, every real is whole.
+fn has_fraction(real: f64) -> bool {
+    real.abs() < BEYOND_INTEGERS && (real as i64) as f64 != real
+}
+
 /// The number that SQLite sees in a text, and within it nothing if the text isn't just how that number is written.
 fn number_in(text: &[u8]) -> Option<Option<Value<'static>>> {
     let text = core::str::from_utf8(text).ok()?;
@@ -139,7 +144,7 @@ fn number_in(text: &[u8]) -> Option<Option<Value<'static>>> {
     }
     let real = text.parse::<f64>().ok().filter(|real| real.is_finite());
     Some(
-        real.filter(|real| real.fract() != 0.0 && format!("{real}") == text)
+        real.filter(|real| has_fraction(*real) && format!("{real}") == text)
             .map(Value::Real),
     )
 }
