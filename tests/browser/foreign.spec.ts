@@ -1,8 +1,9 @@
 /** Archives of Nosdesk, Nojoin and DBackup: by the npm package, and on the page. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, expect, type Page, test } from "@playwright/test";
+import type { Browser, Page } from "@playwright/test";
 import { buildPage, servePage } from "../page/serve.mjs";
+import { expect, test } from "./support/test";
 
 const sample = (name: string) => join(import.meta.dirname, "../samples", name);
 const read = (name: string) => readFileSync(sample(name));
@@ -229,5 +230,34 @@ test("what does not open says why, and can be tried again", async ({ browser }) 
   } finally {
     await page.close();
     await stop();
+  }
+});
+
+test("the page shows the product, its findings, its tables and their rows", async ({ app, page }) => {
+  const names: Record<string, string> = { nosdesk: "Nosdesk", nojoin: "Nojoin", dbackup: "DBackup" };
+  for (const expected of samples) {
+    await page.goto(`${app.origin}/#/open`);
+    const files = [expected.file, ...(expected.sidecar ? [expected.sidecar] : [])].map(sample);
+    await page.getByLabel("Choose a file", { exact: true }).and(page.locator("input")).setInputFiles(files);
+    if (expected.password) await app.unlock(expected.password);
+    if (expected.key)
+      await page.getByLabel("Choose the key file", { exact: true }).and(page.locator("input")).setInputFiles(sample(expected.key));
+    await expect(page.getByRole("heading", { level: 1, name: names[expected.product] ?? "" })).toBeVisible();
+    await expect(page.getByText(/^All rows were read, and the archive is what it promises/)).toBeVisible();
+    const shown = await app.tablesShown();
+    expect(Object.keys(shown).length, expected.file).toBe(expected.tables);
+    for (const [name, rows] of Object.entries(expected.counts)) expect(shown[name], `${expected.file} ${name}`).toBe(rows);
+    const [table] = Object.entries(shown).find(([, rows]) => rows > 1) ?? [""];
+    await page.getByRole("button", { name: table, exact: true }).click();
+    await expect(page.getByRole("dialog").locator("tbody tr")).toHaveCount(Math.min(shown[table] ?? 0, 50));
+    await page.keyboard.press("Escape");
+    await app.tab("Findings").click();
+    const levels = await page
+      .getByRole("tabpanel")
+      .locator("ul")
+      .evaluateAll((lists) => lists.map((list) => list.dataset.level));
+    expect(levels, expected.file).not.toContain("error");
+    expect(levels, expected.file).toContain("note");
+    await page.getByRole("button", { name: "Close this archive" }).click();
   }
 });

@@ -529,3 +529,65 @@ fn dbackup_comes_into_a_database_of_its_own_row_by_row() {
         assert_eq!(tables["User"].0, 2, "{name}");
     }
 }
+
+/// The same without a file in between, and with the product's rules: logins keep working where they can.
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_of_other_products_are_restored_as_they_are() {
+    let server = Server::shared();
+    let key = key();
+    let nosdesk = postgres(&server, "nosdesk").await;
+    let nojoin = postgres(&server, "nojoin").await;
+    let dbackup = sqlite("dbackup");
+    type Case<'a> = (&'a str, &'a [&'a str], &'a Installation, &'a [&'a str], u64);
+    let samples: [Case<'_>; 3] = [
+        (
+            "nosdesk-sensitive.zip",
+            &["--password-env", "RIGHT"],
+            &nosdesk,
+            &["uploads"],
+            13,
+        ),
+        ("nojoin.zip", &[], &nojoin, &["recordings", "documents"], 15),
+        (
+            "dbackup.json.gz.enc",
+            &["--key-file", &key],
+            &dbackup,
+            &[],
+            0,
+        ),
+    ];
+    for (name, options, installation, sets, files) in samples {
+        let folder = tempfile::tempdir().unwrap();
+        let file = sample(name);
+        let mut arguments = vec![
+            "restore",
+            file.to_str().unwrap(),
+            "--target",
+            &installation.url,
+        ];
+        arguments.extend(["--mode", "replace", "--force", "--yes", "--json"]);
+        arguments.extend(options);
+        let folders: Vec<String> = sets
+            .iter()
+            .map(|set| {
+                let path = folder.path().join(set);
+                fs::create_dir(&path).unwrap();
+                format!("{set}={}", path.display())
+            })
+            .collect();
+        arguments.extend(folders.iter().flat_map(|set| ["--files", set]));
+        let run = coffer(&arguments, &installation.environment());
+        assert_eq!(run.code, 0, "{name} {run:?}");
+        let restored = run.json();
+        let sets = restored["file_sets"].as_array().unwrap();
+        let counted: u64 = sets.iter().map(|set| set["files"].as_u64().unwrap()).sum();
+        assert_eq!(counted, files, "{name} {restored}");
+    }
+    let mut connection = server
+        .connect(nosdesk.url.rsplit('/').next().unwrap())
+        .await;
+    let counts = "SELECT (SELECT count(*) FROM users WHERE mfa_secret IS NOT NULL) || ' ' ||
+                         (SELECT count(*) FROM user_auth_identities WHERE password_hash IS NOT NULL)";
+    let found = coffer_tests::postgres::texts(&mut connection, counts).await;
+    assert_eq!(found, ["3 10"]);
+}

@@ -1,8 +1,19 @@
 //! `coffer convert`
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use coffer_core::foreign::{Depth, Product};
+use coffer_core::{
+    foreign::{Depth, Overview as ForeignOverview, Product},
+    policy::Preset,
+    seal::{KeyType, SecretKey},
+};
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
 use serde::Serialize;
 
 use super::{
@@ -15,9 +26,11 @@ use super::{
     source,
 };
 use crate::{
+    backup::{BackupReport, SealTo},
+    engine::DatabaseUrl,
     foreign::{ConvertRequest, Open, convert},
     progress::Progress,
-    read::{FileSource, ReadAt, Unlock},
+    read::{FileSource, ReadAt, ReadError, Unlock},
     verify,
 };
 
@@ -114,10 +127,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let preset = match (&args.preset, args.without_preset) {
         (Some(path), _) => Some(source::preset(path)?),
         (None, true) => None,
-        (None, false) => {
-            let name = open.archive().product().name();
-            Some(source::preset(std::path::Path::new(name))?)
-        }
+        (None, false) => Some(preset_of(open.archive().product())?),
     };
     let file = Unpublished::create(&args.out, args.overwrite)?;
     let seal = if args.sealed {
@@ -134,30 +144,31 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     write(Arc::new(open), request, file, args.out, *output).await
 }
 
-/// Converts, proves what was written, and gives it its name.
-async fn write(
+/// Coffer's own preset of a product.
+fn preset_of(product: Product) -> Result<Preset, Failure> {
+    source::preset(Path::new(product.name()))
+}
+
+/// Converts, and proves what was written from the stored bytes.
+async fn proven(
     open: Arc<Open>,
+    overview: ForeignOverview,
     request: ConvertRequest,
-    file: Unpublished,
-    out: PathBuf,
+    (out, path): (impl Write + Send + 'static, &Path),
     output: Output,
-) -> Result<(), Failure> {
-    let product = open.archive().product();
-    let overview = survey(open.clone(), Depth::Everything, output).await?;
+) -> Result<(BackupReport, Arc<dyn ReadAt>, Unlock), Failure> {
     let progress = Progress::default();
-    let writing = convert(open, overview, request, file.writer()?, progress.clone());
+    let writing = convert(open, overview, request, out, progress.clone());
     let report = output.watch(&progress, writing).await?;
-    let stored: Arc<dyn ReadAt> = Arc::new(
-        FileSource::open(file.temporary_path())
-            .map_err(|error| Failure::file("read back", &out, &error))?,
-    );
+    let stored: Arc<dyn ReadAt> =
+        Arc::new(FileSource::open(path).map_err(|error| Failure::file("read back", path, &error))?);
     let unlock = report
         .file_key
         .clone()
         .map_or(Unlock::None, Unlock::FileKey);
-    let manifest = report.manifest_digest;
     let checking = {
-        let progress = progress.clone();
+        let (progress, manifest) = (progress.clone(), report.manifest_digest);
+        let (stored, unlock) = (stored.clone(), unlock.clone());
         tokio::task::spawn_blocking(move || {
             verify::verify_written(&stored, &unlock, manifest, &progress)
         })
@@ -169,6 +180,21 @@ async fn write(
         )
     };
     output.watch(&progress, checking).await.map_err(stopped)??;
+    Ok((report, stored, unlock))
+}
+
+/// Converts, and gives the new archive its name.
+async fn write(
+    open: Arc<Open>,
+    request: ConvertRequest,
+    file: Unpublished,
+    out: PathBuf,
+    output: Output,
+) -> Result<(), Failure> {
+    let product = open.archive().product();
+    let overview = survey(open.clone(), Depth::Everything, output).await?;
+    let to = (file.writer()?, file.temporary_path());
+    let (report, ..) = proven(open, overview, request, to, output).await?;
     file.publish()?;
     let done = Done {
         file: out.display().to_string(),
@@ -180,4 +206,58 @@ async fn write(
     };
     output.result(&done, &done);
     Ok(())
+}
+
+/// What another product's archive is as one of Coffer's, for as long as a restore reads it: a file that goes with it, sealed
+/// to a key that nobody keeps.
+pub(super) struct Converted {
+    pub(super) source: Arc<dyn ReadAt>,
+    pub(super) unlock: Unlock,
+    _file: tempfile::NamedTempFile,
+}
+
+impl Converted {
+    /// Converts through the catalogue of the database that it is to be restored into, with the product's preset. Credentials of
+    /// a sensitive archive stay where they can be used as they are.
+    pub(super) async fn of(
+        open: Open,
+        target: DatabaseUrl,
+        output: Output,
+    ) -> Result<Self, Failure> {
+        let open = Arc::new(open);
+        let product = open.archive().product();
+        let overview = survey(open.clone(), Depth::Everything, output).await?;
+        let sensitive = overview.sensitive && product == Product::Nosdesk;
+        if overview.sensitive && !sensitive {
+            output.note(format!(
+                "note: credentials that {product} keeps wrapped with its own key are not restored; enter them again there"
+            ));
+        }
+        let key = SecretKey::generate_of(KeyType::X25519, &mut UnwrapErr(SysRng));
+        let recipient = key
+            .recipient()
+            .map_err(|error| Failure::from(ReadError::Seal(error)))?;
+        let request = ConvertRequest {
+            like: target,
+            preset: Some(preset_of(product)?),
+            sensitive,
+            seal: Some(SealTo {
+                recipients: vec![recipient],
+                ..SealTo::default()
+            }),
+        };
+        let folder = std::env::temp_dir();
+        let failed = |error| Failure::file("write in", &folder, &error);
+        let file = tempfile::Builder::new()
+            .prefix("coffer-convert-")
+            .tempfile()
+            .map_err(failed)?;
+        let to = (file.reopen().map_err(failed)?, file.path());
+        let (_, source, unlock) = proven(open, overview, request, to, output).await?;
+        Ok(Self {
+            source,
+            unlock,
+            _file: file,
+        })
+    }
 }

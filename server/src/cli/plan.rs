@@ -126,7 +126,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         recipients: Vec::new(),
         keep: DEFAULT_KEEP,
     };
-    let mut request = args.wanted.request(nowhere, args.no_safety_backup)?;
+    let mut request = args.wanted.request(nowhere, args.no_safety_backup, None)?;
     let mut planned = restore::plan(&request).await?;
     let mut rehearsal = None;
     if args.rehearse && !planned.plan.blocked {

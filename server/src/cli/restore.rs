@@ -11,7 +11,9 @@ use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::{
-    Failure, Output, decisions, hooked,
+    Failure, Output, decisions,
+    foreign::ForeignArgs,
+    hooked,
     output::{bytes, count, safe},
     plan,
     safety::SafetyArgs,
@@ -31,6 +33,9 @@ pub(super) struct Args {
     /// Carry out exactly the plan that `coffer plan` wrote into this file, or nothing if anything has changed since.
     #[arg(long, value_name = "FILE", conflicts_with_all = ANSWERED_BY_A_PLAN, conflicts_with = "no_safety_backup")]
     plan: Option<PathBuf>,
+
+    #[command(flatten)]
+    foreign: ForeignArgs,
 
     /// Do not ask for confirmation.
     #[arg(long)]
@@ -215,9 +220,16 @@ impl Done {
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let store = args.safety.store()?;
     let file = args.plan.as_deref().map(plan::read).transpose()?;
+    // It goes with its end: until then the restore reads it.
+    let converted = match &file {
+        Some(_) => None,
+        None => args.wanted.converted(&args.foreign, *output).await?,
+    };
     let mut request = match &file {
         Some(file) => args.wanted.planned(store, file)?,
-        None => args.wanted.request(store, args.safety.declined())?,
+        None => args
+            .wanted
+            .request(store, args.safety.declined(), converted.as_ref())?,
     };
     let planned = restore::plan(&request).await?;
     if let Some(outdated) = file

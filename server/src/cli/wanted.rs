@@ -9,9 +9,11 @@ use coffer_core::{
 };
 
 use super::{
-    Failure,
+    Failure, Output,
     config::{Beside, ConfigArgs},
+    convert::Converted,
     decisions::DecisionArgs,
+    foreign::ForeignArgs,
     secret::OpenArgs,
     signing::TrustArgs,
     source,
@@ -101,6 +103,7 @@ impl WantedArgs {
         &self,
         safety: SafetyStore,
         no_safety_backup: bool,
+        converted: Option<&Converted>,
     ) -> Result<RestoreRequest, Failure> {
         let mode = match self.mode {
             Some(ModeArg::Replace) => Mode::Replace,
@@ -112,7 +115,7 @@ impl WantedArgs {
                 ));
             }
         };
-        self.with(safety, |archive, unlock| {
+        self.with(safety, converted, |archive, unlock| {
             let archive = OpenArchive::open(archive.clone(), unlock)?;
             let selection = Selection {
                 tables: self.select_tables(&archive)?,
@@ -134,14 +137,36 @@ impl WantedArgs {
         file: &PlanFile,
     ) -> Result<RestoreRequest, Failure> {
         let plan = &file.plan;
-        self.with(safety, |_, _| {
+        self.with(safety, None, |_, _| {
             Ok((plan.mode, plan.selection.clone(), plan.consent.clone()))
         })
+    }
+
+    /// What another product's archive is as one of Coffer's, through the target's own catalogue; `None` if it is none.
+    pub(super) async fn converted(
+        &self,
+        foreign: &ForeignArgs,
+        output: Output,
+    ) -> Result<Option<Converted>, Failure> {
+        let source = source::archive(&self.file)?;
+        let Some(known) = foreign.recognise(&self.file, &source)? else {
+            return Ok(None);
+        };
+        let Some(open) = known.open(&self.key, foreign, output).await? else {
+            return Ok(None);
+        };
+        let (target, _) = self.described.source(Beside {
+            url: (self.target.as_deref(), "--target"),
+            schemas: self.schemas.clone(),
+            ..Beside::default()
+        })?;
+        Converted::of(open, target.url, output).await.map(Some)
     }
 
     fn with(
         &self,
         safety: SafetyStore,
+        converted: Option<&Converted>,
         how: impl FnOnce(&Arc<dyn ReadAt>, &Unlock) -> Result<(Mode, Selection, Consent), Failure>,
     ) -> Result<RestoreRequest, Failure> {
         let (target, _) = self.described.source(Beside {
@@ -149,10 +174,15 @@ impl WantedArgs {
             schemas: self.schemas.clone(),
             ..Beside::default()
         })?;
-        let archive = source::archive(&self.file)?;
-        let looked = look(&*archive)?;
-        let senders = self.trust.senders_of(&*archive, &looked)?;
-        let unlock = self.key.unlock(matches!(looked, Look::Sealed(_)))?;
+        let (archive, unlock) = match converted {
+            Some(converted) => (converted.source.clone(), converted.unlock.clone()),
+            None => {
+                let archive = source::archive(&self.file)?;
+                let sealed = matches!(look(&*archive)?, Look::Sealed(_));
+                (archive, self.key.unlock(sealed)?)
+            }
+        };
+        let senders = self.trust.senders_of(&*archive, &look(&*archive)?)?;
         let (mode, selection, consent) = how(&archive, &unlock)?;
         Ok(RestoreRequest {
             target,
