@@ -14,16 +14,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    manifest::{Contents, LeftOut, Manifest, ManifestError, Migration, Selection},
+    manifest::{Contents, LeftOut, Manifest, ManifestError, Selection},
     merge::{Counts, Skipped},
     rows::RowMap,
-    schema::{self, ColumnName, Decisions, Engine, Labels, Outcome, Schema, Survey, TableName},
-    seal::Fingerprint,
+    schema::{self, ColumnName, Decisions, Outcome, TableName},
 };
 
+mod facts;
 mod file;
 mod finding;
 
+pub use facts::{Archived, Origin, Reference, TargetFacts};
 pub use file::{Change, PlanFile, PlanFileError};
 pub use finding::Finding;
 
@@ -49,64 +50,6 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A foreign key from a table that keeps its rows into one whose rows are replaced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reference {
-    /// The table that keeps its rows.
-    pub table: TableName,
-    /// The key's columns there.
-    pub columns: Vec<String>,
-    /// The table that it refers to.
-    pub references: TableName,
-    /// Rows that refer to a row, and would point at nothing if the archive lacked it.
-    pub rows: u64,
-}
-
-/// What was read from the live target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TargetFacts {
-    /// The kind of database.
-    pub engine: Engine,
-    /// A name for people, without credentials, e.g. `shop on 127.0.0.1:5432`.
-    pub name: String,
-    /// Its shape.
-    pub schema: Schema,
-    /// Rows of every table of `schema`, counted.
-    pub rows: Vec<(TableName, u64)>,
-    /// Foreign keys from tables that keep their rows into those that are selected.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub references: Vec<Reference>,
-    /// The labels of its enumerations.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<Labels>,
-    /// Its migration head.
-    pub migration: Option<Migration>,
-    /// For file sets, files that the target's folders hold now, by set name; `None` where no folder is known.
-    pub files: Vec<(String, Option<u64>)>,
-}
-
-impl TargetFacts {
-    /// SHA-256 of the facts.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        // Plain data has no way to fail when written to memory.
-        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
-    }
-}
-
-/// What is known of who made an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It was sealed by the holder of this sender key, and what is restored is compared with what they signed.
-    Signed(Fingerprint),
-    /// It was opened by a key and nobody signed it. The public half is enough to seal, so anybody may have made it.
-    Anybody,
-    /// Whoever made it had the password or the one-time key, or it isn't sealed and says nothing.
-    Unsaid,
-}
-
 /// What the user allows, knowingly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -118,19 +61,6 @@ pub struct Consent {
     pub decisions: Decisions,
     /// No safety backup of what will be replaced is taken first.
     pub no_safety_backup: bool,
-}
-
-/// What a plan needs to know of an archive.
-#[derive(Clone, Copy, Debug)]
-pub struct Archived<'a> {
-    /// Its manifest.
-    pub manifest: &'a Manifest,
-    /// The SHA-256 of the manifest's bytes as they stand in the archive.
-    pub digest: Digest,
-    /// What was found out about who made it.
-    pub origin: Origin,
-    /// What was counted in its rows for this target; `None` where nobody has read them.
-    pub survey: Option<&'a Survey>,
 }
 
 /// What happens to one table.

@@ -3,8 +3,9 @@ use alloc::{string::ToString, vec, vec::Vec};
 use super::*;
 use crate::{
     fixture::fixture,
-    manifest::{FileSet, LeftOut, LeftOutReason},
-    schema::{Column, ForeignKey, Table},
+    manifest::{FileSet, LeftOut, LeftOutReason, Migration},
+    schema::{Column, Engine, ForeignKey, Schema, Table},
+    seal::Fingerprint,
 };
 
 const ALLOWED: Consent = Consent {
