@@ -202,6 +202,7 @@ pub(crate) fn changed(change: impl FnOnce(&mut Vec<(String, Vec<u8>)>, &mut Mani
         created_at: "2026-11-21T04:05:06Z".into(),
         contents: Contents::Unclassified,
         credentials: None,
+        app_secrets: alloc::vec![],
         migration: None,
         schema_sha256: schema.hash(),
         schema,

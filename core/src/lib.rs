@@ -22,6 +22,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod app_secret;
 pub mod archive;
 pub mod bundle;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    app_secret::SecretMark,
     digest::{Digest, Hasher},
     policy::{CredentialRule, Given, JsonPath, OneOf, Random, Replacement},
     rows::{Part, RowSet},
@@ -53,6 +54,9 @@ pub struct Manifest {
     /// made of it without the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Vec<CredentialColumn>>,
+    /// The application's own secrets that values in the archive are wrapped with, or were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub app_secrets: Vec<SecretMark>,
     /// The last migration that the application's ledger records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
@@ -507,6 +511,11 @@ impl Manifest {
         selected
             .tables
             .retain(|table| selection.has_table(&table.table));
+        for mark in &mut selected.app_secrets {
+            mark.columns
+                .retain(|column| selection.has_table(&column.table));
+        }
+        selected.app_secrets.retain(|mark| !mark.columns.is_empty());
         if let Some(credentials) = &mut selected.credentials {
             credentials.retain(|rule| selection.has_table(&rule.table));
         }

@@ -24,7 +24,7 @@ mod facts;
 mod file;
 mod finding;
 
-pub use facts::{Archived, Origin, Reference, TargetFacts};
+pub use facts::{Archived, HeldSecret, Origin, Reference, SecretState, TargetFacts};
 pub use file::{Change, PlanFile, PlanFileError};
 pub use finding::Finding;
 
@@ -295,6 +295,7 @@ pub fn plan(
         &mut findings,
     );
     if mode == Mode::Replace {
+        secrets(&selected, target, &mut findings);
         closure(&selected, target, &mut findings);
     }
     let mut plan = Plan {
@@ -312,6 +313,26 @@ pub fn plan(
     let blocked = plan.blocking().next().is_some();
     plan.blocked = blocked;
     Ok(plan)
+}
+
+/// What the application's own secrets mean for what is restored.
+fn secrets(selected: &Manifest, target: &TargetFacts, findings: &mut Vec<Finding>) {
+    for mark in &selected.app_secrets {
+        let held = target.app_secrets.iter();
+        let state = held
+            .clone()
+            .find(|held| held.variable == mark.variable)
+            .map_or(SecretState::NotGiven, |held| held.state);
+        let (variable, columns) = (mark.variable.clone(), mark.columns.clone());
+        findings.extend(match (mark.unwrapped, state) {
+            (true, SecretState::NotGiven) => Some(Finding::SecretNeeded { variable, columns }),
+            (true, _) | (false, SecretState::Same) => None,
+            (false, SecretState::Other) => Some(Finding::OtherSecret { variable, columns }),
+            (false, SecretState::NotGiven | SecretState::NotComparable) => {
+                Some(Finding::SecretNotCompared { variable, columns })
+            }
+        });
+    }
 }
 
 fn compare(

@@ -17,7 +17,7 @@ pub use json_path::{JsonPath, JsonPathError, JsonStep};
 pub use names::{looks_like_credential, names};
 pub use preset::{
     AppSecretColumn, AppSecretForm, AppSecretRule, CollisionRule, CredentialRule, FileColumn,
-    FileSetRule, ForeignKeyClass, ForeignKeyRule, Given, HookRule, Identity, LeaveOutRule, Made,
-    Matched, Normalise, OneOf, Preset, Random, ReferenceRule, Referenced, Replacement, Scalar,
-    Special, TableRule, Unresolved,
+    FileSetRule, ForeignKeyClass, ForeignKeyRule, Given, Identity, LeaveOutRule, Made, Matched,
+    Normalise, OneOf, Preset, Random, ReferenceRule, Referenced, Replacement, Scalar, Special,
+    TableRule, Unresolved,
 };

@@ -136,7 +136,8 @@ pub fn decide(
         _ => {}
     }
     let carried = manifest.credentials.as_deref().unwrap_or_default();
-    let policy = policy::decide_redaction(&manifest.schema, carried, preset)?;
+    let policy =
+        policy::decide_redaction(&manifest.schema, carried, preset, &manifest.app_secrets)?;
     if manifest.engine == Engine::Postgres {
         check_printed(manifest, carried, &policy)?;
     }
@@ -548,6 +549,7 @@ fn redacted(manifest: &Manifest, redaction: &Redaction) -> Manifest {
     let mut result = manifest.clone();
     result.contents = policy.contents;
     result.credentials = None;
+    result.app_secrets.clone_from(&policy.app_secrets);
     for left_out in &policy.left_out {
         match left_out {
             LeftOut::Table { table, .. } => {

@@ -15,6 +15,7 @@ mod replace;
 mod row_set;
 pub mod shown;
 pub mod sqlite;
+mod text;
 mod window;
 
 pub use check::RowCheck;
@@ -23,6 +24,7 @@ pub use cutter::{Part, PartCutter, TARGET_PART_BYTES};
 pub use map::{Mapped, RowMap, Rule};
 pub use replace::RowReplacer;
 pub use row_set::RowSet;
+pub use text::TextFields;
 pub use window::RowWindow;
 
 /// The field that stands for NULL.

@@ -6,7 +6,6 @@
 
 use alloc::{
     borrow::Cow,
-    format,
     string::{String, ToString},
     vec::Vec,
 };
@@ -15,9 +14,8 @@ use crate::{
     manifest::CredentialColumn,
     policy::{Given, JsonPath, Random, Replacement, Scalar, Special},
     rows::{
-        NULL, Part, RowError, push_escaped,
-        sqlite::{self, Class, Value},
-        unescape,
+        NULL, Part, RowError, TextFields, push_escaped,
+        sqlite::{self, Class},
     },
     schema::{Engine, Table},
 };
@@ -28,7 +26,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use json::{JsonError, Put, replace};
+pub use json::{JsonError, Put, edit, replace};
 pub use secrets::{FreshSecrets, PartSecrets};
 pub use stream::RowStream;
 
@@ -76,6 +74,7 @@ pub struct RowRules {
     engine: Engine,
     table: String,
     columns: Vec<Shape>,
+    text: TextFields,
     rules: Vec<Rule>,
 }
 
@@ -122,6 +121,7 @@ impl RowRules {
             engine,
             table: table.name.to_string(),
             columns: columns.collect(),
+            text: TextFields::new(engine, table),
             rules: Vec::new(),
         };
         for rule in rules.iter().filter(|rule| rule.table == table.name) {
@@ -296,7 +296,7 @@ impl RowRules {
     fn applies(&self, rule: &Rule, fields: &[&[u8]]) -> Result<bool, RowError> {
         for (column, values) in &rule.condition {
             let field = fields.get(*column).copied().unwrap_or(NULL);
-            let text = self.text(*column, field)?;
+            let text = self.text.text(*column, field)?;
             let fits =
                 text.is_some_and(|text| values.iter().any(|value| value.as_bytes() == &*text));
             if !fits {
@@ -304,22 +304,6 @@ impl RowRules {
             }
         }
         Ok(true)
-    }
-
-    /// A field as the text that a condition compares; NULL and blobs are none.
-    fn text<'f>(&self, column: usize, field: &'f [u8]) -> Result<Option<Cow<'f, [u8]>>, RowError> {
-        let Some(shape) = self.columns.get(column) else {
-            return Ok(None);
-        };
-        if self.engine == Engine::Postgres {
-            return unescape(field);
-        }
-        Ok(match sqlite::parse_value(shape.class, field)? {
-            Value::Null | Value::Blob(_) => None,
-            Value::Integer(number) => Some(Cow::Owned(number.to_string().into_bytes())),
-            Value::Real(number) => Some(Cow::Owned(format!("{number:?}").into_bytes())),
-            Value::Text(text) => Some(text),
-        })
     }
 
     /// The field after a rule was applied inside of its JSON; nothing if it found nothing.
@@ -341,6 +325,7 @@ impl RowRules {
             error,
         };
         let text = self
+            .text
             .text(rule.column, field)
             .map_err(|error| WithholdError::Row {
                 table: self.table.clone(),
@@ -363,15 +348,7 @@ impl RowRules {
         let Some(text) = replace(text, &rule.paths, put).map_err(not_json)? else {
             return Ok(None);
         };
-        let mut out = Vec::new();
-        match self.columns.get(rule.column) {
-            Some(shape) if self.engine == Engine::Sqlite => {
-                let value = Value::Text(Cow::Borrowed(text.as_bytes()));
-                sqlite::push_value(shape.class, &value, &mut out);
-            }
-            _ => push_escaped(text.as_bytes(), &mut out),
-        }
-        Ok(Some(out))
+        Ok(Some(self.text.field(rule.column, &text)))
     }
 }
 

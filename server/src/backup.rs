@@ -21,6 +21,7 @@ use coffer_core::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    app_secrets::AppSecretsError,
     engine::{self, EngineError},
     files::FilesError,
     progress::{Phase, Progress},
@@ -50,6 +51,8 @@ pub struct BackupRequest {
     pub seal: Option<SealTo>,
     /// Keep credentials in the archive; needs a preset and a seal.
     pub sensitive: bool,
+    /// Take the application's own secrets off the values that are wrapped with them.
+    pub unwrap_app_secrets: bool,
     /// Tables to leave out by hand.
     pub exclude: Vec<String>,
     /// File sets to leave out by hand; they must be optional.
@@ -108,6 +111,9 @@ pub enum BackupError {
     /// A rule for credentials can't be applied to a row.
     #[error("{0}")]
     Withhold(Box<WithholdError>),
+    /// One of the application's own secrets.
+    #[error("{0}")]
+    AppSecret(Box<AppSecretsError>),
     /// A file can't be read.
     #[error("cannot read {path} of the file set {set}: {error}; no backup was taken")]
     File {
@@ -168,6 +174,12 @@ pub enum BackupError {
     Defect,
 }
 
+impl From<AppSecretsError> for BackupError {
+    fn from(error: AppSecretsError) -> Self {
+        Self::AppSecret(Box::new(error))
+    }
+}
+
 impl From<WithholdError> for BackupError {
     fn from(error: WithholdError) -> Self {
         Self::Withhold(Box::new(error))
@@ -183,6 +195,7 @@ impl BackupError {
             Self::Policy(_) => "preset",
             Self::Files(_) | Self::File { .. } => "files",
             Self::Journal(_) | Self::InterruptedRestore { .. } => "interrupted_restore",
+            Self::AppSecret(error) => error.code(),
             Self::Withhold(_) => "credential_not_found",
             Self::NotOptional { .. } => "not_optional",
             Self::PathColumn(_) => "no_such_column",
@@ -201,9 +214,13 @@ impl BackupError {
 
 /// The secrets that come in place of the source's, for one archive.
 pub(crate) fn fresh_secrets() -> Result<FreshSecrets, BackupError> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(BackupError::Random)?;
-    Ok(FreshSecrets::new(key))
+    Ok(FreshSecrets::new(random()?))
+}
+
+fn random() -> Result<[u8; 32], BackupError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(BackupError::Random)?;
+    Ok(bytes)
 }
 
 /// What goes to the packing thread.
@@ -227,6 +244,9 @@ pub async fn run(
     if request.sensitive && request.seal.is_none() {
         return Err(BackupError::SensitiveNeedsSeal);
     }
+    if request.unwrap_app_secrets && !request.sensitive {
+        return Err(AppSecretsError::NotSensitive.into());
+    }
     if let Some(found) = switch::find(&request.source.file_sets)?.first() {
         return Err(BackupError::InterruptedRestore {
             journal: found.path.display().to_string(),
@@ -241,6 +261,13 @@ pub async fn run(
     let preset = request.source.preset.as_ref();
     let mut policy = policy::decide(&facts.schema, preset, request.sensitive, &request.exclude)?;
     print_placeholders(&mut *snapshot, facts.engine, &mut policy).await?;
+    let secrets = &request.source.app_secrets;
+    let mut salts = Vec::new();
+    for _ in &policy.app_secrets {
+        salts.push(Digest(random()?));
+    }
+    secrets.complete(&mut policy.app_secrets, request.unwrap_app_secrets, &salts)?;
+    let app_secrets = secrets.that_wrap(&policy.app_secrets)?;
     let version = match preset.and_then(|preset| preset.version_query.as_deref()) {
         Some(query) => snapshot.scalar(query).await?,
         None => None,
@@ -274,6 +301,7 @@ pub async fn run(
         file_sets,
         file_rules: request.source.file_rules.clone(),
         named,
+        app_secrets,
         missing_folders_are_empty: false,
         seal: request.seal,
     };

@@ -16,6 +16,12 @@ pub fn text(moment: OffsetDateTime) -> String {
     moment.format(&Rfc3339).unwrap_or_default()
 }
 
+/// The moment that [`text`] wrote; nothing if it is not in that form.
+#[must_use]
+pub fn parse(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
 /// A form that fits into a file's name, e.g. `2026-11-21T040506Z`.
 #[must_use]
 pub fn name(moment: OffsetDateTime) -> String {
@@ -30,6 +36,7 @@ mod tests {
     fn both_forms_name_the_same_second() {
         let moment = OffsetDateTime::from_unix_timestamp(1_795_233_906).unwrap();
         assert_eq!(text(moment), "2026-11-21T04:05:06Z");
+        assert_eq!(parse(&text(moment)), Some(moment));
         assert_eq!(name(moment), "2026-11-21T040506Z");
     }
 }

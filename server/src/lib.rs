@@ -10,6 +10,7 @@
 )]
 
 mod aes;
+pub mod app_secrets;
 pub mod backup;
 pub mod catalog;
 pub mod cli;

@@ -12,6 +12,8 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use crate::files::Globs;
+
 mod check;
 mod draft;
 #[cfg(test)]
@@ -129,10 +131,22 @@ impl PresetText {
             text,
             preset,
         };
-        match read.preset.check().first() {
-            Some(found) => Err(PresetError::Wrong(read.located(found))),
-            None => Ok(read),
+        if let Some(found) = read.preset.check().first() {
+            return Err(PresetError::Wrong(read.located(found)));
         }
+        for (index, set) in read.preset.file_sets.iter().enumerate() {
+            if let Err(error) = Globs::new(&set.exclude) {
+                let place = Place {
+                    list: "file_set",
+                    index,
+                    key: "exclude",
+                };
+                let at = offset(&read.text, place).unwrap_or_default();
+                let wrong = wrong(name, &read.text, at, &error.to_string());
+                return Err(PresetError::Wrong(wrong));
+            }
+        }
+        Ok(read)
     }
 
     /// What is wrong with it for a database of this shape.

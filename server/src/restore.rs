@@ -11,6 +11,7 @@ use coffer_core::{
 };
 
 use crate::{
+    app_secrets::AppSecretsError,
     backup::{BackupError, Reader},
     engine::{self, CommitMark, Dangling, EngineError, IndexesBuilt},
     files::FilesError,
@@ -141,6 +142,9 @@ pub enum RestoreError {
     /// The database.
     #[error("{0}")]
     Engine(#[from] EngineError),
+    /// One of the application's own secrets.
+    #[error("{0}")]
+    AppSecret(Box<AppSecretsError>),
     /// The folders.
     #[error("{0}; nothing was changed; mend this and try again")]
     Files(#[from] FilesError),
@@ -228,6 +232,12 @@ pub enum RestoreError {
     Defect,
 }
 
+impl From<AppSecretsError> for RestoreError {
+    fn from(error: AppSecretsError) -> Self {
+        Self::AppSecret(Box::new(error))
+    }
+}
+
 impl From<SafetyError> for RestoreError {
     fn from(error: SafetyError) -> Self {
         match error {
@@ -260,6 +270,7 @@ impl RestoreError {
             Self::Read(error) => error.code(),
             Self::Engine(_) => "database",
             Self::Files(_) => "files",
+            Self::AppSecret(error) => error.code(),
             Self::Manifest(_) => "manifest_invalid",
             Self::Merge(_) => "merge",
             Self::NeedsRows(_) => "needs_rows",

@@ -4,7 +4,13 @@ use std::path::PathBuf;
 
 use coffer_core::policy::Preset;
 
-use crate::{engine::DatabaseUrl, files::Globs, hooks::Hook, transform::Transform};
+use crate::{
+    app_secrets::AppSecrets,
+    engine::DatabaseUrl,
+    files::{GlobError, Globs},
+    hooks::Hook,
+    transform::Transform,
+};
 
 /// A database with its file sets.
 #[derive(Clone, Debug)]
@@ -21,6 +27,35 @@ pub struct SourceConfig {
     pub app: Option<String>,
     /// What is run before and after.
     pub hooks: Vec<Hook>,
+    /// Where the application's own secrets are.
+    pub app_secrets: AppSecrets,
+}
+
+impl SourceConfig {
+    /// This source with what its preset says of its file sets: patterns are added, and what may be left out may be.
+    ///
+    /// # Errors
+    /// [`GlobError`].
+    pub fn following_preset(mut self) -> Result<Self, GlobError> {
+        for rule in self.preset.iter().flat_map(|preset| &preset.file_sets) {
+            if !self.file_sets.iter().any(|(set, _)| *set == rule.name) {
+                continue;
+            }
+            let at = self.file_rules.iter().position(|own| own.set == rule.name);
+            let at = at.unwrap_or_else(|| {
+                self.file_rules.push(FileRules::none(&rule.name));
+                self.file_rules.len() - 1
+            });
+            if let Some(own) = self.file_rules.get_mut(at) {
+                let own_patterns: Vec<&str> = own.leave_out.patterns().collect();
+                let more = rule.exclude.iter().map(String::as_str);
+                let more = more.filter(|pattern| !own_patterns.contains(pattern));
+                own.leave_out = Globs::new(own_patterns.iter().copied().chain(more))?;
+                own.optional |= rule.optional;
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// How the files of one set are backed up.

@@ -11,6 +11,7 @@ use coffer_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    app_secrets::AppSecrets,
     engine::{self, DatabaseUrl},
     read::{FileSource, ReadError, Unlock},
     restore::{self, RestoreError, RestoreRequest, Undoes},
@@ -235,6 +236,8 @@ pub fn request(
             file_sets: record.file_sets.clone(),
             preset: None,
             app: None,
+            // A safety backup holds values as they are.
+            app_secrets: AppSecrets::default(),
         },
         archive: Arc::new(archive),
         unlock,

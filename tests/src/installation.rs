@@ -179,6 +179,7 @@ impl Installation {
             preset: self.preset.clone(),
             app: None,
             hooks: Vec::new(),
+            app_secrets: Default::default(),
         }
     }
 
@@ -192,6 +193,7 @@ impl Installation {
             source: self.source(),
             seal: None,
             sensitive: false,
+            unwrap_app_secrets: false,
             exclude: Vec::new(),
             without: Vec::new(),
         };

@@ -33,6 +33,11 @@ fn run(arguments: &[&str]) -> Run {
     coffer(arguments, &PASSWORDS)
 }
 
+/// Runs it as an installation whose application has this secret.
+fn run_as(variable: &str, secret: &str, arguments: &[&str]) -> Run {
+    coffer(arguments, &[PASSWORDS[0], (variable, secret)])
+}
+
 async fn postgres_with(server: &Server, schema: &str) -> String {
     let database = server.create_database().await;
     let mut connection = server.connect(&database).await;
@@ -590,4 +595,256 @@ fn sqlite_archives_hold_no_planted_credential_in_any_encoding() {
         assert!(!message.contains("hunter2"));
         assert!(!Path::new(&out).exists());
     }
+}
+
+#[test]
+fn patterns_of_a_preset_apply_to_the_set_of_that_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let source = sqlite_with(
+        folder,
+        "a.sqlite",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+    );
+    for (set, file) in [("up", "temp/a"), ("up", "kept"), ("other", "temp/b")] {
+        let path = folder.join(set).join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    let preset = folder.join("preset.toml").display().to_string();
+    fs::write(
+        &preset,
+        "app = \"x\"\n[[file_set]]\nname = \"up\"\nexclude = [\"/temp/**\"]\noptional = true\n",
+    )
+    .unwrap();
+    let files = ["up", "other"].map(|set| format!("{set}={}", folder.join(set).display()));
+    let backup = |out: &str, more: &[&str]| {
+        let out = folder.join(out).display().to_string();
+        let base = [
+            "backup", "--source", &source, "--preset", &preset, "--out", &out,
+        ];
+        let sets = ["--files", &files[0], "--files", &files[1], "--json"];
+        run(&[&base[..], &sets, more].concat())
+    };
+    let _all = backup("all.zip", &[]).ok();
+    let all = open(&folder.join("all.zip").display().to_string());
+    let mut paths: Vec<String> = all
+        .files()
+        .unwrap()
+        .into_iter()
+        .map(|file| file.entry)
+        .collect();
+    paths.sort();
+    assert_eq!(paths, ["files/other/temp/b", "files/up/kept"]);
+    let _without = backup("without.zip", &["--without-file-set", "up"]).ok();
+    let refused = backup("refused.zip", &["--without-file-set", "other"]);
+    assert_eq!(refused.json()["error"]["code"], "not_optional");
+}
+
+const KEYS: [&str; 2] = [
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+    "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100",
+];
+/// "päss:wörd" under the first key, with an IV of 16 bytes, by PyPI's cryptography.
+const WRAPPED: &str =
+    "101112131415161718191a1b1c1d1e1f:f19e107de4eeee47942980dba004bf7c:fa999e13944b4c6cdd79fa";
+const PROFILES: &str =
+    "CREATE TABLE profiles (id INTEGER PRIMARY KEY, data TEXT, config TEXT, hash TEXT)";
+const PROFILES_PRESET: &str = r#"
+    app = "profiles"
+    credential = [
+        { table = "profiles", column = "data" },
+        { table = "profiles", column = "hash" },
+    ]
+    [[app_secret]]
+    name = "encryption key"
+    variable = "COFFER_TEST_KEY"
+    form = "iv_tag_ciphertext"
+    [[app_secret.column]]
+    table = "profiles"
+    column = "data"
+    [[app_secret.column]]
+    table = "profiles"
+    column = "config"
+    keys = ["password"]
+"#;
+
+/// The columns `data` and `config`, row by row.
+fn profiles(source: &str) -> Vec<(Option<String>, Option<String>)> {
+    let connection = Connection::open(source.strip_prefix("sqlite:").unwrap()).unwrap();
+    let mut statement = connection
+        .prepare("SELECT data, config FROM profiles ORDER BY id")
+        .unwrap();
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn values_move_to_an_installation_with_another_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let key = |index: usize, arguments: &[&str]| run_as("COFFER_TEST_KEY", KEYS[index], arguments);
+    let source = sqlite_with(folder, "source.sqlite", PROFILES);
+    let connection = Connection::open(folder.join("source.sqlite")).unwrap();
+    let config =
+        format!(r#"{{"host": "h", "l": [{{"password":"{WRAPPED}"}}, {{"password": ""}}]}}"#);
+    connection
+        .execute("INSERT INTO profiles VALUES (1, ?1, ?2, 'x'), (2, NULL, '{}', 'y'), (3, '', NULL, NULL)", [WRAPPED, &config])
+        .unwrap();
+    let preset = path("preset.toml");
+    fs::write(&preset, PROFILES_PRESET).unwrap();
+    let backup = |index: usize, source: &str, out: &str, more: &[&str]| {
+        let base = [
+            "backup", "--source", source, "--preset", &preset, "--out", out, "--json",
+        ];
+        key(index, &[&base, more].concat())
+    };
+    let sealed = ["--sensitive", "--sealed", "--password-env", "KEY"];
+    let unwrap = [&sealed[..], &["--unwrap-app-secrets"]].concat();
+    let plan = |index: usize, archive: &str, target: &str| {
+        let plan = [
+            "plan", archive, "--target", target, "--mode", "replace", "--force", "--json",
+        ];
+        let more = ["--password-env", "KEY"];
+        key(
+            index,
+            &[
+                &plan[..],
+                if archive.ends_with(".zip") {
+                    &[]
+                } else {
+                    &more
+                },
+            ]
+            .concat(),
+        )
+    };
+    let codes = |run: &Run| -> Vec<String> {
+        let findings = run.json()["plan"]["findings"].as_array().cloned().unwrap();
+        let codes = findings
+            .iter()
+            .map(|finding| finding["code"].as_str().unwrap().to_owned());
+        codes.filter(|code| code.contains("secret")).collect()
+    };
+
+    // A standard archive: the column that holds only credentials depends on nothing any more, the other one does.
+    let standard = path("standard.zip");
+    let _standard = backup(0, &source, &standard, &[]).ok();
+    let marks = open(&standard).manifest.app_secrets.clone();
+    assert_eq!((marks.len(), marks[0].columns.len()), (1, 1));
+    assert!(marks[0].fingerprint.is_some() && !marks[0].unwrapped);
+
+    // Left wrapped, the plan says which columns another installation can't read.
+    let wrapped = path("wrapped.coffer");
+    let _wrapped = backup(0, &source, &wrapped, &sealed).ok();
+    let target = sqlite_with(folder, "target.sqlite", PROFILES);
+    assert_eq!(codes(&plan(0, &wrapped, &target).ok()), [""; 0]);
+    assert_eq!(codes(&plan(1, &wrapped, &target).ok()), ["other_secret"]);
+    let nobody = run(&[
+        "plan",
+        &wrapped,
+        "--target",
+        &target,
+        "--mode",
+        "replace",
+        "--password-env",
+        "KEY",
+        "--json",
+    ]);
+    assert_eq!(codes(&nobody), ["secret_not_compared"]);
+
+    // Unwrapped, they are wrapped again with the target's, all or none.
+    let moved = path("moved.coffer");
+    for (index, more, code, name) in [
+        (
+            0,
+            &["--unwrap-app-secrets"][..],
+            5,
+            "unwrap_needs_sensitive",
+        ),
+        (1, &unwrap, 3, "app_secret_does_not_fit"),
+    ] {
+        let refused = backup(index, &source, &moved, more);
+        assert_eq!(
+            (refused.code, &refused.json()["error"]["code"]),
+            (code, &name.into())
+        );
+        assert!(!Path::new(&moved).exists());
+    }
+    let _moved = backup(0, &source, &moved, &unwrap).ok();
+    let plain = path("moved.zip");
+    let _plain = run(&[
+        "unseal",
+        &moved,
+        "--out",
+        &plain,
+        "--password-env",
+        "KEY",
+        "--allow-credentials",
+    ])
+    .ok();
+    let found = rows(&plain, "profiles");
+    assert_eq!(found[0][1].as_deref(), Some("päss:wörd"));
+    assert_eq!(
+        found[0][2].as_deref(),
+        Some(r#"{"host": "h", "l": [{"password":"päss:wörd"}, {"password": ""}]}"#)
+    );
+    let restore = [
+        "restore",
+        &moved,
+        "--target",
+        &target,
+        "--mode",
+        "replace",
+        "--yes",
+        "--password-env",
+        "KEY",
+        "--json",
+    ];
+    let refused = run(&restore);
+    assert_eq!(
+        (refused.code, &refused.json()["error"]["code"]),
+        (5, &"plan_blocked".into())
+    );
+    assert_eq!(profiles(&target), []);
+    let secret = path("key");
+    fs::write(&secret, format!("{}\n", KEYS[1])).unwrap();
+    let by_file = format!("COFFER_TEST_KEY={secret}");
+    let with_file = [&restore[..], &["--app-secret", &by_file, "--force"]].concat();
+    let _restored = run(&with_file).ok();
+    let first = profiles(&target);
+    assert_eq!(
+        first[1..],
+        [(None, Some("{}".into())), (Some(String::new()), None)]
+    );
+    for text in [
+        first[0].0.as_deref().unwrap(),
+        first[0].1.as_deref().unwrap(),
+    ] {
+        assert!(
+            !text.contains("päss") && !text.contains("101112131415"),
+            "{text}"
+        );
+    }
+    // The second time gives the very same.
+    let _again = run(&with_file).ok();
+    assert_eq!(profiles(&target), first);
+    // What the target's own secret opens is what the source had.
+    let back = path("back.coffer");
+    let _back = backup(1, &target, &back, &unwrap).ok();
+    let plain = path("back.zip");
+    let _plain = run(&[
+        "unseal",
+        &back,
+        "--out",
+        &plain,
+        "--password-env",
+        "KEY",
+        "--allow-credentials",
+    ])
+    .ok();
+    assert_eq!(rows(&plain, "profiles"), found);
 }

@@ -18,6 +18,8 @@ export interface Manifest {
   readonly contents: Contents;
   /** The rules for the credentials that are inside; present exactly in a sensitive archive. */
   readonly credentials?: readonly CredentialColumn[];
+  /** The application's own secrets that values in the archive are wrapped with, or were. */
+  readonly app_secrets?: readonly SecretMark[];
   /** The last migration that the application's ledger records. */
   readonly migration?: Migration;
   readonly schema_sha256: string;
@@ -69,6 +71,27 @@ export interface CredentialColumn {
 
 /** A value in a rule. */
 export type Scalar = string | number | boolean;
+
+/** A secret of the application's environment, and what depends on it. */
+export interface SecretMark {
+  readonly name: string;
+  /** The environment variable that the application reads it from. */
+  readonly variable: string;
+  readonly form: "fernet" | "iv_tag_ciphertext" | "opaque";
+  readonly columns: readonly SecretColumn[];
+  /** Argon2id of the secret, hexadecimal; absent where the backup was not given it. */
+  readonly fingerprint?: { readonly salt: string; readonly argon2id: string };
+  /** The values are in the archive without the secret, and are wrapped with the target's when they are restored. */
+  readonly unwrapped?: boolean;
+}
+
+/** A column with values that an application has wrapped. */
+export interface SecretColumn {
+  readonly table: TableName;
+  readonly column: string;
+  /** The keys, at any depth of the column's JSON, whose values are wrapped; absent for the whole value. */
+  readonly keys?: readonly string[];
+}
 
 export interface Migration {
   readonly ledger: TableName;

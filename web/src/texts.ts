@@ -13,6 +13,7 @@ import type {
   LeftOutReason,
   Lock,
   Notice,
+  SecretColumn,
   TableName,
 } from "@coffer/archive";
 import type { Changes, Phase } from "./lib/api";
@@ -30,6 +31,8 @@ export interface ProblemText {
 const rows = (value: number) => count(value, "row", "rows");
 const files = (value: number) => count(value, "file", "files");
 const tableName = ({ schema, name }: TableName) => plain(schema === "main" || schema === "public" ? name : `${schema}.${name}`);
+const secretColumns = (columns: readonly SecretColumn[]) =>
+  columns.map(({ table, column }) => `${tableName(table)}.${plain(column)}`).join(", ");
 const tableNames = (tables: readonly TableName[]) => tables.map(tableName).join(", ");
 const engines: Record<Engine, string> = { postgres: "PostgreSQL", sqlite: "SQLite" };
 
@@ -549,6 +552,12 @@ export const texts = {
         return `Credentials were left out of this archive: ${count(finding.columns, "column", "columns")} will hold placeholders, and new credentials have to be set.`;
       case "no_folder":
         return `The target has no folder for the file set ${plain(finding.set)}.`;
+      case "other_secret":
+        return `The target has another ${plain(finding.variable)} than the one that the archive depends on: the application won’t be able to read ${secretColumns(finding.columns)}. Start it with the ${plain(finding.variable)} of the source, or enter these values again.`;
+      case "secret_not_compared":
+        return `${secretColumns(finding.columns)} can be read only with the ${plain(finding.variable)} of the source, and nobody has compared it with the target’s.`;
+      case "secret_needed":
+        return `${secretColumns(finding.columns)} are in the archive without the application’s own secret, and have to be wrapped with the target’s ${plain(finding.variable)}, which the server doesn’t have.`;
       case "notice":
         return texts.notice(finding.notice);
     }

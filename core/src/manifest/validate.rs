@@ -8,8 +8,9 @@ use alloc::{
 
 use super::{Contents, CredentialColumn, FORMAT_VERSION, LeftOut, Manifest, TableData};
 use crate::{
+    app_secret::SecretColumn,
     archive::name,
-    policy::{Given, MAX_PLACEHOLDER_BYTES, Replacement, Scalar},
+    policy::{AppSecretForm, Given, MAX_PLACEHOLDER_BYTES, Replacement, Scalar},
     rows::RowSet,
     schema::Table,
 };
@@ -142,7 +143,33 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     if manifest.credentials.is_some() != (manifest.contents == Contents::Sensitive) {
         return Err(ManifestError::Contents);
     }
-    check_credentials(manifest)
+    check_credentials(manifest)?;
+    check_app_secrets(manifest)
+}
+
+/// Each mark is about columns that are in the archive, and is there once.
+fn check_app_secrets(manifest: &Manifest) -> Result<(), ManifestError> {
+    let mut seen = BTreeSet::new();
+    for mark in &manifest.app_secrets {
+        let name = format!("the secret {}", mark.variable);
+        let is_there = |column: &SecretColumn| {
+            let shape = manifest.schema.table(&column.table);
+            manifest.table(&column.table).is_some()
+                && shape.is_some_and(|table| {
+                    table
+                        .stored_columns()
+                        .any(|stored| stored.name == column.column)
+                })
+        };
+        let opened = mark.unwrapped && mark.form == AppSecretForm::Opaque;
+        if mark.columns.is_empty() || opened || !mark.columns.iter().all(is_there) {
+            return Err(ManifestError::Schema(name));
+        }
+        if !seen.insert(&mark.variable) {
+            return Err(ManifestError::Twice(name));
+        }
+    }
+    Ok(())
 }
 
 /// Each rule can be applied: its columns are in the archive, and can hold what it says; and none is there twice.
@@ -343,6 +370,7 @@ mod tests {
             created_at: "2026-11-21T04:05:06Z".into(),
             contents: Contents::Standard,
             credentials: None,
+            app_secrets: alloc::vec![],
             migration: None,
             schema_sha256: schema.hash(),
             schema,

@@ -25,6 +25,30 @@ pub struct Reference {
     pub rows: u64,
 }
 
+/// What is known of a secret of the target's environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldSecret {
+    /// The variable that the application reads it from.
+    pub variable: String,
+    /// How it compares with the one that the archive depends on.
+    pub state: SecretState,
+}
+
+/// How a secret of the target compares with the one that the archive depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretState {
+    /// It is the same.
+    Same,
+    /// It is another one.
+    Other,
+    /// Nobody gave it.
+    NotGiven,
+    /// The archive has no fingerprint to compare it with.
+    NotComparable,
+}
+
 /// What was read from the live target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +71,9 @@ pub struct TargetFacts {
     pub migration: Option<Migration>,
     /// For file sets, files that the target's folders hold now, by set name; `None` where no folder is known.
     pub files: Vec<(String, Option<u64>)>,
+    /// The secrets of its environment that the archive names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub app_secrets: Vec<HeldSecret>,
 }
 
 impl TargetFacts {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Consent, Reference};
 use crate::{
+    app_secret::{SecretColumn, listed},
     manifest::{Migration, Notice},
     merge::Skipped,
     schema::{ColumnName, Engine, Outcome, TableDrift, TableName},
@@ -103,6 +104,27 @@ pub enum Finding {
     },
     /// What will be replaced is not kept: by consent, no safety backup is taken.
     NoSafetyBackup,
+    /// The target has another secret than the one that values in the archive are wrapped with.
+    OtherSecret {
+        /// The environment variable that the application reads it from.
+        variable: String,
+        /// The columns that the application will not be able to read.
+        columns: Vec<SecretColumn>,
+    },
+    /// Values in the archive are wrapped with a secret, and nobody could compare it with the target's.
+    SecretNotCompared {
+        /// The environment variable that the application reads it from.
+        variable: String,
+        /// The columns that depend on it.
+        columns: Vec<SecretColumn>,
+    },
+    /// Values in the archive have to be wrapped with the target's secret, and nobody gave it.
+    SecretNeeded {
+        /// The environment variable that the application reads it from.
+        variable: String,
+        /// The columns that depend on it.
+        columns: Vec<SecretColumn>,
+    },
     /// A notice of the archive.
     Notice {
         /// The notice.
@@ -115,7 +137,10 @@ impl Finding {
     #[must_use]
     pub fn blocks(&self, consent: &Consent) -> bool {
         match self {
-            Self::OtherEngine { .. } | Self::NoFolder { .. } | Self::FilesNotMerged { .. } => true,
+            Self::OtherEngine { .. }
+            | Self::NoFolder { .. }
+            | Self::SecretNeeded { .. }
+            | Self::FilesNotMerged { .. } => true,
             Self::NotEmpty { .. } | Self::RowsChange { .. } => !consent.replace_existing,
             Self::Drift { drift } => drift.outcome >= Outcome::NeedsDecision,
             Self::MigrationMismatch { .. }
@@ -128,6 +153,8 @@ impl Finding {
             | Self::FilesLeftOut { .. }
             | Self::RowsSkipped { .. }
             | Self::NoSafetyBackup
+            | Self::OtherSecret { .. }
+            | Self::SecretNotCompared { .. }
             | Self::Notice { .. } => false,
         }
     }
@@ -239,6 +266,23 @@ impl fmt::Display for Finding {
             ),
             Self::NoSafetyBackup => f.write_str(
                 "no safety backup is taken: what the restore replaces cannot be brought back by coffer undo",
+            ),
+            Self::OtherSecret { variable, columns } => write!(
+                f,
+                "the target has another {variable} than the one that the archive depends on: the application will not be able to read {}; \
+                 start it with the {variable} of the source, or enter these values again",
+                listed(columns)
+            ),
+            Self::SecretNotCompared { variable, columns } => write!(
+                f,
+                "{} can be read only with the {variable} of the source, and nobody has compared it with the target's",
+                listed(columns)
+            ),
+            Self::SecretNeeded { variable, columns } => write!(
+                f,
+                "{} are in the archive without the application's own secret, and have to be wrapped with the target's {variable}: set \
+                 that variable, or give a file with --app-secret",
+                listed(columns)
             ),
             Self::Notice { notice } => notice.fmt(f),
         }

@@ -38,6 +38,7 @@ fn target_like(manifest: &Manifest) -> TargetFacts {
             .map(|table| (table.name.clone(), 0))
             .collect(),
         references: vec![],
+        app_secrets: vec![],
         labels: vec![],
         migration: manifest.migration.clone(),
         files: manifest

@@ -5,8 +5,12 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{LeaveOutRule, PolicyError, Preset, Replacement, looks_like_credential, names};
+use super::{
+    AppSecretRule, JsonPath, LeaveOutRule, PolicyError, Preset, Replacement, fit::find,
+    looks_like_credential, names,
+};
 use crate::{
+    app_secret::{SecretColumn, SecretMark},
     manifest::{Contents, CredentialColumn, LeftOut, LeftOutReason, Notice},
     schema::{Schema, Table, TableName},
 };
@@ -40,6 +44,8 @@ pub struct Policy {
     pub rows: Vec<CredentialColumn>,
     /// The rules that a sensitive archive carries along, so that a standard one can be made of it; else nothing.
     pub credentials: Option<Vec<CredentialColumn>>,
+    /// The application's own secrets that what is archived is wrapped with, without their fingerprints.
+    pub app_secrets: Vec<SecretMark>,
     /// What is left out by rule.
     pub left_out: Vec<LeftOut>,
     /// What the one who restores should know.
@@ -85,8 +91,18 @@ pub fn decide_redaction(
     schema: &Schema,
     carried: &[CredentialColumn],
     preset: Option<&Preset>,
+    marks: &[SecretMark],
 ) -> Result<Policy, PolicyError> {
-    decide_tables(schema, preset, carried, Contents::Standard, &[])
+    decide_tables(schema, preset, carried, Contents::Standard, &[]).map(|mut policy| {
+        policy.app_secrets = marks.to_vec();
+        let fitted = preset.map(|preset| preset.fitted(schema));
+        let rules = Rules {
+            preset: fitted.as_ref(),
+            carried,
+        };
+        keep_marks(&mut policy, |table| rules.credentials(table));
+        policy
+    })
 }
 
 /// What is said about the columns of a database.
@@ -142,6 +158,7 @@ fn decide_tables(
         tables: Vec::new(),
         rows: Vec::new(),
         credentials: (contents == Contents::Sensitive).then(Vec::new),
+        app_secrets: Vec::new(),
         left_out: Vec::new(),
         notices: Vec::new(),
     };
@@ -149,6 +166,9 @@ fn decide_tables(
         decide_table(table, &rules, excluded, &mut policy)?;
         blank_references(table, &rules, &mut policy)?;
     }
+    let of_preset = fitted.iter().flat_map(|preset| &preset.app_secrets);
+    policy.app_secrets = of_preset.map(|rule| mark_of(rule, schema)).collect();
+    keep_marks(&mut policy, |table| rules.credentials(table));
     Ok(policy)
 }
 
@@ -272,6 +292,59 @@ fn blank_references(
         }
     }
     Ok(())
+}
+
+/// The mark of a secret, for the tables of a database.
+fn mark_of(rule: &AppSecretRule, schema: &Schema) -> SecretMark {
+    let columns = rule.columns.iter().filter_map(|column| {
+        let table = find(schema, &column.table)?;
+        Some(SecretColumn {
+            table: table.name.clone(),
+            column: column.column.clone(),
+            keys: column.keys.clone(),
+        })
+    });
+    SecretMark {
+        name: rule.name.clone(),
+        variable: rule.variable.clone(),
+        form: rule.form,
+        columns: columns.collect(),
+        fingerprint: None,
+        unwrapped: false,
+    }
+}
+
+/// Takes out of the marks what is not archived, and what a standard archive holds nothing of: columns, and values of keys, that
+/// are credentials.
+fn keep_marks(policy: &mut Policy, rules: impl Fn(&TableName) -> Vec<CredentialColumn>) {
+    let (tables, standard) = (&policy.tables, policy.contents == Contents::Standard);
+    for mark in &mut policy.app_secrets {
+        mark.columns.retain(|column| {
+            if !tables.iter().any(|own| own.table == column.table) {
+                return false;
+            }
+            if !standard {
+                return true;
+            }
+            let rules = rules(&column.table);
+            let always = |rule: &&CredentialColumn| {
+                rule.column == column.column && rule.condition.is_empty()
+            };
+            if rules.iter().filter(always).any(|rule| rule.path.is_empty()) {
+                return false;
+            }
+            let withheld = |key: &String| {
+                let path = JsonPath::any_depth(key);
+                rules
+                    .iter()
+                    .filter(always)
+                    .any(|rule| rule.path.contains(&path))
+            };
+            let all = !column.keys.is_empty() && column.keys.iter().all(withheld);
+            !all
+        });
+    }
+    policy.app_secrets.retain(|mark| !mark.columns.is_empty());
 }
 
 /// What stands in place of a credential, and where, for people.

@@ -53,9 +53,6 @@ pub struct Preset {
     /// Secrets of the application's environment that columns are wrapped with.
     #[serde(default, rename = "app_secret")]
     pub app_secrets: Vec<AppSecretRule>,
-    /// Programs that are run before and after.
-    #[serde(default, rename = "hook")]
-    pub hooks: Vec<HookRule>,
 }
 
 /// A table whose rows are never archived.
@@ -403,18 +400,6 @@ pub struct AppSecretColumn {
     /// The keys, at any depth of the column's JSON, whose values are wrapped; nothing means that the whole value is.
     #[serde(default)]
     pub keys: Vec<String>,
-}
-
-/// A program that is run before or after something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HookRule {
-    /// How people call it.
-    pub name: String,
-    /// `before_backup`, `after_backup`, `before_restore` or `after_restore`.
-    pub when: String,
-    /// The program with its arguments.
-    pub command: Vec<String>,
 }
 
 /// A value in a rule that rows are compared with.

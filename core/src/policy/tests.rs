@@ -79,7 +79,7 @@ fn a_sensitive_archive_keeps_credentials() {
             None,
         )]
     );
-    let redaction = decide_redaction(&schema(), &carried, None).unwrap();
+    let redaction = decide_redaction(&schema(), &carried, None, &[]).unwrap();
     assert_eq!(redaction.contents, Contents::Standard);
     assert_eq!(redaction.credentials, None);
     assert_eq!(
@@ -109,14 +109,14 @@ fn a_preset_adds_to_the_rules_of_an_archive_and_takes_none_back() {
         ..CredentialRule::default()
     });
     let replace = |text: &str| ColumnPolicy::Replace(Some(text.into()));
-    let policy = decide_redaction(&schema(), &carried, Some(&preset)).unwrap();
+    let policy = decide_redaction(&schema(), &carried, Some(&preset), &[]).unwrap();
     assert_eq!(policy.tables[0].columns, vec![replace("none")]);
     assert_eq!(
         policy.tables[1].columns,
         vec![ColumnPolicy::Keep, replace("archive")]
     );
     preset.credentials.clear();
-    let policy = decide_redaction(&schema(), &carried, Some(&preset)).unwrap();
+    let policy = decide_redaction(&schema(), &carried, Some(&preset), &[]).unwrap();
     assert_eq!(policy.tables[1].columns[1], replace("archive"));
 }
 

@@ -47,6 +47,24 @@ pub enum JsonError {
 /// # Errors
 /// [`JsonError`].
 pub fn replace(text: &str, paths: &[JsonPath], put: &Put) -> Result<Option<String>, JsonError> {
+    let instead = match put {
+        Put::Null => Cow::Borrowed("null"),
+        // A string has no way to fail.
+        Put::Text(text) => Cow::Owned(serde_json::to_string(text).unwrap_or_default()),
+    };
+    edit(text, paths, |_| Some(instead.clone().into_owned()))
+}
+
+/// The text with values that a path leads to changed: `change` is given the JSON of each, and gives what comes in its place,
+/// if anything. Nothing if no value was found; `null` is none.
+///
+/// # Errors
+/// [`JsonError`].
+pub fn edit(
+    text: &str,
+    paths: &[JsonPath],
+    mut change: impl FnMut(&str) -> Option<String>,
+) -> Result<Option<String>, JsonError> {
     let raw: &RawValue = parse(text)?;
     let mut found = Vec::new();
     let steps: Vec<&[JsonStep]> = paths.iter().map(JsonPath::steps).collect();
@@ -55,17 +73,16 @@ pub fn replace(text: &str, paths: &[JsonPath], put: &Put) -> Result<Option<Strin
     if found.is_empty() {
         return Ok(None);
     }
-    let instead = match put {
-        Put::Null => Cow::Borrowed("null"),
-        // A string has no way to fail.
-        Put::Text(text) => Cow::Owned(serde_json::to_string(text).unwrap_or_default()),
-    };
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for range in found {
         out.push_str(text.get(from..range.start).unwrap_or_default());
-        out.push_str(&instead);
         from = range.end;
+        let value = text.get(range).unwrap_or_default();
+        match change(value) {
+            Some(instead) => out.push_str(&instead),
+            None => out.push_str(value),
+        }
     }
     out.push_str(text.get(from..).unwrap_or_default());
     Ok(Some(out))

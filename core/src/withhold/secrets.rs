@@ -55,17 +55,21 @@ pub struct PartSecrets<'a> {
 }
 
 impl PartSecrets<'_> {
+    fn block(&self, place: [u64; 4]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new(&self.all.padded().into());
+        for number in place {
+            mac.update(&number.to_be_bytes());
+        }
+        mac.finalize().into_bytes().into()
+    }
+
     /// The secret for a row, by the rule of this number.
     pub(super) fn make(&self, random: &Random, row: u64, rule: u64) -> String {
         let wanted = usize::from(random.bytes);
         let mut bytes = alloc::vec::Vec::with_capacity(wanted + 32);
         let mut block = 0_u64;
         while bytes.len() < wanted {
-            let mut mac = Hmac::<Sha256>::new(&self.all.padded().into());
-            for number in [self.part, row, rule, block] {
-                mac.update(&number.to_be_bytes());
-            }
-            bytes.extend_from_slice(&mac.finalize().into_bytes());
+            bytes.extend_from_slice(&self.block([self.part, row, rule, block]));
             block += 1;
         }
         bytes.truncate(wanted);

@@ -10,16 +10,18 @@ use std::{
 
 use coffer_core::{
     Digest,
+    app_secret::Wrapping,
     archive::{Packed, StreamPacker, Streamed},
     digest::Hasher,
     manifest::PartData,
     rows::{Part, RowSet},
     schema::TableName,
-    withhold::{FreshSecrets, RowRules, WithholdError},
+    withhold::{FreshSecrets, RowRules},
 };
 
 use super::BackupError;
 use crate::{
+    app_secrets::AppSecretsError,
     deflate::pack,
     files::{Found, Stamp, fill},
     progress::Progress,
@@ -41,6 +43,8 @@ pub(super) enum Task {
 pub(super) struct Rewriting {
     /// Credentials that take looking at whole rows.
     pub(super) withhold: Option<Withhold>,
+    /// Values that the application's own secret is taken off.
+    pub(super) unwrap: Option<Arc<Wrapping>>,
     /// Of the part, which no other has.
     pub(super) number: u64,
     /// New paths in place of those of transformed files.
@@ -55,9 +59,12 @@ pub(super) struct Withhold {
 }
 
 impl Rewriting {
-    fn run(self, mut part: Part) -> Result<Part, WithholdError> {
+    fn run(self, mut part: Part) -> Result<Part, BackupError> {
         if let Some(Withhold { rules, secrets }) = self.withhold {
             part = rules.part(part, &secrets.of_part(self.number))?;
+        }
+        if let Some(unwrap) = self.unwrap {
+            part = unwrap.part(part).map_err(AppSecretsError::from)?;
         }
         Ok(match self.renames {
             Some((table, renames)) => renames.rewrite(&table, part),
@@ -129,7 +136,7 @@ pub(super) fn work(task: Task, to: &SyncSender<Made>, progress: &Progress) {
     let made = match task {
         Task::Part(part, rewriting) => Ok(match rewriting.run(part) {
             Ok(part) => made_part(part),
-            Err(error) => Made::Failed(error.into()),
+            Err(error) => Made::Failed(error),
         }),
         Task::File(found, transforming) => file(&found, &transforming, to, progress),
     };

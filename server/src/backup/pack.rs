@@ -13,6 +13,7 @@ use std::{
 };
 
 use coffer_core::{
+    app_secret::{AppSecret, Wrapping},
     manifest::{
         EntryDigest, FORMAT_VERSION, FileSet, LeftOut, Manifest, Notice, Product, TableData,
         Transformed,
@@ -30,6 +31,7 @@ use super::{
     write::{FileName, Step, Writer},
 };
 use crate::{
+    app_secrets::AppSecretsError,
     engine::Database,
     files::{FilesError, Found, Walk, walk},
     lanes::{self, Lanes},
@@ -49,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) file_rules: Vec<FileRules>,
     /// The columns that name files which a program may make anew.
     pub(crate) named: Vec<Named>,
+    /// The application's own secrets that are taken off values.
+    pub(crate) app_secrets: Vec<(String, AppSecret)>,
     /// A folder that isn't there holds no files, instead of being an error.
     pub(crate) missing_folders_are_empty: bool,
     pub(crate) seal: Option<SealTo>,
@@ -128,20 +132,27 @@ struct Listed<'a> {
 /// The rules for credentials that look at whole rows.
 struct Withheld {
     rules: HashMap<TableName, Arc<RowRules>>,
+    unwrapping: HashMap<TableName, Arc<Wrapping>>,
     secrets: Arc<FreshSecrets>,
 }
 
 impl Withheld {
     fn new(plan: &Plan) -> Result<Self, BackupError> {
         let Plan { facts, policy, .. } = plan;
-        let mut rules = HashMap::new();
+        let (mut rules, mut unwrapping) = (HashMap::new(), HashMap::new());
         for table in &facts.schema.tables {
+            let (marks, secrets) = (&policy.app_secrets, &plan.app_secrets);
+            let own = Wrapping::new(facts.engine, table, marks, secrets, None);
+            if let Some(own) = own.map_err(AppSecretsError::from)? {
+                unwrapping.insert(table.name.clone(), Arc::new(own));
+            }
             if let Some(own) = RowRules::new(facts.engine, table, &policy.rows)? {
                 rules.insert(table.name.clone(), Arc::new(own));
             }
         }
         Ok(Self {
             rules,
+            unwrapping,
             secrets: Arc::new(fresh_secrets()?),
         })
     }
@@ -189,7 +200,7 @@ impl Feeding<'_> {
         // Whoever waits for it has gone only if the backup was given up.
         ready.send(()).map_err(|()| BackupError::Cancelled)?;
         let mut renames = None;
-        let mut rules = None;
+        let (mut rules, mut unwrap) = (None, None);
         let mut parts = 0;
         loop {
             match queue.blocking_recv() {
@@ -199,11 +210,13 @@ impl Feeding<'_> {
                         .filter(|all| all.concerns(&table))
                         .map(|all| (table.clone(), all.clone()));
                     rules = self.withheld.of(&table);
+                    unwrap = self.withheld.unwrapping.get(&table).cloned();
                     self.step(Step::Table(table))?;
                 }
                 Some(Work::Part(part)) => {
                     let rewriting = Rewriting {
                         withhold: rules.clone(),
+                        unwrap: unwrap.clone(),
                         number: parts,
                         renames: renames.clone(),
                     };
@@ -370,6 +383,7 @@ fn manifest(
         created_at: created_at.clone(),
         contents: policy.contents,
         credentials: policy.credentials.clone(),
+        app_secrets: policy.app_secrets.clone(),
         migration: facts.migration.clone(),
         schema_sha256: facts.schema.hash(),
         schema: facts.schema.clone(),

@@ -71,6 +71,11 @@ pub(super) struct Args {
     #[arg(long)]
     sensitive: bool,
 
+    /// Take the application's own secret off the values that are wrapped with it, so that a restore wraps them with the
+    /// target's; needs --sensitive.
+    #[arg(long)]
+    unwrap_app_secrets: bool,
+
     /// A table to leave out; may be repeated.
     #[arg(long, value_name = "TABLE")]
     exclude: Vec<String>,
@@ -125,6 +130,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         source,
         seal,
         sensitive: args.sensitive,
+        unwrap_app_secrets: args.unwrap_app_secrets,
         exclude,
         without: args.without_file_set,
     };

@@ -9,6 +9,7 @@ use super::{
     source::{distinct, file_set, preset, url},
 };
 use crate::{
+    app_secrets::AppSecrets,
     config::{Config, ConfigError},
     files::Globs,
     source::{FileRules, SourceConfig},
@@ -24,6 +25,11 @@ pub(super) struct ConfigArgs {
     /// A folder of uploaded files by the file set's name; may be repeated.
     #[arg(long, value_name = "NAME=FOLDER", value_parser = file_set)]
     files: Vec<(String, PathBuf)>,
+
+    /// A file with one of the application's own secrets, in place of the environment variable that a preset or archive
+    /// names; may be repeated.
+    #[arg(long = "app-secret", value_name = "VARIABLE=FILE", value_parser = file_set)]
+    app_secrets: Vec<(String, PathBuf)>,
 }
 
 /// What is said beside a source's file.
@@ -90,6 +96,7 @@ impl ConfigArgs {
             },
             app: beside.app.or(config.app),
             hooks: config.hooks,
+            app_secrets: AppSecrets::new(self.app_secrets.clone()),
         };
         for (name, folder) in &self.files {
             match source.file_sets.iter_mut().find(|(set, _)| set == name) {
@@ -101,6 +108,7 @@ impl ConfigArgs {
             }
         }
         leave_out(&mut source.file_rules, &beside.exclude_files)?;
+        let source = source.following_preset().map_err(Failure::usage)?;
         Ok((source, config.exclude))
     }
 }

@@ -6,9 +6,9 @@ use coffer_core::{
 
 use super::ordinary::findings;
 use crate::{
-    backup::BackupError, convert::ConvertError, engine::EngineError, extract::ExtractError,
-    foreign, piped::PipedError, read::ReadError, recover::RecoverError, redact::RedactError,
-    restore::RestoreError, safety::SafetyError, switch::JournalError,
+    app_secrets::AppSecretsError, backup::BackupError, convert::ConvertError, engine::EngineError,
+    extract::ExtractError, foreign, piped::PipedError, read::ReadError, recover::RecoverError,
+    redact::RedactError, restore::RestoreError, safety::SafetyError, switch::JournalError,
 };
 
 /// A failed command.
@@ -152,10 +152,22 @@ impl From<PipedError> for Failure {
     }
 }
 
+/// The exit code for trouble with one of the application's own secrets.
+const fn app_secret(error: &AppSecretsError) -> u8 {
+    match error {
+        AppSecretsError::Missing { .. }
+        | AppSecretsError::Unusable { .. }
+        | AppSecretsError::Wrapping(_) => KEY,
+        AppSecretsError::NotSensitive | AppSecretsError::NothingToUnwrap => REFUSED,
+        AppSecretsError::Read { .. } => FAILED,
+    }
+}
+
 impl From<BackupError> for Failure {
     fn from(error: BackupError) -> Self {
         let exit = match &error {
             BackupError::Cancelled => CANCELLED,
+            BackupError::AppSecret(error) => app_secret(error),
             BackupError::SensitiveNeedsSeal
             | BackupError::Policy(_)
             | BackupError::NotOptional { .. }
@@ -256,6 +268,7 @@ impl From<RestoreError> for Failure {
             RestoreError::Read(error) => return error.into(),
             RestoreError::Recover(error) => return error.into(),
             RestoreError::Cancelled => CANCELLED,
+            RestoreError::AppSecret(ref error) => app_secret(error),
             RestoreError::Safety(error) => return error.into(),
             RestoreError::Blocked(_)
             | RestoreError::PlanChanged(_)

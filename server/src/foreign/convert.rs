@@ -135,6 +135,7 @@ pub async fn convert(
         version: overview.app_version.clone(),
     };
     let plan = Plan {
+        app_secrets: Vec::new(),
         facts,
         policy,
         counts,

@@ -77,6 +77,7 @@ impl BackupJob {
                 source: config,
                 seal: Some(seal),
                 sensitive,
+                unwrap_app_secrets: false,
                 exclude: Vec::new(),
                 without: Vec::new(),
             },
@@ -282,6 +283,7 @@ mod tests {
             preset: None,
             app: None,
             hooks: vec![],
+            app_secrets: Default::default(),
         };
         let now = OffsetDateTime::from_unix_timestamp(1_795_233_906).unwrap();
         assert_eq!(

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use crate::{
+    app_secrets::AppSecrets,
     catalog::SourceRecord,
     config::{Config, ConfigError},
     engine::{self, DatabaseUrl, UrlError},
+    files::GlobError,
     preset::{PresetError, PresetText},
     source::SourceConfig,
 };
@@ -25,6 +27,9 @@ pub enum SourceFault {
         /// The file.
         path: String,
     },
+    /// A pattern of files in its preset.
+    #[error("{0}; nothing was read or written")]
+    Pattern(#[from] GlobError),
     /// Its preset.
     #[error(transparent)]
     Preset(#[from] PresetError),
@@ -39,6 +44,7 @@ impl SourceFault {
             Self::Config(error) => error.code(),
             Self::NoDatabase { .. } => "bad_config",
             Self::Preset(error) => error.code(),
+            Self::Pattern(_) => "bad_preset",
         }
     }
 }
@@ -51,7 +57,7 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
     if let Some(path) = &source.config {
         return described(path, &source.name);
     }
-    Ok(SourceConfig {
+    let source = SourceConfig {
         url: DatabaseUrl::parse(source.url.expose())?,
         file_sets: source
             .file_sets
@@ -66,14 +72,16 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
             .transpose()?
             .map(|read| read.preset),
         hooks: Vec::new(),
+        app_secrets: AppSecrets::default(),
         app: source.app.clone().or_else(|| Some(source.name.clone())),
-    })
+    };
+    Ok(source.following_preset()?)
 }
 
 /// A source as its file describes it now.
 fn described(path: &Path, name: &str) -> Result<SourceConfig, SourceFault> {
     let config = Config::read(path)?;
-    Ok(SourceConfig {
+    let source = SourceConfig {
         url: config.database.ok_or_else(|| SourceFault::NoDatabase {
             path: path.display().to_string(),
         })?,
@@ -82,7 +90,9 @@ fn described(path: &Path, name: &str) -> Result<SourceConfig, SourceFault> {
         preset: config.preset,
         app: config.app.or_else(|| Some(name.to_owned())),
         hooks: config.hooks,
-    })
+        app_secrets: AppSecrets::default(),
+    };
+    Ok(source.following_preset()?)
 }
 
 /// A name for a database that is the same for all ways to it, as far as they can be told to be the same.

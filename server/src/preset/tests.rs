@@ -141,6 +141,12 @@ fn what_is_wrong_alone_is_told_with_its_line() {
         ),
         ("app = \" \"\n", 1, 1, "no name"),
         (
+            "app = \"x\"\n[[file_set]]\nname = \"up\"\nexclude = [\"a[\"]\n",
+            4,
+            1,
+            "a[",
+        ),
+        (
             "app = \"x\"\n[[table]]\ntable = \"t\"\n[[table]]\ntable = \"t\"\n",
             4,
             1,

@@ -35,7 +35,7 @@ pub(super) async fn target_facts(
     let tables = selected_tables(archive, selection);
     let references = snapshot.references_into(&tables).await?;
     print_fills(&mut *snapshot, consent).await?;
-    facts(snapshot.database(), rows, references, target)
+    facts(snapshot.database(), rows, references, target, archive)
 }
 
 async fn print_fills(
@@ -74,6 +74,7 @@ pub(super) fn facts(
     rows: Vec<(TableName, u64)>,
     references: Vec<Reference>,
     target: &SourceConfig,
+    archive: &Manifest,
 ) -> Result<TargetFacts, RestoreError> {
     let files = target
         .file_sets
@@ -89,6 +90,7 @@ pub(super) fn facts(
         labels: database.labels.clone(),
         migration: database.migration.clone(),
         files,
+        app_secrets: target.app_secrets.held(archive)?,
     })
 }
 

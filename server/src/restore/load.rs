@@ -72,6 +72,7 @@ pub(super) async fn begin(
         rows.clone(),
         references,
         &request.target,
+        &archive.manifest,
     )?;
     let survey = survey::survey(request, archive, &facts, survey, progress).await?;
     let plan = accept(request, archive, &facts, &survey)?;
@@ -116,7 +117,7 @@ async fn fill(
         // The plan refuses a target without the table.
         let map = at.map(|at| maps.swap_remove(at).1);
         let map = map.ok_or(RestoreError::Defect)?;
-        let (loaded, mapped) = load(&mut **session, archive, table, map, progress).await?;
+        let (loaded, mapped) = load(&mut **session, request, archive, table, map, progress).await?;
         as_planned(plan, &table.table, table.rows)?;
         as_counted(survey, &table.table, &mapped)?;
         expected.push(loaded);
@@ -230,6 +231,7 @@ pub(super) struct Loaded {
 /// Reads a table's rows on one side, and loads them on the other.
 pub(super) async fn load(
     session: &mut dyn ReplaceSession,
+    request: &RestoreRequest,
     archive: &Arc<OpenArchive>,
     table: &TableData,
     map: RowMap,
@@ -237,9 +239,12 @@ pub(super) async fn load(
 ) -> Result<(Loaded, Mapped), RestoreError> {
     let (columns, compared) = (map.loaded(), map.compared());
     let (send, receive) = mpsc::channel(QUEUE);
+    let wrap = rows::wrapping(request, archive, table)?;
     let reading = {
         let (archive, table, progress) = (archive.clone(), table.clone(), progress.clone());
-        tokio::task::spawn_blocking(move || rows::read(&archive, &table, &map, &send, &progress))
+        tokio::task::spawn_blocking(move || {
+            rows::read(&archive, &table, (wrap.as_ref(), &map), &send, &progress)
+        })
     };
     let loaded = session.load(&table.table, &columns, receive).await;
     // What stopped the reading explains more than that the rows stopped coming.

@@ -155,7 +155,13 @@ async fn merge(
     let database = engine::open(&request.target.url.covering(manifest.schema.names()));
     let (program, _) = {
         let snapshot = database.snapshot().await?;
-        let seen = facts(snapshot.database(), Vec::new(), Vec::new(), &request.target)?;
+        let seen = facts(
+            snapshot.database(),
+            Vec::new(),
+            Vec::new(),
+            &request.target,
+            manifest,
+        )?;
         decided(request, archive, &seen)?
     };
     let names: Vec<TableName> = program
@@ -170,6 +176,7 @@ async fn merge(
         before.clone(),
         Vec::new(),
         &request.target,
+        manifest,
     )?;
     // Decided before the tables were locked, and once more since.
     let (again, mut maps) = decided(request, archive, &facts)?;
@@ -204,7 +211,7 @@ async fn merge(
     progress.expect_rows(staged.iter().map(|table| table.rows).sum());
     for table in staged {
         let map = maps.remove(&table.table).ok_or(RestoreError::Defect)?;
-        let (_, mapped) = load::load(&mut *session, archive, table, map, progress).await?;
+        let (_, mapped) = load::load(&mut *session, request, archive, table, map, progress).await?;
         load::as_counted(&survey, &table.table, &mapped)?;
     }
     progress.begin(Phase::Proving, 0);

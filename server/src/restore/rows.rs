@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 use coffer_core::{
+    app_secret::{SecretMark, Wrapping},
     manifest::TableData,
     rows::{Mapped, RowError, RowMap, Rows},
 };
 use tokio::sync::mpsc;
 
-use super::RestoreError;
+use super::{RestoreError, RestoreRequest};
 use crate::{
+    app_secrets::AppSecretsError,
+    clock,
     progress::Progress,
     read::{OpenArchive, ReadError},
     verify,
@@ -18,7 +21,7 @@ use crate::{
 pub(super) fn read(
     archive: &OpenArchive,
     table: &TableData,
-    map: &RowMap,
+    (wrap, map): (Option<&Wrapping>, &RowMap),
     send: &mpsc::Sender<Bytes>,
     progress: &Progress,
 ) -> Result<Mapped, RestoreError> {
@@ -31,7 +34,20 @@ pub(super) fn read(
         let text = archive.part(table, index)?;
         let length = text.len() as u64;
         let rows = without_header(archive, table, &text)?;
-        let piece = if as_it_is {
+        let wrapped = match wrap {
+            Some(wrap) => {
+                let mut wrapped = Vec::with_capacity(rows.len() * 2);
+                let made = wrap.rows(rows, &mut wrapped);
+                made.map_err(AppSecretsError::from)?;
+                Some(wrapped)
+            }
+            None => None,
+        };
+        let rows = wrapped.as_deref().unwrap_or(rows);
+        let piece = if as_it_is && let Some(wrapped) = wrapped {
+            mapped.set.add_rows(&wrapped);
+            Bytes::from(wrapped)
+        } else if as_it_is {
             let header = text.len() - rows.len();
             Bytes::from(text).slice(header..)
         } else {
@@ -47,10 +63,43 @@ pub(super) fn read(
         progress.add_rows(part.rows);
         progress.add_bytes(length);
     }
-    if as_it_is {
+    if as_it_is && wrap.is_none() {
         mapped.set = table.row_set;
     }
     Ok(mapped)
+}
+
+/// What wraps the values of a table that are in the archive without the application's own secret.
+pub(super) fn wrapping(
+    request: &RestoreRequest,
+    archive: &OpenArchive,
+    table: &TableData,
+) -> Result<Option<Wrapping>, RestoreError> {
+    let manifest = &archive.manifest;
+    let is_concerned = |mark: &SecretMark| {
+        mark.unwrapped
+            && mark
+                .columns
+                .iter()
+                .any(|column| column.table == table.table)
+    };
+    if !manifest.app_secrets.iter().any(is_concerned) {
+        return Ok(None);
+    }
+    let secrets = request
+        .target
+        .app_secrets
+        .that_wrap(&manifest.app_secrets)?;
+    let shape = manifest
+        .schema
+        .table(&table.table)
+        .ok_or(RestoreError::Defect)?;
+    // The same archive gives the same values each time.
+    let time = clock::parse(&manifest.created_at).map_or(0, |time| time.unix_timestamp());
+    let time = u64::try_from(time).unwrap_or(0);
+    let marks = &manifest.app_secrets;
+    Wrapping::new(manifest.engine, shape, marks, &secrets, Some(time))
+        .map_err(|error| AppSecretsError::from(error).into())
 }
 
 /// The rows of one part, once its header line is known to be the table's.

@@ -94,6 +94,7 @@ pub(crate) async fn take(
         // Everything that is replaced is kept.
         file_rules: Vec::new(),
         named: Vec::new(),
+        app_secrets: Vec::new(),
         missing_folders_are_empty: true,
         seal: Some(SealTo {
             recipients,

@@ -203,6 +203,7 @@ pub(crate) fn manifest(listed: &[FileEntry]) -> (Vec<u8>, Vec<u8>) {
         created_at: "2026-11-21T00:00:00Z".into(),
         contents: Contents::Unclassified,
         credentials: None,
+        app_secrets: Vec::new(),
         migration: None,
         schema_sha256: schema.hash(),
         schema,

@@ -1,5 +1,5 @@
 /** What a restore will do: the shapes of `core/src/plan.rs`. The core decides; here it is only shown. */
-import type { Engine, Migration, Notice, Selection, TableName } from "@coffer/archive";
+import type { Engine, Migration, Notice, SecretColumn, Selection, TableName } from "@coffer/archive";
 import type { ConsentName, Decisions } from "./api";
 
 export interface Plan {
@@ -56,6 +56,11 @@ export type Finding =
   | { readonly code: "signed_by"; readonly sender: string }
   | { readonly code: "unsigned" | "no_safety_backup" }
   | { readonly code: "files_left_out"; readonly set: string; readonly patterns: readonly string[] }
+  | {
+      readonly code: "other_secret" | "secret_not_compared" | "secret_needed";
+      readonly variable: string;
+      readonly columns: readonly SecretColumn[];
+    }
   | { readonly code: "notice"; readonly notice: Notice };
 
 /** The columns of a difference whose values would be lost. */

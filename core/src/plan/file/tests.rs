@@ -20,6 +20,7 @@ fn facts() -> TargetFacts {
             .map(|table| (table.clone(), 5))
             .collect(),
         references: vec![],
+        app_secrets: vec![],
         labels: vec![],
         migration: None,
         files: vec![("uploads".into(), Some(2)), ("avatars".into(), Some(0))],
