@@ -487,10 +487,14 @@ fn a_write_that_waits_for_the_lock_is_not_lost_silently() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let mut id = 100;
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                // Ends also if the other side fails, which could not stop it then.
+                let end = Instant::now() + 2 * LIMIT;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) && Instant::now() < end {
                     app.sql(&format!("INSERT INTO notes VALUES ({id}, 'concurrent')"));
                     *written.lock().unwrap() = id;
                     id += 1;
+                    // SQLite gives no turns: without a pause, nobody else might get in on a busy machine.
+                    thread::sleep(Duration::from_millis(2));
                 }
             });
             let deadline = Instant::now() + LIMIT;
