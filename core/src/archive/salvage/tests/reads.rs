@@ -419,3 +419,77 @@ fn what_is_looked_through_for_a_header_is_read_once_and_no_further_than_one_can_
         );
     }
 }
+
+#[test]
+fn where_neither_size_leads_to_another_entry_the_listed_one_is_followed() {
+    let three = three();
+    let mut file = three.file.clone();
+    // The last entry's own header has another size, and the directory is not whole.
+    file[three.start(2) + 18] ^= 1;
+    file[three.start(2) + 22] ^= 1;
+    file[three.central(0) + 4] ^= 1;
+    let len = file.len() as u64;
+    let (asked, found) = reads(&file, Limits::default());
+    assert_eq!(
+        told(&found)[2..],
+        [("three", Origin::Walked), ("three", Origin::Listed)]
+    );
+    assert_eq!(
+        asked.last(),
+        Some(&(three.directory, len - three.directory))
+    );
+    assert_eq!(found.gaps, []);
+}
+
+#[test]
+fn a_header_that_was_looked_for_is_read_again_only_where_it_was_cut() {
+    let slab = usize::try_from(SLAB_BYTES).unwrap();
+    let header = usize::try_from(LONGEST_HEADER).unwrap();
+    for before in [header - 1, header, header + 1] {
+        let lost = slab + 1 - before - LOCAL_FIXED - "lost".len();
+        let content = vec![7; slab];
+        let mut file = stored(&[
+            ("lost", &content[..lost]),
+            ("found", b"found"),
+            ("manifest.json", &content[..20_000]),
+        ])
+        .file;
+        file[0] = 0;
+        let (asked, _) = reads(&file, Limits::default());
+        let next = (1 + slab - before) as u64;
+        let left = file.len() as u64 - next;
+        // The end, the directory of three entries is whole but for the damage: what is listed needs no search.
+        assert!(!asked.iter().any(|(at, _)| *at == 1), "{before}");
+        let end = file.len() - 22;
+        file.truncate(end);
+        let (asked, _) = reads(&file, Limits::default());
+        let again = (next, (left - 22).min(SLAB_BYTES));
+        let record = (next, LONGEST_HEADER);
+        let expected = if before < header {
+            vec![again, record]
+        } else {
+            vec![record]
+        };
+        let looked: Vec<_> = asked
+            .iter()
+            .copied()
+            .filter(|(at, _)| *at == next)
+            .collect();
+        assert_eq!(looked, expected, "{before}");
+    }
+    // Near the end of the file nothing is cut.
+    let three = three();
+    let mut file = three.file[..usize::try_from(three.directory).unwrap()].to_vec();
+    file[0] = 0;
+    let len = file.len() as u64;
+    expect(
+        "a small file",
+        &file,
+        &[
+            three.record(0, len),
+            (1, len - 1),
+            three.record(1, len),
+            three.record(2, len),
+        ],
+    );
+}

@@ -149,6 +149,13 @@ fn chunks_that_are_moved_are_read_at_both_places_from_the_damage_on() {
         &more,
         &[full(0, 5, 0), full(2, 5, 777), (end - LAST + 777, LAST)],
     );
+    // However much is behind it, at moved places no more full ones are looked for than there were.
+    let longer = [more.as_slice(), &[0; 40_000]].concat();
+    expect(
+        "bytes put in, and more behind the footer",
+        &longer,
+        &[full(0, 7, 0), full(2, 5, 777), (end - LAST + 777, LAST)],
+    );
 }
 
 #[test]
