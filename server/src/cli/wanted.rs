@@ -174,15 +174,17 @@ impl WantedArgs {
             schemas: self.schemas.clone(),
             ..Beside::default()
         })?;
-        let (archive, unlock) = match converted {
-            Some(converted) => (converted.source.clone(), converted.unlock.clone()),
-            None => {
-                let archive = source::archive(&self.file)?;
-                let sealed = matches!(look(&*archive)?, Look::Sealed(_));
-                (archive, self.key.unlock(sealed)?)
-            }
+        let archive = match converted {
+            Some(converted) => converted.source.clone(),
+            None => source::archive(&self.file)?,
         };
-        let senders = self.trust.senders_of(&*archive, &look(&*archive)?)?;
+        let look = look(&*archive)?;
+        // Whoever is not to be trusted is refused before any password is asked for.
+        let senders = self.trust.senders_of(&*archive, &look)?;
+        let unlock = match converted {
+            Some(converted) => converted.unlock.clone(),
+            None => self.key.unlock(matches!(look, Look::Sealed(_)))?,
+        };
         let (mode, selection, consent) = how(&archive, &unlock)?;
         Ok(RestoreRequest {
             target,
