@@ -161,6 +161,6 @@ test("a restore is not offered what it can't do", async ({ app, page, server }, 
   await app.plan();
   const said = await app.problem();
   expect(said).toContain("Not possible like this");
-  expect(said).toContain("the target has no table things");
+  expect(said).toContain("things does not fit: the target does not have it.");
   await expect(page.getByLabel(`Type ${demo} to confirm`)).toBeDisabled();
 });
