@@ -233,13 +233,14 @@ struct Rows {
     standing_in: bool,
 }
 
-/// Values of Nojoin's rows that its database does not have: computed, or credentials that it keeps wrapped under another
-/// name.
-const NOT_STORED: [&str; 4] = [
-    "has_voiceprint",
-    "client_secret",
-    "access_token",
-    "refresh_token",
+/// Values of Nojoin's rows that its database does not have, by table: computed, or credentials that it keeps wrapped under
+/// another name.
+const NOT_STORED: [(&str, &str); 5] = [
+    ("global_speakers", "has_voiceprint"),
+    ("recording_speakers", "has_voiceprint"),
+    ("calendar_provider_configs", "client_secret"),
+    ("calendar_connections", "access_token"),
+    ("calendar_connections", "refresh_token"),
 ];
 
 impl Rows {
@@ -274,7 +275,9 @@ impl Rows {
                 let stored = || shape.columns.iter().any(|of| of.name == *column);
                 if stored() {
                     rows.columns.insert((name.clone(), column.clone()));
-                } else if product != Product::Nojoin || !NOT_STORED.contains(&column.as_str()) {
+                } else if product != Product::Nojoin
+                    || !NOT_STORED.contains(&(table.name.as_str(), column.as_str()))
+                {
                     wrong.push(format!("{name} has no column {column}"));
                 }
             }
@@ -310,7 +313,7 @@ impl Rows {
     fn fitted(&self, table: &str, mut row: Row) -> Row {
         if self.product == Product::Nojoin {
             row.values
-                .retain(|(name, _)| !NOT_STORED.contains(&name.as_str()));
+                .retain(|(name, _)| !NOT_STORED.contains(&(table, name.as_str())));
         }
         if self.standing_in {
             for (name, value) in stand_ins(self.product, table, &row) {
