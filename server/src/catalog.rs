@@ -1,4 +1,4 @@
-//! The server's own database: sources, encryption profiles, backups and jobs, in one SQLite file.
+//! The server's own database: sources, encryption profiles, backups and runs, in one SQLite file.
 //!
 //! Only its owner can read the file. A source's URL may hold the password of a database, so it is wrapped under a key that
 //! lies elsewhere ([`crate::vault`]). What opens an archive (passwords, secret keys, file keys) never gets here.
@@ -14,16 +14,16 @@ use sqlx::{
 
 mod backups;
 mod id;
-mod jobs;
 mod profiles;
+mod runs;
 mod secrets;
 mod sources;
 
 pub use backups::{BackupRecord, BackupState};
 pub(crate) use id::hex;
 pub use id::{Id, IdError};
-pub use jobs::{JobKind, JobRecord, JobState};
 pub use profiles::ProfileRecord;
+pub use runs::{RunKind, RunRecord, RunState};
 pub use secrets::Rotated;
 pub use sources::{FileSetRecord, SourceRecord, StoredUrl};
 

@@ -1,7 +1,7 @@
 //! What is run before and after a backup or a restore: stop the application, start it again, build an index anew.
 //!
 //! A hook before that fails refuses what it stands before. Hooks after run when that went well, or in any case if they are
-//! declared so. What becomes of them is noted in the job's [`Progress`].
+//! declared so. What becomes of them is noted in the run's [`Progress`].
 
 use std::{
     fmt,

@@ -19,12 +19,12 @@ mod guard;
 mod headers;
 mod hosts;
 mod id;
-mod jobs;
 mod plans;
 mod problem;
 mod profiles;
 mod range;
 mod restores;
+mod runs;
 mod safety_backups;
 mod server;
 mod session;
@@ -43,7 +43,7 @@ use coffer_core::seal::SenderKey;
 
 use crate::{
     catalog::Catalog,
-    jobs::Jobs,
+    runs::Runs,
     safety::SafetyStore,
     store::{Archives, Uploads},
 };
@@ -60,7 +60,7 @@ struct App {
     catalog: Catalog,
     archives: Archives,
     uploads: Uploads,
-    jobs: Jobs,
+    runs: Runs,
     sign_in: SignIn,
     /// What backups are signed with.
     sender: SenderKey,
@@ -89,10 +89,10 @@ fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
         .route("/sources/{id}", delete(sources::remove))
         .route("/sources/{id}/backups", post(backups::start))
         .route("/profiles", get(profiles::list).post(profiles::add))
-        .route("/jobs", get(jobs::list))
-        .route("/jobs/{id}", get(jobs::show))
-        .route("/jobs/{id}/events", get(jobs::events))
-        .route("/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/events", get(runs::events))
+        .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/backups", get(backups::list))
         .route("/backups/{id}", delete(backups::remove))
         .route("/backups/{id}/archive", get(archive::read))

@@ -21,7 +21,7 @@ use crate::progress::Progress;
 
 /// Bytes of output that are kept: the last ones, which mostly say what went wrong.
 pub const KEPT_OUTPUT: usize = 16 << 10;
-/// How often a running program's job is asked whether it was cancelled.
+/// How often a running program looks whether its run was cancelled.
 const TICK: Duration = Duration::from_millis(100);
 /// Pieces of output that are still read after a program's end, if another process that it started goes on writing.
 const PIECES_AFTER_END: usize = 64;
@@ -80,7 +80,7 @@ pub enum End {
     Killed(i32),
     /// It took longer than it may, and was killed.
     OutOfTime,
-    /// Its job was cancelled, and it was killed.
+    /// Its run was cancelled, and it was killed.
     Cancelled,
 }
 
@@ -105,7 +105,7 @@ impl Ended {
                 "it took longer than {} s and was ended",
                 time_limit.as_secs()
             )),
-            End::Cancelled => Some("it was ended, since the job was cancelled".to_owned()),
+            End::Cancelled => Some("it was ended, since the run was cancelled".to_owned()),
         }
     }
 
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_job_ends_its_program() {
+    fn a_cancelled_run_ends_its_program() {
         let progress = Progress::default();
         progress.cancel();
         let ended = program("sleep 600").run(Some(&progress)).unwrap();

@@ -1,4 +1,4 @@
-//! How far a long job is, shared between the job, whoever shows it and whoever may cancel it.
+//! How far a long run is, shared between the run, whoever shows it and whoever may cancel it.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hooks::HookRun;
 
-/// What a job is doing.
+/// What a run is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -42,7 +42,7 @@ pub enum Phase {
     Committing,
 }
 
-/// A cheap handle on a job's progress; clones share it.
+/// A cheap handle on a run's progress; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<State>);
 
@@ -57,7 +57,7 @@ struct State {
     hooks: Mutex<Vec<HookRun>>,
 }
 
-/// A job's progress at one moment. A total of 0 means that it isn't known.
+/// A run's progress at one moment. A total of 0 means that it isn't known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgressSnapshot {
     /// What it is doing.
@@ -121,12 +121,12 @@ impl Progress {
         hooks.clone()
     }
 
-    /// Asks the job to stop. It does so at its next step and leaves nothing half done.
+    /// Asks the run to stop. It does so at its next step and leaves nothing half done.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody asked the job to stop.
+    /// Whether somebody asked the run to stop.
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Relaxed)

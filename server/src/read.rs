@@ -74,7 +74,7 @@ pub enum ReadError {
     /// Neither sealed nor a ZIP.
     #[error("this is not a Coffer archive: it is neither sealed nor a ZIP file")]
     Unknown,
-    /// The job was cancelled.
+    /// The run was cancelled.
     #[error("cancelled; nothing was changed")]
     Cancelled,
 }

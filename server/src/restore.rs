@@ -222,7 +222,7 @@ pub enum RestoreError {
         "{0} changed since the restore that is to be undone, and these changes would be lost; nothing was changed; say that they may be lost, or restore what you need from the safety backup by hand"
     )]
     ChangedSince(Changes),
-    /// The job was cancelled.
+    /// The run was cancelled.
     #[error("cancelled; nothing was changed")]
     Cancelled,
     /// A thread ended in a way that it shouldn't.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use ureq::{Agent, http};
 
-/// Longest wait for one answer, or for a job.
+/// Longest wait for one answer, or for a run.
 const LIMIT: Duration = Duration::from_secs(120);
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -275,10 +275,10 @@ impl Site {
         sources[0]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Follows a job by its events to the end: every event, by its name.
+    /// Follows a run by its events to the end: every event, by its name.
     #[must_use]
-    pub fn events(&self, job: &str) -> Vec<(String, Value)> {
-        let answer = self.get(&format!("/api/jobs/{job}/events")).expect(200);
+    pub fn events(&self, run: &str) -> Vec<(String, Value)> {
+        let answer = self.get(&format!("/api/runs/{run}/events")).expect(200);
         assert_eq!(answer.header("content-type"), "text/event-stream");
         let text = String::from_utf8(answer.body).unwrap();
         text.split("\n\n")
@@ -294,15 +294,15 @@ impl Site {
             .collect()
     }
 
-    /// Waits for a job's end by asking.
+    /// Waits for a run's end by asking.
     ///
     /// # Panics
     /// If it doesn't end.
     #[must_use]
-    pub fn ended(&self, job: &str) -> Value {
+    pub fn ended(&self, run: &str) -> Value {
         let start = Instant::now();
         loop {
-            let view = self.get(&format!("/api/jobs/{job}")).expect(200).json();
+            let view = self.get(&format!("/api/runs/{run}")).expect(200).json();
             if view["state"] != "running" {
                 return view;
             }

@@ -29,10 +29,10 @@ fn guarded() -> Vec<(&'static str, String)> {
         ("POST", format!("/api/sources/{id}/backups")),
         ("GET", "/api/profiles".to_owned()),
         ("POST", "/api/profiles".to_owned()),
-        ("GET", "/api/jobs".to_owned()),
-        ("GET", format!("/api/jobs/{id}")),
-        ("GET", format!("/api/jobs/{id}/events")),
-        ("POST", format!("/api/jobs/{id}/cancel")),
+        ("GET", "/api/runs".to_owned()),
+        ("GET", format!("/api/runs/{id}")),
+        ("GET", format!("/api/runs/{id}/events")),
+        ("POST", format!("/api/runs/{id}/cancel")),
         ("GET", "/api/backups".to_owned()),
         ("DELETE", format!("/api/backups/{id}")),
         ("GET", format!("/api/backups/{id}/archive")),
@@ -220,8 +220,8 @@ fn what_cannot_be_read_is_refused_in_one_form() {
     assert_eq!(post(&vec![b' '; 1 << 20]), (400, "bad_json".into()));
     let large = vec![b' '; (1 << 20) + 1];
     assert_eq!(post(&large), (413, "body_too_large".into()));
-    let unknown = site.get(&format!("/api/jobs/{SOME_ID}"));
-    assert_eq!(unknown.problem(), (404, "no_job".into()));
+    let unknown = site.get(&format!("/api/runs/{SOME_ID}"));
+    assert_eq!(unknown.problem(), (404, "no_run".into()));
     for id in ["..%2f..%2fetc%2fpasswd", "1", "%00"] {
         let answer = site.get(&format!("/api/backups/{id}/archive"));
         assert_eq!(answer.problem(), (404, "no_such_id".into()), "{id}");

@@ -24,8 +24,8 @@ fn add_profile(site: &Site) -> Value {
 fn start_backup(site: &Site, source: &str, profile: &Value, sensitive: bool) -> String {
     let body = json!({ "profile": profile["id"], "sensitive": sensitive });
     let answer = site.post(&format!("/api/sources/{source}/backups"), &body);
-    let job = answer.expect(202).json();
-    job["job"].as_str().unwrap().to_owned()
+    let run = answer.expect(202).json();
+    run["run"].as_str().unwrap().to_owned()
 }
 
 /// A SQLite database whose backup takes a while, as a source.
@@ -51,8 +51,8 @@ fn a_backup_is_followed_to_its_end_and_proven_from_the_stored_bytes() {
     let (folder, site) = Site::signed_in(Start::default());
     let profile = add_profile(&site);
     let before = demo::dump(&demo::database(&site.data));
-    let job = start_backup(&site, &site.demo(), &profile, false);
-    let events = site.events(&job);
+    let run = start_backup(&site, &site.demo(), &profile, false);
+    let events = site.events(&run);
     let (last, view) = events.last().unwrap();
     assert_eq!(
         (last.as_str(), &view["state"]),
@@ -62,8 +62,8 @@ fn a_backup_is_followed_to_its_end_and_proven_from_the_stored_bytes() {
     assert!(events.iter().rev().skip(1).all(|(name, view)| {
         name == "progress" && view["state"] == "running" && view["progress"]["phase"].is_string()
     }));
-    assert_eq!(site.get(&format!("/api/jobs/{job}")).json(), *view);
-    assert_eq!(site.events(&job), [("end".to_owned(), view.clone())]);
+    assert_eq!(site.get(&format!("/api/runs/{run}")).json(), *view);
+    assert_eq!(site.events(&run), [("end".to_owned(), view.clone())]);
 
     let backups = site.get("/api/backups").expect(200).json();
     let backup = &backups[0];
@@ -133,8 +133,8 @@ fn a_backup_is_followed_to_its_end_and_proven_from_the_stored_bytes() {
 fn any_range_of_an_archive_can_be_had() {
     let (_folder, site) = Site::signed_in(Start::default());
     let profile = add_profile(&site);
-    let job = start_backup(&site, &site.demo(), &profile, false);
-    assert_eq!(site.ended(&job)["state"], "done");
+    let run = start_backup(&site, &site.demo(), &profile, false);
+    assert_eq!(site.ended(&run)["state"], "done");
     let backup = site.get("/api/backups").json()[0].clone();
     let path = format!("/api/backups/{}/archive", backup["id"].as_str().unwrap());
     let whole = site.get(&path).expect(200);
@@ -191,8 +191,8 @@ fn any_range_of_an_archive_can_be_had() {
 fn a_stored_archive_that_is_gone_or_cut_is_damaged() {
     let (_folder, site) = Site::signed_in(Start::default());
     let profile = add_profile(&site);
-    let job = start_backup(&site, &site.demo(), &profile, false);
-    assert_eq!(site.ended(&job)["state"], "done");
+    let run = start_backup(&site, &site.demo(), &profile, false);
+    assert_eq!(site.ended(&run)["state"], "done");
     let backup = site.get("/api/backups").json()[0].clone();
     let stored = site
         .data
@@ -211,38 +211,38 @@ fn a_cancelled_backup_leaves_nothing() {
     let (folder, site) = Site::signed_in(Start::default());
     let profile = add_profile(&site);
     let source = add_large(&site, folder.path());
-    let job = start_backup(&site, &source, &profile, false);
-    let path = format!("/api/jobs/{job}");
+    let run = start_backup(&site, &source, &profile, false);
+    let path = format!("/api/runs/{run}");
     while site.get(&path).json()["progress"]["rows"] == 0 {}
     assert_eq!(site.get("/api/backups").json(), json!([]));
     // Whoever comes back meanwhile finds it.
-    let running = site.get("/api/jobs").expect(200).json();
+    let running = site.get("/api/runs").expect(200).json();
     assert_eq!(running.as_array().unwrap().len(), 1, "{running}");
     assert_eq!(
-        (&running[0]["source"], &running[0]["job"]["id"]),
-        (&json!(source), &json!(job))
+        (&running[0]["source"], &running[0]["run"]["id"]),
+        (&json!(source), &json!(run))
     );
     let _asked = site.post(&format!("{path}/cancel"), &json!({})).expect(202);
-    let view = site.ended(&job);
+    let view = site.ended(&run);
     assert_eq!(
         (&view["state"], &view["error"]),
         (&json!("cancelled"), &json!(null)),
         "{view}"
     );
     assert_eq!(site.get("/api/backups").json(), json!([]));
-    assert_eq!(site.get("/api/jobs").json(), json!([]));
+    assert_eq!(site.get("/api/runs").json(), json!([]));
     assert_eq!(fs::read_dir(site.data.join("archives")).unwrap().count(), 0);
     let _again = site.post(&format!("{path}/cancel"), &json!({})).expect(202);
 }
 
 #[test]
-fn stopping_the_server_cancels_its_jobs() {
+fn stopping_the_server_cancels_its_runs() {
     let (folder, site) = Site::signed_in(Start::default());
     let profile = add_profile(&site);
     let source = add_large(&site, folder.path());
-    let job = start_backup(&site, &source, &profile, false);
+    let run = start_backup(&site, &source, &profile, false);
     let site = site.restarted(Start::default());
-    assert_eq!(site.ended(&job)["state"], "cancelled");
+    assert_eq!(site.ended(&run)["state"], "cancelled");
     assert_eq!(site.get("/api/backups").json(), json!([]));
     assert_eq!(fs::read_dir(site.data.join("archives")).unwrap().count(), 0);
     // Sources and profiles are still there, the demo only once.
@@ -274,10 +274,10 @@ fn what_cannot_be_backed_up_is_said_before_anything_starts() {
         (422, "no_preset".into())
     );
 
-    // A database that is gone by then fails its job, and leaves nothing.
+    // A database that is gone by then fails its run, and leaves nothing.
     fs::remove_file(folder.path().join("large.sqlite")).unwrap();
-    let job = start_backup(&site, &source, &profile, false);
-    let view = site.ended(&job);
+    let run = start_backup(&site, &source, &profile, false);
+    let view = site.ended(&run);
     assert_eq!(
         (&view["state"], &view["error"]["code"]),
         (&json!("failed"), &json!("database"))

@@ -1,4 +1,4 @@
-//! Sources that files describe, in a server: their hooks run around jobs, and only who starts the server can name them.
+//! Sources that files describe, in a server: their hooks run around runs, and only who starts the server can name them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::{
@@ -69,19 +69,19 @@ fn shop(folder: &Path) {
         .unwrap();
 }
 
-/// Takes a backup and waits for the job's end.
+/// Takes a backup and waits for the run's end.
 fn backup(site: &Site, source: &Value, profile: &Value) -> Value {
     let path = format!("/api/sources/{}/backups", source["id"].as_str().unwrap());
     let body = json!({ "profile": profile["id"], "sensitive": false });
     let started = site.post(&path, &body).expect(202).json();
-    let id = started["job"].as_str().unwrap();
+    let id = started["run"].as_str().unwrap();
     let (_, view) = site.events(id).pop().unwrap();
-    assert_eq!(site.get(&format!("/api/jobs/{id}")).json(), view);
+    assert_eq!(site.get(&format!("/api/runs/{id}")).json(), view);
     view
 }
 
 #[test]
-fn jobs_run_the_hooks_of_a_source_and_tell_of_them() {
+fn runs_run_the_hooks_of_a_source_and_tell_of_them() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     shop(folder);

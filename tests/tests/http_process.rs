@@ -119,15 +119,15 @@ fn start_long_backup(site: &Site, folder: &Path) -> String {
     let profile = site.post("/api/profiles", &profile("Home", "password"));
     let body = json!({ "profile": profile.expect(201).json()["id"], "sensitive": false });
     let path = format!("/api/sources/{}/backups", source["id"].as_str().unwrap());
-    let job = site.post(&path, &body).expect(202).json();
-    let job = job["job"].as_str().unwrap().to_owned();
-    let view = || site.get(&format!("/api/jobs/{job}")).json();
+    let run = site.post(&path, &body).expect(202).json();
+    let run = run["run"].as_str().unwrap().to_owned();
+    let view = || site.get(&format!("/api/runs/{run}")).json();
     let begun = Instant::now();
     while view()["progress"]["rows"] == 0 {
         assert!(begun.elapsed() < Duration::from_secs(60), "{}", view());
         thread::sleep(Duration::from_millis(5));
     }
-    job
+    run
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn what_a_killed_process_left_is_removed_at_the_next_start() {
     let _piece = site
         .append(upload["id"].as_str().unwrap(), 0, &[1; 1000])
         .expect(204);
-    let job = start_long_backup(&site, folder.path());
+    let run = start_long_backup(&site, folder.path());
     let archives = || fs::read_dir(data.join("archives")).unwrap().count();
     assert!(archives() > 0, "it is being written");
     process.signal(libc::SIGKILL);
@@ -189,7 +189,7 @@ fn what_a_killed_process_left_is_removed_at_the_next_start() {
 
     let mut process = Process::start(&data);
     let site = signed_in(&mut process, &data);
-    let view = site.get(&format!("/api/jobs/{job}")).expect(200).json();
+    let view = site.get(&format!("/api/runs/{run}")).expect(200).json();
     assert_eq!(view["state"], "failed");
     assert_eq!(view["error"]["code"], "interrupted");
     assert_eq!(site.get("/api/backups").json(), json!([]));

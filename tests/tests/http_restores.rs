@@ -84,11 +84,11 @@ impl Case {
             .expect(201)
             .json();
         let body = json!({ "profile": profile["id"], "sensitive": true });
-        let job = site
+        let run = site
             .post(&format!("/api/sources/{source}/backups"), &body)
             .expect(202)
             .json();
-        let view = site.ended(job["job"].as_str().unwrap());
+        let view = site.ended(run["run"].as_str().unwrap());
         assert_eq!(view["state"], "done", "{view}");
         let id = view["result"]["backup"].as_str().unwrap();
         let bytes = site.get(&format!("/api/backups/{id}/archive")).expect(200);
@@ -164,9 +164,9 @@ impl Case {
 
     fn restore(&self, plan: &Value, upload: &str, key: &str) -> Value {
         let body = self.request(plan, upload, key);
-        let job = self.site.post("/api/restores", &body).expect(202).json();
-        let job = job["job"].as_str().unwrap();
-        let (last, view) = self.site.events(job).pop().unwrap();
+        let run = self.site.post("/api/restores", &body).expect(202).json();
+        let run = run["run"].as_str().unwrap();
+        let (last, view) = self.site.events(run).pop().unwrap();
         assert_eq!(last, "end");
         view
     }
@@ -379,8 +379,8 @@ fn rows_that_do_not_fit_are_counted_before_anything_is_changed() {
     let restore = |plan: &Value| {
         let mut body = case.request(plan, &case.upload(&bundle), &bundle.key_text());
         body["consent"] = consent.clone();
-        let job = case.site.post("/api/restores", &body).expect(202).json();
-        case.site.ended(job["job"].as_str().unwrap())
+        let run = case.site.post("/api/restores", &body).expect(202).json();
+        case.site.ended(run["run"].as_str().unwrap())
     };
     let before = case.now();
     let view = restore(&plan);
@@ -475,13 +475,13 @@ fn a_target_takes_one_restore_at_a_time() {
     let started = case
         .site
         .post("/api/restores", &case.request(&plan, &first, &key));
-    let job = started.expect(202).json();
+    let run = started.expect(202).json();
     let busy = case
         .site
         .post("/api/restores", &case.request(&plan, &second, &key));
     assert_eq!(busy.problem(), (409, "busy".into()));
     application.execute_batch("ROLLBACK").unwrap();
-    let view = case.site.ended(job["job"].as_str().unwrap());
+    let view = case.site.ended(run["run"].as_str().unwrap());
     assert_eq!(view["state"], "done", "{view}");
     let view = case.restore(&plan, &second, &key);
     assert_eq!(view["state"], "done", "{view}");
@@ -510,8 +510,8 @@ fn undo(case: &Case, kept: &Value, consent: &Value) -> Value {
     let more = json!({ "consent": consent });
     let made = ask(case, kept, "plan", &more).expect(200).json();
     let more = json!({ "consent": consent, "plan_digest": made["digest"] });
-    let job = ask(case, kept, "undo", &more).expect(202).json();
-    case.site.ended(job["job"].as_str().unwrap())
+    let run = ask(case, kept, "undo", &more).expect(202).json();
+    case.site.ended(run["run"].as_str().unwrap())
 }
 
 /// Damages the demo and restores it. Returns what the plan was.
@@ -588,8 +588,8 @@ fn an_undo_loses_nothing_that_came_after_unless_told_to() {
     assert_eq!(case.now(), after);
     // A plan for another consent, or of another moment, is another plan.
     let other = json!({ "plan_digest": made["digest"], "consent": { "no_safety_backup": true } });
-    let job = ask(&case, kept, "undo", &other).expect(202).json();
-    let view = case.site.ended(job["job"].as_str().unwrap());
+    let run = ask(&case, kept, "undo", &other).expect(202).json();
+    let view = case.site.ended(run["run"].as_str().unwrap());
     assert_eq!(view["error"]["code"], "plan_changed", "{view}");
     assert_eq!(case.now(), after);
 

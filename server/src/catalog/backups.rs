@@ -10,7 +10,7 @@ use super::{Catalog, CatalogError, Id};
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum BackupState {
-    /// Its job is still at work.
+    /// Its run is still at work.
     Storing,
     /// It was read again from the store to its last byte, and found right.
     Verified,
@@ -156,7 +156,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Backups whose job an earlier process did not bring to an end.
+    /// Backups whose run an earlier process did not bring to an end.
     ///
     /// # Errors
     /// [`CatalogError::Database`].

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a source, profile, backup, job or upload: 32 lower-case hexadecimal digits, chosen at random.
+/// The name of a source, profile, backup, run or upload: 32 lower-case hexadecimal digits, chosen at random.
 ///
 /// Nothing else can be one, so an id is safe as a file's name.
 #[derive(

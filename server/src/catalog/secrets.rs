@@ -101,7 +101,7 @@ impl Catalog {
     }
 
     /// Forgets everything that is wrapped under a key that is lost, which is the sources, and starts with another key.
-    /// Backups, profiles and jobs stay. No server may run with the folder.
+    /// Backups, profiles and runs stay. No server may run with the folder.
     ///
     /// # Errors
     /// [`CatalogError`]; nothing was changed then.

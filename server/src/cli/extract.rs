@@ -74,20 +74,20 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let stopped = |_| Failure::failed("defect", "taking it out stopped; nothing was published");
     match args.out {
         None => {
-            let job_progress = progress.clone();
-            let job = tokio::task::spawn_blocking(move || {
+            let task_progress = progress.clone();
+            let task = tokio::task::spawn_blocking(move || {
                 let out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
-                wanted.write(&archive, out, &job_progress)
+                wanted.write(&archive, out, &task_progress)
             });
-            job.await.map_err(stopped)??;
+            task.await.map_err(stopped)??;
         }
         Some(path) => {
             let file = Unpublished::create(&path, args.overwrite)?;
-            let (out, job_progress) = (file.writer()?, progress.clone());
+            let (out, task_progress) = (file.writer()?, progress.clone());
             let thing = wanted.thing();
-            let job =
-                tokio::task::spawn_blocking(move || wanted.write(&archive, out, &job_progress));
-            let written = output.watch(&progress, job).await.map_err(stopped)??;
+            let task =
+                tokio::task::spawn_blocking(move || wanted.write(&archive, out, &task_progress));
+            let written = output.watch(&progress, task).await.map_err(stopped)??;
             file.publish()?;
             output.note(format!(
                 "{} written, {}",

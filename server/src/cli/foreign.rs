@@ -137,7 +137,7 @@ impl Known {
         };
         let zip = matches!(self.look, Look::Plain(Content::Zip));
         let progress = Progress::default();
-        let opened = job(output, &progress, {
+        let opened = task(output, &progress, {
             let progress = progress.clone();
             move || {
                 let Self {
@@ -193,14 +193,14 @@ impl fmt::Display for Locked {
     }
 }
 
-/// Runs a job that blocks, and shows its progress.
-async fn job<T: Send + 'static>(
+/// Runs a task that blocks, and shows its progress.
+async fn task<T: Send + 'static>(
     output: Output,
     progress: &Progress,
     work: impl FnOnce() -> Result<T, foreign::Error> + Send + 'static,
 ) -> Result<T, foreign::Error> {
-    let job = tokio::task::spawn_blocking(work);
-    match output.watch(progress, job).await {
+    let task = tokio::task::spawn_blocking(work);
+    match output.watch(progress, task).await {
         Ok(result) => result,
         Err(_) => Err(ReadError::Cancelled.into()),
     }
@@ -213,7 +213,7 @@ pub(super) async fn survey(
 ) -> Result<Overview, Failure> {
     let progress = Progress::default();
     let watched = progress.clone();
-    Ok(job(output, &watched, move || open.survey(depth, &progress)).await?)
+    Ok(task(output, &watched, move || open.survey(depth, &progress)).await?)
 }
 
 /// `coffer inspect`

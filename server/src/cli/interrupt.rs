@@ -1,6 +1,6 @@
 //! What Ctrl-C and a request to terminate do to a command: nothing half is left, whenever they come.
 //!
-//! A job that is being watched is asked to stop, and ends by itself. At any other moment, such as at a prompt or while
+//! A task that is being watched is asked to stop, and ends by itself. At any other moment, such as at a prompt or while
 //! a password is checked, files with temporary names are removed and the process ends. Once a file is given its final
 //! name, the command is as good as done and goes on to its end.
 
@@ -27,7 +27,7 @@ static STATE: Mutex<State> = Mutex::new(State {
 });
 
 struct State {
-    /// The job that can be asked to stop, and was not yet.
+    /// The task that can be asked to stop, and was not yet.
     watched: Option<Progress>,
     /// Files to be removed, if they are there.
     temporary: BTreeSet<PathBuf>,
@@ -72,7 +72,7 @@ async fn answer(mut signal: Signal) {
     }
 }
 
-/// A job that stops when it is asked to, for as long as this lives.
+/// A task that stops when it is asked to, for as long as this lives.
 #[must_use]
 pub(super) struct Watched;
 

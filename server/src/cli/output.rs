@@ -78,17 +78,17 @@ impl Output {
         ExitCode::from(failure.exit)
     }
 
-    /// Runs a long job: shows its progress on a terminal, and lets a signal ask it to stop.
-    pub(super) async fn watch<T>(self, progress: &Progress, job: impl Future<Output = T>) -> T {
+    /// Runs a long task: shows its progress on a terminal, and lets a signal ask it to stop.
+    pub(super) async fn watch<T>(self, progress: &Progress, task: impl Future<Output = T>) -> T {
         let bar = (!self.json && io::stderr().is_terminal()).then(ProgressBar::new_spinner);
         let mut ticks = tokio::time::interval(Duration::from_millis(100));
         let mut phase = Phase::Waiting;
         let mut stopping = false;
         let _watched = interrupt::Watched::new(progress);
-        let mut job = std::pin::pin!(job);
+        let mut task = std::pin::pin!(task);
         let result = loop {
             tokio::select! {
-                result = &mut job => break result,
+                result = &mut task => break result,
                 _ = ticks.tick() => {
                     if let Some(bar) = &bar {
                         show(bar, progress.snapshot(), &mut phase);

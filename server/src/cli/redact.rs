@@ -118,13 +118,13 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         None
     };
     let progress = Progress::default();
-    let (out, temporary, job_progress) = (
+    let (out, temporary, task_progress) = (
         file.writer()?,
         file.temporary_path().to_owned(),
         progress.clone(),
     );
-    let job = tokio::task::spawn_blocking(move || -> Result<redact::Redacted, Failure> {
-        let redacted = redact::redact(&archive, &redaction, out, to.as_ref(), &job_progress)?;
+    let task = tokio::task::spawn_blocking(move || -> Result<redact::Redacted, Failure> {
+        let redacted = redact::redact(&archive, &redaction, out, to.as_ref(), &task_progress)?;
         let stored: Arc<dyn ReadAt> = Arc::new(
             FileSource::open(&temporary)
                 .map_err(|error| Failure::file("read back", &temporary, &error))?,
@@ -133,11 +133,11 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             .file_key
             .clone()
             .map_or(Unlock::None, Unlock::FileKey);
-        verify::verify(&stored, &unlock, &job_progress)?;
+        verify::verify(&stored, &unlock, &task_progress)?;
         Ok(redacted)
     });
     let stopped = |_| Failure::failed("defect", "redacting stopped; nothing was published");
-    let redacted = output.watch(&progress, job).await.map_err(stopped)??;
+    let redacted = output.watch(&progress, task).await.map_err(stopped)??;
     file.publish()?;
     let manifest = &redacted.manifest;
     let is_credential = |left_out: &&LeftOut| {

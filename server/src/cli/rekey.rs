@@ -246,12 +246,12 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
 
     let header_bytes = made.block.len() as u64;
     let progress = Progress::default();
-    let job_progress = progress.clone();
-    let job = tokio::task::spawn_blocking(move || {
-        archive.write(&sealed, &unlocked.file_key, &made.block, &job_progress)
+    let task_progress = progress.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        archive.write(&sealed, &unlocked.file_key, &made.block, &task_progress)
     });
     let stopped = |_| Failure::failed("defect", "the change stopped; run `coffer rekey` again");
-    let written = output.watch(&progress, job).await.map_err(stopped)??;
+    let written = output.watch(&progress, task).await.map_err(stopped)??;
     let names = |locks: &[Lock]| locks.iter().map(Lock::to_string).collect();
     done.changed = Some(Changed {
         written: match written {

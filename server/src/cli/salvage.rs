@@ -56,9 +56,9 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let progress = Progress::default();
     let stopped = |_| Failure::failed("defect", "saving stopped; nothing was published");
 
-    let job_progress = progress.clone();
+    let task_progress = progress.clone();
     let survey =
-        tokio::task::spawn_blocking(move || Salvage::survey(source, &unlock, &job_progress));
+        tokio::task::spawn_blocking(move || Salvage::survey(source, &unlock, &task_progress));
     let salvage = output.watch(&progress, survey).await.map_err(stopped)??;
     if salvage.may_hold_credentials() && !args.allow_credentials {
         return Err(Failure::refused(
@@ -67,9 +67,9 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
              --allow-credentials to write what is left in the clear",
         ));
     }
-    let (out, job_progress) = (file.writer()?, progress.clone());
+    let (out, task_progress) = (file.writer()?, progress.clone());
     let write = tokio::task::spawn_blocking(move || {
-        let written = salvage.write(out, &job_progress)?;
+        let written = salvage.write(out, &task_progress)?;
         Ok::<_, SalvageError>((salvage, written))
     });
     let (salvage, written) = output.watch(&progress, write).await.map_err(stopped)??;

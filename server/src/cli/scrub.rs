@@ -81,12 +81,12 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     };
     let slice = args.slice.unwrap_or(Slice::WHOLE);
     let progress = Progress::default();
-    let job = {
+    let task = {
         let progress = progress.clone();
         tokio::task::spawn_blocking(move || scrub::scrub(&*source, &sealed, slice, &progress))
     };
     let stopped = |_| Failure::failed("defect", "checking the archive stopped");
-    let found = output.watch(&progress, job).await.map_err(stopped)??;
+    let found = output.watch(&progress, task).await.map_err(stopped)??;
     if !found.damaged.is_empty() {
         return Err(damaged(&found.damaged));
     }

@@ -73,12 +73,12 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     } else {
         convert::Content::Check
     };
-    let (out, job_progress) = (file.file()?, progress.clone());
-    let job = tokio::task::spawn_blocking(move || {
-        convert::seal(&source, &out, &to, content, &job_progress)
+    let (out, task_progress) = (file.file()?, progress.clone());
+    let task = tokio::task::spawn_blocking(move || {
+        convert::seal(&source, &out, &to, content, &task_progress)
     });
     let stopped = |_| Failure::failed("defect", "sealing stopped; nothing was published");
-    let size = output.watch(&progress, job).await.map_err(stopped)??;
+    let size = output.watch(&progress, task).await.map_err(stopped)??;
     file.publish()?;
     let done = Done {
         file: args.out.display().to_string(),

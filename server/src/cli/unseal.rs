@@ -57,19 +57,19 @@ async fn run_piped(args: Args, output: &Output) -> Result<(), Failure> {
     let file = Unpublished::create(&args.out, args.overwrite)?;
     let unlock = args.key.unlock(true)?;
     let progress = Progress::default();
-    let (out, job_progress) = (file.writer()?, progress.clone());
-    let job = tokio::task::spawn_blocking(move || {
+    let (out, task_progress) = (file.writer()?, progress.clone());
+    let task = tokio::task::spawn_blocking(move || {
         let unlock = |locks: &Locks| file_key(locks, &unlock).map(|(key, _)| key);
-        piped::unseal(io::stdin().lock(), out, unlock, &job_progress)
+        piped::unseal(io::stdin().lock(), out, unlock, &task_progress)
     });
     let stopped = |_| Failure::failed("defect", "unsealing stopped; nothing was published");
-    let size = output.watch(&progress, job).await.map_err(stopped)??;
+    let size = output.watch(&progress, task).await.map_err(stopped)??;
     let written = FileSource::open(file.temporary_path())
         .map_err(|error| Failure::file("read back", &args.out, &error))?;
-    let job_progress = progress.clone();
+    let task_progress = progress.clone();
     let check = tokio::task::spawn_blocking(move || {
         let archive = OpenArchive::open(Arc::new(written), &Unlock::None)?;
-        verify::verify_open(&archive, &job_progress).map(|_| archive.manifest.contents)
+        verify::verify_open(&archive, &task_progress).map(|_| archive.manifest.contents)
     });
     let contents = output.watch(&progress, check).await.map_err(stopped)??;
     if contents == Contents::Sensitive && !args.allow_credentials {
@@ -113,9 +113,9 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return Err(sensitive());
     }
     let progress = Progress::default();
-    let (out, job_progress) = (file.file()?, progress.clone());
-    let job = tokio::task::spawn_blocking(move || convert::unseal(&archive, &out, &job_progress));
+    let (out, task_progress) = (file.file()?, progress.clone());
+    let task = tokio::task::spawn_blocking(move || convert::unseal(&archive, &out, &task_progress));
     let stopped = |_| Failure::failed("defect", "unsealing stopped; nothing was published");
-    let size = output.watch(&progress, job).await.map_err(stopped)??;
+    let size = output.watch(&progress, task).await.map_err(stopped)??;
     publish(file, args.out, size, output)
 }

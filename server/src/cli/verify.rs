@@ -96,11 +96,11 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let sealed = matches!(look, Look::Sealed(_));
     let unlock = args.key.unlock(sealed)?;
-    let job = {
+    let task = {
         let progress = progress.clone();
         tokio::task::spawn_blocking(move || verify(&source, &unlock, &progress))
     };
-    let report = output.watch(&progress, job).await.map_err(stopped)??;
+    let report = output.watch(&progress, task).await.map_err(stopped)??;
     senders.accept(report.sender).map_err(ReadError::from)?;
     let verified = Verified {
         verified: true,

@@ -48,7 +48,7 @@ pub async fn converting(
 /// A reading of one table that goes on beside its conversion.
 pub(super) struct Reading {
     pub(super) rows: mpsc::Receiver<Vec<Row>>,
-    job: tokio::task::JoinHandle<Result<(), EngineError>>,
+    task: tokio::task::JoinHandle<Result<(), EngineError>>,
 }
 
 impl Reading {
@@ -57,14 +57,14 @@ impl Reading {
         let (given, table) = (given.clone(), table.clone());
         Self {
             rows,
-            job: tokio::task::spawn_blocking(move || given.rows(&table, &to)),
+            task: tokio::task::spawn_blocking(move || given.rows(&table, &to)),
         }
     }
 
     /// Whether it came to its end.
     pub(super) async fn end(self) -> Result<(), EngineError> {
         drop(self.rows);
-        self.job.await.unwrap_or_else(|_| {
+        self.task.await.unwrap_or_else(|_| {
             Err(EngineError::Given {
                 message: "reading it stopped because of a defect of the program".into(),
             })

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Shared, body::Json, id::IdInPath, problem::Problem, sources::source};
 use crate::{
-    catalog::{BackupRecord, BackupState, Id, JobKind},
-    jobs::BackupJob,
+    catalog::{BackupRecord, BackupState, Id, RunKind},
+    runs::BackupRun,
     store::StoreError,
 };
 
@@ -69,7 +69,7 @@ pub(super) async fn start(
             "without a preset nobody can say what is a credential; nothing was started",
         ));
     }
-    let job = BackupJob::new(
+    let run = BackupRun::new(
         &app.catalog,
         &app.archives,
         &source,
@@ -77,11 +77,11 @@ pub(super) async fn start(
         &app.sender,
         body.sensitive,
     )?;
-    let job = app
-        .jobs
-        .start(JobKind::Backup, &source.id, |progress| job.run(progress))
+    let run = app
+        .runs
+        .start(RunKind::Backup, &source.id, |progress| run.run(progress))
         .await?;
-    Ok((StatusCode::ACCEPTED, Answer(json!({ "job": job }))))
+    Ok((StatusCode::ACCEPTED, Answer(json!({ "run": run }))))
 }
 
 pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Backup>>, Problem> {

@@ -12,7 +12,7 @@ use crate::{
     catalog::{Catalog, FileSetRecord, Id, SourceRecord, StoredUrl},
     clock,
     config::Config,
-    jobs::SourceFault,
+    runs::SourceFault,
 };
 
 /// Registers each of the files, or records anew what it says of a source that is known.

@@ -9,7 +9,7 @@ use coffer_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{Shared, body::Json, problem::Problem, sources::source};
-use crate::{catalog::Id, jobs::source_config, restore};
+use crate::{catalog::Id, restore, runs::source_config};
 
 /// The largest manifest, escaped in JSON, and what stands around it.
 pub(super) const MAX_BODY: usize = 2 * DEFAULT_MANIFEST_LIMIT as usize + (64 << 10);

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::{
     catalog::CatalogError,
-    jobs::{JobError, JobFailure, SourceFault},
     restore::RestoreError,
+    runs::{RunError, RunFailure, SourceFault},
     safety::SafetyError,
     store::StoreError,
 };
@@ -138,17 +138,17 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<JobError> for Problem {
-    fn from(error: JobError) -> Self {
+impl From<RunError> for Problem {
+    fn from(error: RunError) -> Self {
         match error {
-            JobError::NoJob => Self::not_found("no_job", error),
-            JobError::TooMany { .. } => Self::new(StatusCode::CONFLICT, "too_many_jobs", error),
-            JobError::Busy { .. } => Self::new(StatusCode::CONFLICT, "busy", error),
-            JobError::Stopping => {
+            RunError::NoRun => Self::not_found("no_run", error),
+            RunError::TooMany { .. } => Self::new(StatusCode::CONFLICT, "too_many_runs", error),
+            RunError::Busy { .. } => Self::new(StatusCode::CONFLICT, "busy", error),
+            RunError::Stopping => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error).retry_after(10)
             }
-            JobError::Catalog(error) => error.into(),
-            JobError::Random(_) => Self::internal("no_randomness", error),
+            RunError::Catalog(error) => error.into(),
+            RunError::Random(_) => Self::internal("no_randomness", error),
         }
     }
 }
@@ -159,8 +159,8 @@ impl From<SourceFault> for Problem {
     }
 }
 
-impl From<JobFailure> for Problem {
-    fn from(failure: JobFailure) -> Self {
+impl From<RunFailure> for Problem {
+    fn from(failure: RunFailure) -> Self {
         Self::unusable(&failure.code, &failure.detail)
     }
 }

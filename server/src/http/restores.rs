@@ -18,8 +18,8 @@ use super::{
     sources::source,
 };
 use crate::{
-    catalog::{Id, JobKind},
-    jobs::{RestoreJob, source_config, target_name},
+    catalog::{Id, RunKind},
+    runs::{RestoreRun, source_config, target_name},
 };
 
 #[derive(Debug, Deserialize)]
@@ -41,9 +41,9 @@ pub(super) async fn start(
     let source = source(&app, &body.target).await?;
     let target = source_config(&source)?;
     let key = file_key(&body.key.0)?;
-    let lock = app.jobs.lock_target(&target_name(&target.url))?;
+    let lock = app.runs.lock_target(&target_name(&target.url))?;
     let upload = app.uploads.claim(&body.upload)?;
-    let job = RestoreJob {
+    let run = RestoreRun {
         target,
         lock,
         upload,
@@ -53,11 +53,11 @@ pub(super) async fn start(
         plan: body.plan_digest,
         safety: app.safety.clone(),
     };
-    let job = app
-        .jobs
-        .start(JobKind::Restore, &source.id, |progress| job.run(progress))
+    let run = app
+        .runs
+        .start(RunKind::Restore, &source.id, |progress| run.run(progress))
         .await?;
-    Ok((StatusCode::ACCEPTED, Answer(json!({ "job": job }))))
+    Ok((StatusCode::ACCEPTED, Answer(json!({ "run": run }))))
 }
 
 /// The bundle's one-time key: 32 bytes in base64.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{Shared, body::Json, problem::Problem, sources::source};
 use crate::{
-    catalog::{Id, JobKind},
-    jobs::{UndoJob, source_config, target_name},
+    catalog::{Id, RunKind},
+    runs::{UndoRun, source_config, target_name},
     safety::Changes,
     source::SourceConfig,
     undo::{self, Allowed, Entry, Prepared},
@@ -103,20 +103,20 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
     let source = source(&app, &request.target).await?;
     let SourceConfig { url, hooks, .. } = source_config(&source)?;
-    let lock = app.jobs.lock_target(&target_name(&url))?;
+    let lock = app.runs.lock_target(&target_name(&url))?;
     let record = undo::find(&app.safety.folder, &url, Some(&id)).await?;
-    // The job compares target and plan itself, inside of its transaction.
+    // The run compares target and plan itself, inside of its transaction.
     let mut undoing = undo::request(app.safety.clone(), &url, &record, None, request.consent)?;
     // An application that is stopped for a restore is to be stopped for undoing one.
     undoing.target.hooks = hooks;
     undoing.expected_plan = Some(request.plan_digest);
-    let job = UndoJob {
+    let run = UndoRun {
         request: undoing,
         lock,
     };
-    let job = app
-        .jobs
-        .start(JobKind::Restore, &source.id, |progress| job.run(progress))
+    let run = app
+        .runs
+        .start(RunKind::Restore, &source.id, |progress| run.run(progress))
         .await?;
-    Ok((StatusCode::ACCEPTED, Answer(json!({ "job": job }))))
+    Ok((StatusCode::ACCEPTED, Answer(json!({ "run": run }))))
 }

@@ -25,8 +25,8 @@ use crate::{
     catalog::{Catalog, CatalogError},
     clock,
     demo::DemoError,
-    jobs::{Jobs, remove_unfinished, source_config},
     recover,
+    runs::{Runs, remove_unfinished, source_config},
     safety::{self, DEFAULT_KEEP, SafetyStore},
     sender_key::{self, SenderKeyError},
     store::{Archives, StoreError, Uploads, make_private_folder},
@@ -44,10 +44,10 @@ const UPLOAD_AGE: Duration = Duration::from_secs(24 * 3600);
 /// The folder of safety backups, in the data folder.
 const SAFETY: &str = "safety";
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-/// How long an ended job can be asked about.
-const JOB_AGE: time::Duration = time::Duration::days(90);
-/// How long jobs have to roll back, and connections to end, when the server is stopped.
-const STOP_JOBS: Duration = Duration::from_secs(60);
+/// How long an ended run can be asked about.
+const RUN_AGE: time::Duration = time::Duration::days(90);
+/// How long runs have to roll back, and connections to end, when the server is stopped.
+const STOP_RUNS: Duration = Duration::from_secs(60);
 const STOP_CONNECTIONS: Duration = Duration::from_secs(5);
 
 /// How the server is started.
@@ -196,7 +196,7 @@ impl Server {
         let sender = sender_key::open(&options.data)?;
         let (sign_in, token) = SignIn::new()?;
         let app = Arc::new(App {
-            jobs: Jobs::new(catalog.clone()),
+            runs: Runs::new(catalog.clone()),
             hosts: Hosts::new(address, &options.hosts),
             catalog,
             archives,
@@ -237,7 +237,7 @@ impl Server {
         Zeroizing::new(format!("http://{host}/#sign-in={}", self.token.as_str()))
     }
 
-    /// Answers until `stop` is through; then cancels the jobs, waits until they are rolled back, and ends.
+    /// Answers until `stop` is through; then cancels the runs, waits until they are rolled back, and ends.
     ///
     /// # Errors
     /// [`ServeError::Serve`].
@@ -258,10 +258,10 @@ impl Server {
             let app = app.clone();
             async move {
                 stop.await;
-                // Streams of events end with their jobs, so connections have nothing left to wait for.
-                if !app.jobs.stop(STOP_JOBS).await {
+                // Streams of events end with their runs, so connections have nothing left to wait for.
+                if !app.runs.stop(STOP_RUNS).await {
                     tracing::error!(
-                        "jobs did not end in time; what they began is undone by their databases"
+                        "runs did not end in time; what they began is undone by their databases"
                     );
                 }
                 // Nobody waits for this any more when serving ended by itself.
@@ -272,7 +272,7 @@ impl Server {
             .with_graceful_shutdown(graceful)
             .into_future();
         let late = async {
-            // Counted from when the jobs have ended; a dropped sender means that serving ends by itself.
+            // Counted from when the runs have ended; a dropped sender means that serving ends by itself.
             drop(stopping.await);
             tokio::time::sleep(STOP_CONNECTIONS).await;
         };
@@ -334,10 +334,10 @@ async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, ServeError> {
 /// Removes what an earlier process left half done, and tells of archives that nobody knows.
 async fn clean(catalog: &Catalog, archives: &Archives) -> Result<(), ServeError> {
     let now = clock::now();
-    let interrupted = catalog.fail_interrupted_jobs(&clock::text(now)).await?;
+    let interrupted = catalog.fail_interrupted_runs(&clock::text(now)).await?;
     let unfinished = remove_unfinished(catalog, archives).await?;
     catalog
-        .forget_jobs_before(&clock::text(now - JOB_AGE))
+        .forget_runs_before(&clock::text(now - RUN_AGE))
         .await?;
     if interrupted > 0 || unfinished > 0 {
         tracing::warn!(

@@ -15,7 +15,7 @@ use crate::{
     catalog::{FileSetRecord, Id, SourceRecord, StoredUrl},
     clock,
     engine::{self, Database, EngineError},
-    jobs::{SourceFault, source_config},
+    runs::{SourceFault, source_config},
 };
 
 /// Longest name of a source or profile, in characters.

@@ -259,7 +259,7 @@ mod tests {
             incoming.discard().await.unwrap();
             assert_eq!(upload.ends(), (0, 1));
 
-            // Nobody waits for it: the job was cancelled.
+            // Nobody waits for it: the run was cancelled.
             let upload = Upload::default();
             let (sink, incoming) = open(Box::new(upload.clone()));
             drop(incoming);

@@ -38,7 +38,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     uploads: HashMap<Id, Upload>,
-    /// Uploads that a request or a job works with.
+    /// Uploads that a request or a run works with.
     busy: HashSet<Id>,
     /// Bytes of all uploads.
     bytes: u64,
@@ -61,7 +61,7 @@ struct Hold {
 #[derive(Debug)]
 pub struct Appending(Hold);
 
-/// A finished upload that a job reads. It is removed when this is dropped, whatever became of the job.
+/// A finished upload that a run reads. It is removed when this is dropped, whatever became of the run.
 #[derive(Debug)]
 pub struct ClaimedUpload(Hold);
 

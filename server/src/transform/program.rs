@@ -32,7 +32,7 @@ pub(crate) struct Transformer {
 /// Why there is no result.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The job was cancelled.
+    /// The run was cancelled.
     Cancelled,
     /// What people need to know.
     Because(String),

@@ -56,7 +56,7 @@ export interface Backup {
   readonly contents?: Contents;
 }
 
-/** What a job is doing. */
+/** What a run is doing. */
 export type Phase =
   | "waiting"
   | "hooks"
@@ -127,7 +127,7 @@ export interface Changes {
   readonly file_sets: readonly string[];
 }
 
-export interface Job {
+export interface Run {
   readonly id: Id;
   readonly kind: "backup" | "restore";
   readonly state: "running" | "done" | "failed" | "cancelled";
@@ -136,11 +136,11 @@ export interface Job {
   readonly error: { readonly code: string; readonly detail: string } | null;
 }
 
-/** A job that is at work, with the source that is backed up or restored into. */
-export interface RunningJob {
+/** A run that is at work, with the source that is backed up or restored into. */
+export interface ActiveRun {
   readonly source: Id;
   readonly started_at: string;
-  readonly job: Job;
+  readonly run: Run;
 }
 
 /** What becomes of rows that don't fit into the target's tables. */
@@ -255,23 +255,23 @@ export const api = {
   addProfile: (profile: { name: string; recipient: string; locked: string }) => json<Profile>("api/profiles", "POST", profile),
 
   startBackup: (source: Id, profile: Id, sensitive: boolean) =>
-    json<{ job: Id }>(`api/sources/${source}/backups`, "POST", { profile, sensitive }),
+    json<{ run: Id }>(`api/sources/${source}/backups`, "POST", { profile, sensitive }),
   backups: () => json<Backup[]>("api/backups"),
   removeBackup: (id: Id) => remove(`api/backups/${id}`),
   archiveAddress: (id: Id) => address(`api/backups/${id}/archive`),
 
-  runningJobs: () => json<RunningJob[]>("api/jobs"),
-  job: (id: Id) => json<Job>(`api/jobs/${id}`),
-  cancelJob: (id: Id) => json<void>(`api/jobs/${id}/cancel`, "POST", {}),
+  activeRuns: () => json<ActiveRun[]>("api/runs"),
+  run: (id: Id) => json<Run>(`api/runs/${id}`),
+  cancelRun: (id: Id) => json<void>(`api/runs/${id}/cancel`, "POST", {}),
 
   plan: (request: PlanRequest) => json<{ plan: Plan; digest: string }>("api/plans", "POST", request),
   startUpload: () => json<{ id: Id }>("api/uploads", "POST", {}),
   removeUpload: (id: Id) => remove(`api/uploads/${id}`),
-  startRestore: (request: RestoreRequest) => json<{ job: Id }>("api/restores", "POST", request),
+  startRestore: (request: RestoreRequest) => json<{ run: Id }>("api/restores", "POST", request),
 
   safetyBackups: () => json<SafetyBackups>("api/safety-backups"),
   planUndo: (id: string, target: Id, consent: UndoConsent) =>
     json<{ plan: Plan; digest: string; changed_since: Changes }>(`${safetyBackup(id)}/plan`, "POST", { target, consent }),
   startUndo: (id: string, target: Id, plan_digest: string, consent: UndoConsent) =>
-    json<{ job: Id }>(`${safetyBackup(id)}/undo`, "POST", { target, plan_digest, consent }),
+    json<{ run: Id }>(`${safetyBackup(id)}/undo`, "POST", { target, plan_digest, consent }),
 };

@@ -1,13 +1,13 @@
 /**
- * From a choice to its result: a plan, its confirmation, a job. A restore and an undo differ in where the rows come from.
+ * From a choice to its result: a plan, its confirmation, a run. A restore and an undo differ in where the rows come from.
  * The steps follow one another and each can fail back to a place from which the user can go on; nothing but `apply`
  * changes anything outside of this page.
  */
 import { texts } from "../texts";
-import type { ConsentName, Id, Job, RestoreResult, Source } from "./api";
-import { follow } from "./job";
+import type { ConsentName, Id, RestoreResult, Run, Source } from "./api";
 import { consentFor, type Finding, type Plan } from "./plan";
 import { isCancelled } from "./problem";
+import { follow } from "./run";
 
 export type Step = "choose" | "plan" | "upload" | "apply" | "done" | "cancelled" | "failed" | "lost";
 
@@ -29,7 +29,7 @@ export abstract class Flow {
   failure = $state.raw<unknown>();
   target = $state.raw<Source>();
   plan = $state.raw<Plan>();
-  job = $state.raw<Job>();
+  run = $state.raw<Run>();
   protected digest = "";
 
   /** What it says to people. */
@@ -40,7 +40,7 @@ export abstract class Flow {
   abstract readonly origin: readonly Finding[];
 
   get result(): RestoreResult | undefined {
-    return this.job?.state === "done" ? (this.job.result as RestoreResult) : undefined;
+    return this.run?.state === "done" ? (this.run.result as RestoreResult) : undefined;
   }
 
   /** What is asked for, whether given or not. */
@@ -67,19 +67,19 @@ export abstract class Flow {
   back(): void {
     this.plan = undefined;
     this.failure = undefined;
-    this.job = undefined;
+    this.run = undefined;
     this.step = "choose";
   }
 
   protected async follow(id: Id): Promise<void> {
     this.step = "apply";
     try {
-      const last = await follow(id, (job) => {
-        this.job = job;
+      const last = await follow(id, (run) => {
+        this.run = run;
       });
       this.step = last.state === "done" ? "done" : last.state === "cancelled" ? "cancelled" : "failed";
     } catch (thrown) {
-      // The job is the server's: that this page can't follow it says nothing about how it ends.
+      // The run is the server's: that this page can't follow it says nothing about how it ends.
       this.failure = thrown;
       this.step = "lost";
     }

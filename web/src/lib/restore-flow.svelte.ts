@@ -85,7 +85,7 @@ export class RestoreFlow extends Flow {
     this.uploadTotal = bundle.total;
     try {
       const id = await this.#upload(bundle);
-      const { job } = await this.#startOrDiscard(id, {
+      const { run } = await this.#startOrDiscard(id, {
         target: target.id,
         plan_digest: this.digest,
         consent: this.#given(this.consent),
@@ -93,7 +93,7 @@ export class RestoreFlow extends Flow {
         upload: id,
         key: bundle.key,
       });
-      await this.follow(job);
+      await this.follow(run);
     } catch (thrown) {
       bundle.release();
       this.failure = thrown;
@@ -125,7 +125,7 @@ export class RestoreFlow extends Flow {
     }
   }
 
-  async #startOrDiscard(id: Id, request: Parameters<typeof api.startRestore>[0]): Promise<{ job: Id }> {
+  async #startOrDiscard(id: Id, request: Parameters<typeof api.startRestore>[0]): Promise<{ run: Id }> {
     try {
       return await api.startRestore(request);
     } catch (thrown) {

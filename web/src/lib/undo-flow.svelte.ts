@@ -59,8 +59,8 @@ export class UndoFlow extends Flow {
     this.failure = undefined;
     this.busy = true;
     try {
-      const { job } = await api.startUndo(kept.id, target.id, this.digest, this.#given(this.consent));
-      await this.follow(job);
+      const { run } = await api.startUndo(kept.id, target.id, this.digest, this.#given(this.consent));
+      await this.follow(run);
     } catch (thrown) {
       this.failure = thrown;
       // Without an answer nobody knows here whether the server has begun.

@@ -1,26 +1,26 @@
-//! Jobs: what was done in the background, and how it ended.
+//! Runs: what was done in the background, and how it ended.
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::{Catalog, CatalogError, Id};
 
-/// What a job does.
+/// What a run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
-pub enum JobKind {
+pub enum RunKind {
     /// Takes a backup.
     Backup,
     /// Restores into a source's database and folders.
     Restore,
 }
 
-/// How a job stands.
+/// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
-pub enum JobState {
+pub enum RunState {
     /// At work.
     Running,
     /// Ended well.
@@ -31,15 +31,15 @@ pub enum JobState {
     Cancelled,
 }
 
-/// A job.
+/// A run.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct JobRecord {
+pub struct RunRecord {
     /// Its id.
     pub id: Id,
     /// What it does.
-    pub kind: JobKind,
+    pub kind: RunKind,
     /// How it stands.
-    pub state: JobState,
+    pub state: RunState,
     /// How far it came, JSON.
     pub progress: String,
     /// What it made, JSON.
@@ -57,48 +57,48 @@ pub struct JobRecord {
 }
 
 impl Catalog {
-    /// One job; `None` if there is none of this id.
+    /// One run; `None` if there is none of this id.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
-    pub async fn job(&self, id: &Id) -> Result<Option<JobRecord>, CatalogError> {
-        Ok(sqlx::query_as("SELECT * FROM jobs WHERE id = ?")
+    pub async fn run(&self, id: &Id) -> Result<Option<RunRecord>, CatalogError> {
+        Ok(sqlx::query_as("SELECT * FROM runs WHERE id = ?")
             .bind(id)
             .fetch_optional(&self.pool)
             .await?)
     }
 
-    /// Writes a job as it stands, in place of what is recorded of it.
+    /// Writes a run as it stands, in place of what is recorded of it.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
-    pub async fn write_job(&self, job: &JobRecord) -> Result<(), CatalogError> {
+    pub async fn write_run(&self, run: &RunRecord) -> Result<(), CatalogError> {
         sqlx::query(
-            "INSERT OR REPLACE INTO jobs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at)
+            "INSERT OR REPLACE INTO runs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
-        .bind(&job.id)
-        .bind(job.kind)
-        .bind(job.state)
-        .bind(&job.progress)
-        .bind(&job.result)
-        .bind(&job.error_code)
-        .bind(&job.error_detail)
-        .bind(&job.hooks)
-        .bind(&job.started_at)
-        .bind(&job.ended_at)
+        .bind(&run.id)
+        .bind(run.kind)
+        .bind(run.state)
+        .bind(&run.progress)
+        .bind(&run.result)
+        .bind(&run.error_code)
+        .bind(&run.error_detail)
+        .bind(&run.hooks)
+        .bind(&run.started_at)
+        .bind(&run.ended_at)
         .execute(&self.pool)
         .await?;
         Ok(())
     }
 
-    /// Marks jobs that an earlier process left running as failed, and returns how many there were.
+    /// Marks runs that an earlier process left running as failed, and returns how many there were.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
-    pub async fn fail_interrupted_jobs(&self, now: &str) -> Result<u64, CatalogError> {
+    pub async fn fail_interrupted_runs(&self, now: &str) -> Result<u64, CatalogError> {
         let done = sqlx::query(
-            "UPDATE jobs SET state = 'failed', error_code = 'interrupted', ended_at = ?,
+            "UPDATE runs SET state = 'failed', error_code = 'interrupted', ended_at = ?,
              error_detail = CASE kind
                  WHEN 'backup' THEN 'Coffer was stopped while this backup was being taken. Nothing half was kept, and the database was only read; take it again.'
                  ELSE 'Coffer was stopped during this restore. The target holds the whole restore or is as it was before, never a part; look at it, and restore again if needed.'
@@ -111,12 +111,12 @@ impl Catalog {
         Ok(done.rows_affected())
     }
 
-    /// Forgets jobs that ended before `moment`, RFC 3339.
+    /// Forgets runs that ended before `moment`, RFC 3339.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
-    pub async fn forget_jobs_before(&self, moment: &str) -> Result<(), CatalogError> {
-        sqlx::query("DELETE FROM jobs WHERE ended_at < ?")
+    pub async fn forget_runs_before(&self, moment: &str) -> Result<(), CatalogError> {
+        sqlx::query("DELETE FROM runs WHERE ended_at < ?")
             .bind(moment)
             .execute(&self.pool)
             .await?;
@@ -130,12 +130,12 @@ mod tests {
     use crate::catalog::temporary;
 
     #[tokio::test]
-    async fn an_interrupted_job_has_failed_and_an_old_one_is_forgotten() {
+    async fn an_interrupted_run_has_failed_and_an_old_one_is_forgotten() {
         let (_folder, catalog) = temporary().await;
-        let job = JobRecord {
+        let run = RunRecord {
             id: Id::random().unwrap(),
-            kind: JobKind::Restore,
-            state: JobState::Running,
+            kind: RunKind::Restore,
+            state: RunState::Running,
             progress: "{}".into(),
             result: None,
             error_code: None,
@@ -144,20 +144,20 @@ mod tests {
             started_at: "2026-11-21T04:05:06Z".into(),
             ended_at: None,
         };
-        catalog.write_job(&job).await.unwrap();
-        assert_eq!(catalog.job(&job.id).await.unwrap().as_ref(), Some(&job));
+        catalog.write_run(&run).await.unwrap();
+        assert_eq!(catalog.run(&run.id).await.unwrap().as_ref(), Some(&run));
         let now = "2026-11-21T05:00:00Z";
-        assert_eq!(catalog.fail_interrupted_jobs(now).await.unwrap(), 1);
-        assert_eq!(catalog.fail_interrupted_jobs(now).await.unwrap(), 0);
-        let ended = catalog.job(&job.id).await.unwrap().unwrap();
-        assert_eq!(ended.state, JobState::Failed);
+        assert_eq!(catalog.fail_interrupted_runs(now).await.unwrap(), 1);
+        assert_eq!(catalog.fail_interrupted_runs(now).await.unwrap(), 0);
+        let ended = catalog.run(&run.id).await.unwrap().unwrap();
+        assert_eq!(ended.state, RunState::Failed);
         assert_eq!(ended.error_code.as_deref(), Some("interrupted"));
-        catalog.forget_jobs_before(now).await.unwrap();
-        assert!(catalog.job(&job.id).await.unwrap().is_some());
+        catalog.forget_runs_before(now).await.unwrap();
+        assert!(catalog.run(&run.id).await.unwrap().is_some());
         catalog
-            .forget_jobs_before("2026-12-21T05:00:00Z")
+            .forget_runs_before("2026-12-21T05:00:00Z")
             .await
             .unwrap();
-        assert!(catalog.job(&job.id).await.unwrap().is_none());
+        assert!(catalog.run(&run.id).await.unwrap().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Why a job failed, for programs and for people.
+//! Why a run failed, for programs and for people.
 
 use serde::Serialize;
 
@@ -13,16 +13,16 @@ use crate::{
 
 use super::SourceFault;
 
-/// Why a job failed.
+/// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct JobFailure {
+pub struct RunFailure {
     /// A stable name for programs, in snake case.
     pub code: String,
     /// A sentence for people: what happened, what is untouched, what to do next.
     pub detail: String,
 }
 
-impl JobFailure {
+impl RunFailure {
     /// A failure.
     #[must_use]
     pub fn new(code: &str, detail: impl ToString) -> Self {
@@ -45,7 +45,7 @@ impl JobFailure {
     }
 }
 
-impl From<Hooked<Self>> for JobFailure {
+impl From<Hooked<Self>> for RunFailure {
     fn from(error: Hooked<Self>) -> Self {
         match error {
             Hooked::Inside(failure) => failure,
@@ -54,37 +54,37 @@ impl From<Hooked<Self>> for JobFailure {
     }
 }
 
-impl From<BackupError> for JobFailure {
+impl From<BackupError> for RunFailure {
     fn from(error: BackupError) -> Self {
         Self::new(error.code(), error)
     }
 }
 
-impl From<RestoreError> for JobFailure {
+impl From<RestoreError> for RunFailure {
     fn from(error: RestoreError) -> Self {
         Self::new(error.code(), error)
     }
 }
 
-impl From<ReadError> for JobFailure {
+impl From<ReadError> for RunFailure {
     fn from(error: ReadError) -> Self {
         Self::new(error.code(), error)
     }
 }
 
-impl From<StoreError> for JobFailure {
+impl From<StoreError> for RunFailure {
     fn from(error: StoreError) -> Self {
         Self::new(error.code(), error)
     }
 }
 
-impl From<CatalogError> for JobFailure {
+impl From<CatalogError> for RunFailure {
     fn from(error: CatalogError) -> Self {
         Self::new("catalog", error)
     }
 }
 
-impl From<SourceFault> for JobFailure {
+impl From<SourceFault> for RunFailure {
     fn from(fault: SourceFault) -> Self {
         Self::new(fault.code(), fault)
     }

@@ -9,7 +9,7 @@ use coffer_core::{
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{JobFailure, source_config};
+use super::{RunFailure, source_config};
 use crate::{
     backup::{self, BackupReport, BackupRequest, SealTo},
     catalog::{BackupRecord, BackupState, Catalog, CatalogError, Id, ProfileRecord, SourceRecord},
@@ -27,14 +27,14 @@ const MAX_STEM: usize = 60;
 
 /// A backup that is about to be taken.
 #[derive(Debug)]
-pub struct BackupJob {
+pub struct BackupRun {
     catalog: Catalog,
     archives: Archives,
     record: BackupRecord,
     request: BackupRequest,
 }
 
-impl BackupJob {
+impl BackupRun {
     /// Prepares a backup of `source`, sealed for `profile` and signed by `sender`.
     ///
     /// # Errors
@@ -46,8 +46,8 @@ impl BackupJob {
         profile: &ProfileRecord,
         sender: &SenderKey,
         sensitive: bool,
-    ) -> Result<Self, JobFailure> {
-        let key = |error| JobFailure::new("bad_profile", error);
+    ) -> Result<Self, RunFailure> {
+        let key = |error| RunFailure::new("bad_profile", error);
         let seal = SealTo {
             password: None,
             recipients: vec![Recipient::parse(&profile.recipient).map_err(key)?],
@@ -55,7 +55,7 @@ impl BackupJob {
             sender: Some(sender.clone()),
         };
         let config = source_config(source)?;
-        let id = Id::random().map_err(|error| JobFailure::new("no_randomness", error))?;
+        let id = Id::random().map_err(|error| RunFailure::new("no_randomness", error))?;
         let now = clock::now();
         Ok(Self {
             catalog: catalog.clone(),
@@ -88,7 +88,7 @@ impl BackupJob {
     ///
     /// # Errors
     /// Why there is no backup.
-    pub async fn run(self, progress: Progress) -> Result<Value, JobFailure> {
+    pub async fn run(self, progress: Progress) -> Result<Value, RunFailure> {
         let Self {
             catalog,
             archives,
@@ -100,7 +100,7 @@ impl BackupJob {
         let work = async {
             let (written, report) = take(&archives, &name, request, progress.clone()).await?;
             record_verified(&catalog, &record.id, written, &report).await?;
-            Ok::<_, JobFailure>((written, report))
+            Ok::<_, RunFailure>((written, report))
         };
         let recorded = hooks::around(&hooks, Occasion::Backup, &progress, work).await;
         match recorded {
@@ -165,7 +165,7 @@ async fn take(
     name: &str,
     request: BackupRequest,
     progress: Progress,
-) -> Result<(Written, BackupReport), JobFailure> {
+) -> Result<(Written, BackupReport), RunFailure> {
     let sender = request
         .seal
         .as_ref()
@@ -191,7 +191,7 @@ async fn take(
     let manifest = report.manifest_digest;
     tokio::task::spawn_blocking(move || prove(&stored, written, &key, manifest, sender, &progress))
         .await
-        .map_err(|_| JobFailure::defect())??;
+        .map_err(|_| RunFailure::defect())??;
     Ok((written, report))
 }
 
@@ -203,9 +203,9 @@ fn prove(
     manifest: Digest,
     sender: Option<Sender>,
     progress: &Progress,
-) -> Result<(), JobFailure> {
+) -> Result<(), RunFailure> {
     let damaged = |what: String| {
-        JobFailure::new(
+        RunFailure::new(
             "stored_bytes_differ",
             format!(
                 "{what}; the backup was removed, and the database was only read; check the disk that the store is on"

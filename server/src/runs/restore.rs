@@ -8,7 +8,7 @@ use coffer_core::{
 };
 use serde_json::{Value, json};
 
-use super::{JobFailure, TargetLock};
+use super::{RunFailure, TargetLock};
 use crate::{
     hooks::{self, Occasion},
     progress::Progress,
@@ -22,7 +22,7 @@ use crate::{
 
 /// A restore that is about to be applied. Dropping it removes the upload and forgets the key.
 #[derive(Debug)]
-pub struct RestoreJob {
+pub struct RestoreRun {
     /// The database and folders that are written.
     pub target: SourceConfig,
     /// Nobody else restores into it meanwhile.
@@ -41,12 +41,12 @@ pub struct RestoreJob {
     pub safety: SafetyStore,
 }
 
-impl RestoreJob {
+impl RestoreRun {
     /// Applies the restore, all or nothing.
     ///
     /// # Errors
     /// Why nothing was restored, or what is left to do by hand.
-    pub async fn run(self, progress: Progress) -> Result<Value, JobFailure> {
+    pub async fn run(self, progress: Progress) -> Result<Value, RunFailure> {
         let request = RestoreRequest {
             target: self.target,
             archive: self.upload.read_at()?,
@@ -73,7 +73,7 @@ impl RestoreJob {
 pub(super) async fn apply(
     request: RestoreRequest,
     progress: &Progress,
-) -> Result<Value, JobFailure> {
+) -> Result<Value, RunFailure> {
     let hooks = request.target.hooks.clone();
     let work = async { Ok(json!(restore::run(request, progress.clone()).await?)) };
     Ok(hooks::around(&hooks, Occasion::Restore, progress, work).await?)

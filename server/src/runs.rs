@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    catalog::{Catalog, CatalogError, Id, JobKind, JobRecord, JobState},
+    catalog::{Catalog, CatalogError, Id, RunKind, RunRecord, RunState},
     clock,
     hooks::HookRun,
     progress::{Progress, ProgressSnapshot},
@@ -29,20 +29,20 @@ mod restore;
 mod source;
 mod undo;
 
-pub use backup::BackupJob;
+pub use backup::BackupRun;
 pub(crate) use backup::remove_unfinished;
-pub use failure::JobFailure;
-pub use restore::RestoreJob;
+pub use failure::RunFailure;
+pub use restore::RestoreRun;
 pub(crate) use source::target_name;
 pub use source::{SourceFault, source_config};
-pub use undo::UndoJob;
+pub use undo::UndoRun;
 
-/// Most jobs at once: each holds some hundred megabytes at most, and all share the machine.
+/// Most runs at once: each holds some hundred megabytes at most, and all share the machine.
 const MAX_RUNNING: usize = 4;
 
-/// The jobs of this process.
+/// The runs of this process.
 #[derive(Clone, Debug)]
-pub struct Jobs(Arc<Shared>);
+pub struct Runs(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -53,28 +53,28 @@ struct Shared {
     stopping: AtomicBool,
 }
 
-/// A job that is at work.
+/// A run that is at work.
 #[derive(Debug)]
 struct Running {
     id: Id,
-    kind: JobKind,
+    kind: RunKind,
     /// What is backed up or restored into.
     source: Id,
     started_at: String,
     progress: Progress,
     /// Set once, when it has ended.
-    end: watch::Sender<Option<JobView>>,
+    end: watch::Sender<Option<RunView>>,
 }
 
-/// A job as the API shows it.
+/// A run as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct JobView {
+pub struct RunView {
     /// Its id.
     pub id: Id,
     /// What it does.
-    pub kind: JobKind,
+    pub kind: RunKind,
     /// How it stands.
-    pub state: JobState,
+    pub state: RunState,
     /// How far it is.
     pub progress: ProgressSnapshot,
     /// What became of the hooks around it so far.
@@ -82,29 +82,29 @@ pub struct JobView {
     /// What it made, once it is done.
     pub result: Option<Value>,
     /// Why it failed.
-    pub error: Option<JobFailure>,
+    pub error: Option<RunFailure>,
 }
 
-/// A job that is at work, with what it works on.
+/// A run that is at work, with what it works on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RunningJob {
+pub struct ActiveRun {
     /// The source that is backed up or restored into.
     pub source: Id,
     /// When it began, RFC 3339.
     pub started_at: String,
-    /// The job as it stands.
-    pub job: JobView,
+    /// The run as it stands.
+    pub run: RunView,
 }
 
-/// Why a job can't be started or shown.
+/// Why a run can't be started or shown.
 #[derive(Debug, thiserror::Error)]
-pub enum JobError {
-    /// There is no such job.
-    #[error("there is no such job, or it ended long ago")]
-    NoJob,
+pub enum RunError {
+    /// There is no such run.
+    #[error("there is no such run, or it ended long ago")]
+    NoRun,
     /// Enough is going on.
     #[error(
-        "{limit} jobs are running, which is the most at once; nothing was started; wait until one ends"
+        "{limit} runs are running, which is the most at once; nothing was started; wait until one ends"
     )]
     TooMany {
         /// The limit.
@@ -134,8 +134,8 @@ pub struct TargetLock {
     target: String,
 }
 
-impl Jobs {
-    /// Jobs that are recorded in `catalog`.
+impl Runs {
+    /// Runs that are recorded in `catalog`.
     #[must_use]
     pub fn new(catalog: Catalog) -> Self {
         Self(Arc::new(Shared {
@@ -147,18 +147,18 @@ impl Jobs {
         }))
     }
 
-    /// Starts a job on a source: `work` is given a progress that it must heed when it is cancelled.
+    /// Starts a run on a source: `work` is given a progress that it must heed when it is cancelled.
     ///
     /// # Errors
-    /// [`JobError`]; nothing was started then, and `work` was dropped.
+    /// [`RunError`]; nothing was started then, and `work` was dropped.
     pub async fn start<F>(
         &self,
-        kind: JobKind,
+        kind: RunKind,
         source: &Id,
         work: impl FnOnce(Progress) -> F + Send,
-    ) -> Result<Id, JobError>
+    ) -> Result<Id, RunError>
     where
-        F: Future<Output = Result<Value, JobFailure>> + Send + 'static,
+        F: Future<Output = Result<Value, RunFailure>> + Send + 'static,
     {
         let running = Arc::new(Running {
             id: Id::random()?,
@@ -169,13 +169,13 @@ impl Jobs {
             end: watch::Sender::new(None),
         });
         let id = running.id.clone();
-        // Taken before the look at `stopping`, so that `stop` waits for every job that gets past it.
+        // Taken before the look at `stopping`, so that `stop` waits for every run that gets past it.
         let token = self.0.tasks.token();
         self.enter(&running)?;
         let written = self
             .0
             .catalog
-            .write_job(&running.record(&running.view()))
+            .write_run(&running.record(&running.view()))
             .await;
         if let Err(error) = written {
             self.0.running().remove(&id);
@@ -186,75 +186,75 @@ impl Jobs {
         tokio::spawn(async move {
             let _token = token;
             let outcome = AssertUnwindSafe(work).catch_unwind().await;
-            let outcome = outcome.unwrap_or_else(|_| Err(JobFailure::defect()));
+            let outcome = outcome.unwrap_or_else(|_| Err(RunFailure::defect()));
             shared.end(&running, outcome).await;
         });
         Ok(id)
     }
 
-    fn enter(&self, job: &Arc<Running>) -> Result<(), JobError> {
+    fn enter(&self, run: &Arc<Running>) -> Result<(), RunError> {
         let mut running = self.0.running();
-        // Looked at under the same lock that `stop` takes after setting it, so that no job slips in behind.
+        // Looked at under the same lock that `stop` takes after setting it, so that no run slips in behind.
         if self.0.stopping.load(Ordering::SeqCst) {
-            return Err(JobError::Stopping);
+            return Err(RunError::Stopping);
         }
         if running.len() >= MAX_RUNNING {
-            return Err(JobError::TooMany { limit: MAX_RUNNING });
+            return Err(RunError::TooMany { limit: MAX_RUNNING });
         }
-        running.insert(job.id.clone(), job.clone());
+        running.insert(run.id.clone(), run.clone());
         Ok(())
     }
 
-    /// All jobs that are at work, the one that began first in front: for who comes back and wants to see them.
+    /// All runs that are at work, the one that began first in front: for who comes back and wants to see them.
     #[must_use]
-    pub fn all_running(&self) -> Vec<RunningJob> {
-        let mut jobs: Vec<RunningJob> = self
+    pub fn all_running(&self) -> Vec<ActiveRun> {
+        let mut runs: Vec<ActiveRun> = self
             .0
             .running()
             .values()
-            .map(|running| RunningJob {
+            .map(|running| ActiveRun {
                 source: running.source.clone(),
                 started_at: running.started_at.clone(),
-                job: running.view(),
+                run: running.view(),
             })
             .collect();
-        jobs.sort_by(|a, b| a.started_at.cmp(&b.started_at));
-        jobs
+        runs.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+        runs
     }
 
-    /// A job as it stands.
+    /// A run as it stands.
     ///
     /// # Errors
-    /// [`JobError::NoJob`] or [`JobError::Catalog`].
-    pub async fn view(&self, id: &Id) -> Result<JobView, JobError> {
-        if let Some(job) = self.running(id) {
-            return Ok(job.view());
+    /// [`RunError::NoRun`] or [`RunError::Catalog`].
+    pub async fn view(&self, id: &Id) -> Result<RunView, RunError> {
+        if let Some(run) = self.running(id) {
+            return Ok(run.view());
         }
-        let record = self.0.catalog.job(id).await?.ok_or(JobError::NoJob)?;
+        let record = self.0.catalog.run(id).await?.ok_or(RunError::NoRun)?;
         Ok(record.into())
     }
 
-    /// A job to be followed to its end.
+    /// A run to be followed to its end.
     ///
     /// # Errors
-    /// [`JobError::NoJob`] or [`JobError::Catalog`].
-    pub async fn follow(&self, id: &Id) -> Result<Followed, JobError> {
+    /// [`RunError::NoRun`] or [`RunError::Catalog`].
+    pub async fn follow(&self, id: &Id) -> Result<Followed, RunError> {
         match self.running(id) {
-            Some(job) => Ok(Followed::Running(Follow {
-                ended: job.end.subscribe(),
-                job,
+            Some(run) => Ok(Followed::Running(Follow {
+                ended: run.end.subscribe(),
+                run,
             })),
             None => Ok(Followed::Ended(Box::new(self.view(id).await?))),
         }
     }
 
-    /// Asks a job to stop. One that has ended stays as it is.
+    /// Asks a run to stop. One that has ended stays as it is.
     ///
     /// # Errors
-    /// [`JobError::NoJob`] or [`JobError::Catalog`].
-    pub async fn cancel(&self, id: &Id) -> Result<(), JobError> {
+    /// [`RunError::NoRun`] or [`RunError::Catalog`].
+    pub async fn cancel(&self, id: &Id) -> Result<(), RunError> {
         match self.running(id) {
-            Some(job) => job.progress.cancel(),
+            Some(run) => run.progress.cancel(),
             None => drop(self.view(id).await?),
         }
         Ok(())
@@ -263,26 +263,26 @@ impl Jobs {
     /// Takes the sole right to restore into a database, by a name that is the same for all ways to it.
     ///
     /// # Errors
-    /// [`JobError::Busy`].
-    pub fn lock_target(&self, target: &str) -> Result<TargetLock, JobError> {
+    /// [`RunError::Busy`].
+    pub fn lock_target(&self, target: &str) -> Result<TargetLock, RunError> {
         if self.0.targets().insert(target.to_owned()) {
             Ok(TargetLock {
                 shared: self.0.clone(),
                 target: target.to_owned(),
             })
         } else {
-            Err(JobError::Busy {
+            Err(RunError::Busy {
                 target: target.to_owned(),
             })
         }
     }
 
-    /// Starts no further job, cancels the running ones, and waits for their end. Says whether all ended within
+    /// Starts no further run, cancels the running ones, and waits for their end. Says whether all ended within
     /// `limit`.
     pub async fn stop(&self, limit: Duration) -> bool {
         self.0.stopping.store(true, Ordering::SeqCst);
-        for job in self.0.running().values() {
-            job.progress.cancel();
+        for run in self.0.running().values() {
+            run.progress.cancel();
         }
         self.0.tasks.close();
         tokio::time::timeout(limit, self.0.tasks.wait())
@@ -304,40 +304,40 @@ impl Shared {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn end(&self, job: &Running, outcome: Result<Value, JobFailure>) {
-        let mut view = job.view();
+    async fn end(&self, run: &Running, outcome: Result<Value, RunFailure>) {
+        let mut view = run.view();
         match outcome {
             Ok(result) => {
-                view.state = JobState::Done;
+                view.state = RunState::Done;
                 view.result = Some(result);
-                tracing::info!(job = %job.id, kind = ?job.kind, "done");
+                tracing::info!(run = %run.id, kind = ?run.kind, "done");
             }
             Err(failure) if failure.is_cancelled() => {
-                view.state = JobState::Cancelled;
-                tracing::info!(job = %job.id, kind = ?job.kind, "cancelled");
+                view.state = RunState::Cancelled;
+                tracing::info!(run = %run.id, kind = ?run.kind, "cancelled");
             }
             Err(failure) => {
-                tracing::warn!(job = %job.id, kind = ?job.kind, code = failure.code, detail = failure.detail, "failed");
-                view.state = JobState::Failed;
+                tracing::warn!(run = %run.id, kind = ?run.kind, code = failure.code, detail = failure.detail, "failed");
+                view.state = RunState::Failed;
                 view.error = Some(failure);
             }
         }
-        let mut record = job.record(&view);
+        let mut record = run.record(&view);
         record.ended_at = Some(clock::text(clock::now()));
-        if let Err(error) = self.catalog.write_job(&record).await {
-            tracing::error!(job = %job.id, %error, "the job's end could not be recorded");
+        if let Err(error) = self.catalog.write_run(&record).await {
+            tracing::error!(run = %run.id, %error, "the run's end could not be recorded");
         }
-        job.end.send_replace(Some(view));
-        self.running().remove(&job.id);
+        run.end.send_replace(Some(view));
+        self.running().remove(&run.id);
     }
 }
 
 impl Running {
-    fn view(&self) -> JobView {
-        self.end.borrow().clone().unwrap_or_else(|| JobView {
+    fn view(&self) -> RunView {
+        self.end.borrow().clone().unwrap_or_else(|| RunView {
             id: self.id.clone(),
             kind: self.kind,
-            state: JobState::Running,
+            state: RunState::Running,
             progress: self.progress.snapshot(),
             hooks: self.progress.hooks(),
             result: None,
@@ -345,13 +345,13 @@ impl Running {
         })
     }
 
-    fn record(&self, view: &JobView) -> JobRecord {
+    fn record(&self, view: &RunView) -> RunRecord {
         let (error_code, error_detail) = view
             .error
             .clone()
             .map(|failure| (failure.code, failure.detail))
             .unzip();
-        JobRecord {
+        RunRecord {
             id: self.id.clone(),
             kind: self.kind,
             state: view.state,
@@ -366,8 +366,8 @@ impl Running {
     }
 }
 
-impl From<JobRecord> for JobView {
-    fn from(record: JobRecord) -> Self {
+impl From<RunRecord> for RunView {
+    fn from(record: RunRecord) -> Self {
         Self {
             id: record.id,
             kind: record.kind,
@@ -381,7 +381,7 @@ impl From<JobRecord> for JobView {
             error: record
                 .error_code
                 .zip(record.error_detail)
-                .map(|(code, detail)| JobFailure { code, detail }),
+                .map(|(code, detail)| RunFailure { code, detail }),
         }
     }
 }
@@ -392,27 +392,27 @@ impl Drop for TargetLock {
     }
 }
 
-/// A job that somebody follows.
+/// A run that somebody follows.
 #[derive(Debug)]
 pub enum Followed {
     /// It has ended already.
-    Ended(Box<JobView>),
+    Ended(Box<RunView>),
     /// It is at work.
     Running(Follow),
 }
 
-/// Follows a job at work.
+/// Follows a run at work.
 #[derive(Debug)]
 pub struct Follow {
-    job: Arc<Running>,
-    ended: watch::Receiver<Option<JobView>>,
+    run: Arc<Running>,
+    ended: watch::Receiver<Option<RunView>>,
 }
 
 impl Follow {
-    /// The job as it stands.
+    /// The run as it stands.
     #[must_use]
-    pub fn view(&self) -> JobView {
-        self.job.view()
+    pub fn view(&self) -> RunView {
+        self.run.view()
     }
 
     /// Waits for its end, at most for `limit`. Says whether it has ended.
@@ -427,8 +427,8 @@ mod tests {
     use super::*;
     use crate::catalog::temporary;
 
-    async fn ended(jobs: &Jobs, id: &Id) -> JobView {
-        match jobs.follow(id).await.unwrap() {
+    async fn ended(runs: &Runs, id: &Id) -> RunView {
+        match runs.follow(id).await.unwrap() {
             Followed::Ended(view) => *view,
             Followed::Running(mut follow) => {
                 assert!(follow.wait(Duration::from_secs(10)).await);
@@ -437,20 +437,20 @@ mod tests {
         }
     }
 
-    async fn until_cancelled(progress: Progress) -> Result<Value, JobFailure> {
+    async fn until_cancelled(progress: Progress) -> Result<Value, RunFailure> {
         while !progress.cancelled() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        Err(JobFailure::new("cancelled", "cancelled"))
+        Err(RunFailure::new("cancelled", "cancelled"))
     }
 
     #[tokio::test]
-    async fn a_job_is_followed_and_recorded() {
+    async fn a_run_is_followed_and_recorded() {
         let (_folder, catalog) = temporary().await;
-        let jobs = Jobs::new(catalog.clone());
-        let id = jobs
+        let runs = Runs::new(catalog.clone());
+        let id = runs
             .start(
-                JobKind::Backup,
+                RunKind::Backup,
                 &Id::random().unwrap(),
                 |progress| async move {
                     progress.add_rows(3);
@@ -459,72 +459,72 @@ mod tests {
             )
             .await
             .unwrap();
-        let view = ended(&jobs, &id).await;
-        assert_eq!(view.state, JobState::Done);
+        let view = ended(&runs, &id).await;
+        assert_eq!(view.state, RunState::Done);
         assert_eq!(view.progress.rows, 3);
         // Another process would find the same.
-        assert_eq!(Jobs::new(catalog).view(&id).await.unwrap(), view);
+        assert_eq!(Runs::new(catalog).view(&id).await.unwrap(), view);
         let nobody = Id::random().unwrap();
-        assert!(matches!(jobs.view(&nobody).await, Err(JobError::NoJob)));
-        assert!(matches!(jobs.cancel(&nobody).await, Err(JobError::NoJob)));
+        assert!(matches!(runs.view(&nobody).await, Err(RunError::NoRun)));
+        assert!(matches!(runs.cancel(&nobody).await, Err(RunError::NoRun)));
     }
 
     #[tokio::test]
-    async fn a_cancelled_job_is_no_failure_and_a_panic_is_one() {
+    async fn a_cancelled_run_is_no_failure_and_a_panic_is_one() {
         let (_folder, catalog) = temporary().await;
-        let jobs = Jobs::new(catalog);
-        let id = jobs
-            .start(JobKind::Restore, &Id::random().unwrap(), until_cancelled)
+        let runs = Runs::new(catalog);
+        let id = runs
+            .start(RunKind::Restore, &Id::random().unwrap(), until_cancelled)
             .await
             .unwrap();
-        assert_eq!(jobs.view(&id).await.unwrap().state, JobState::Running);
-        jobs.cancel(&id).await.unwrap();
-        let view = ended(&jobs, &id).await;
-        assert_eq!((view.state, view.error), (JobState::Cancelled, None));
+        assert_eq!(runs.view(&id).await.unwrap().state, RunState::Running);
+        runs.cancel(&id).await.unwrap();
+        let view = ended(&runs, &id).await;
+        assert_eq!((view.state, view.error), (RunState::Cancelled, None));
 
-        let id = jobs
-            .start(JobKind::Restore, &Id::random().unwrap(), |_| async {
+        let id = runs
+            .start(RunKind::Restore, &Id::random().unwrap(), |_| async {
                 panic!("on purpose")
             })
             .await
             .unwrap();
-        let view = ended(&jobs, &id).await;
+        let view = ended(&runs, &id).await;
         assert_eq!(view.error.unwrap().code, "defect");
     }
 
     #[tokio::test]
-    async fn there_is_an_end_to_the_number_of_jobs_and_to_all_of_them() {
+    async fn there_is_an_end_to_the_number_of_runs_and_to_all_of_them() {
         let (_folder, catalog) = temporary().await;
-        let jobs = Jobs::new(catalog);
+        let runs = Runs::new(catalog);
         for _ in 0..MAX_RUNNING {
-            jobs.start(JobKind::Restore, &Id::random().unwrap(), until_cancelled)
+            runs.start(RunKind::Restore, &Id::random().unwrap(), until_cancelled)
                 .await
                 .unwrap();
         }
         assert!(matches!(
-            jobs.start(JobKind::Restore, &Id::random().unwrap(), until_cancelled)
+            runs.start(RunKind::Restore, &Id::random().unwrap(), until_cancelled)
                 .await,
-            Err(JobError::TooMany { .. })
+            Err(RunError::TooMany { .. })
         ));
-        assert!(jobs.stop(Duration::from_secs(10)).await);
+        assert!(runs.stop(Duration::from_secs(10)).await);
         assert!(matches!(
-            jobs.start(JobKind::Restore, &Id::random().unwrap(), until_cancelled)
+            runs.start(RunKind::Restore, &Id::random().unwrap(), until_cancelled)
                 .await,
-            Err(JobError::Stopping)
+            Err(RunError::Stopping)
         ));
     }
 
     #[tokio::test]
     async fn a_target_takes_one_restore_at_a_time() {
         let (_folder, catalog) = temporary().await;
-        let jobs = Jobs::new(catalog);
-        let lock = jobs.lock_target("shop").unwrap();
+        let runs = Runs::new(catalog);
+        let lock = runs.lock_target("shop").unwrap();
         assert!(matches!(
-            jobs.lock_target("shop"),
-            Err(JobError::Busy { .. })
+            runs.lock_target("shop"),
+            Err(RunError::Busy { .. })
         ));
-        jobs.lock_target("other").unwrap();
+        runs.lock_target("other").unwrap();
         drop(lock);
-        jobs.lock_target("shop").unwrap();
+        runs.lock_target("shop").unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/jobs`
+//! `/api/runs`
 
 use std::{convert::Infallible, time::Duration};
 
@@ -12,29 +12,29 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 
 use super::{Shared, id::IdInPath, problem::Problem};
-use crate::jobs::{Follow, Followed, JobView, RunningJob};
+use crate::runs::{ActiveRun, Follow, Followed, RunView};
 
-/// How often a job's progress is sent at most.
+/// How often a run's progress is sent at most.
 const TICK: Duration = Duration::from_millis(200);
 /// How often a silent connection is shown to be alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-pub(super) async fn list(State(app): State<Shared>) -> Answer<Vec<RunningJob>> {
-    Answer(app.jobs.all_running())
+pub(super) async fn list(State(app): State<Shared>) -> Answer<Vec<ActiveRun>> {
+    Answer(app.runs.all_running())
 }
 
 pub(super) async fn show(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
-) -> Result<Answer<JobView>, Problem> {
-    Ok(Answer(app.jobs.view(&id).await?))
+) -> Result<Answer<RunView>, Problem> {
+    Ok(Answer(app.runs.view(&id).await?))
 }
 
 pub(super) async fn cancel(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
 ) -> Result<StatusCode, Problem> {
-    app.jobs.cancel(&id).await?;
+    app.runs.cancel(&id).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn events(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let events = match app.jobs.follow(&id).await? {
+    let events = match app.runs.follow(&id).await? {
         Followed::Ended(view) => stream::iter([event("end", &view)]).left_stream(),
         Followed::Running(follow) => stream::unfold(Some((follow, None)), next).right_stream(),
     };
@@ -50,10 +50,10 @@ pub(super) async fn events(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("still here")))
 }
 
-/// The next event: the job as it stands at first and after each change, and its end.
+/// The next event: the run as it stands at first and after each change, and its end.
 async fn next(
-    state: Option<(Follow, Option<JobView>)>,
-) -> Option<(Event, Option<(Follow, Option<JobView>)>)> {
+    state: Option<(Follow, Option<RunView>)>,
+) -> Option<(Event, Option<(Follow, Option<RunView>)>)> {
     let (mut follow, mut shown) = state?;
     loop {
         let wait = if shown.is_some() {
@@ -74,6 +74,6 @@ async fn next(
     }
 }
 
-fn event(name: &str, view: &JobView) -> Event {
+fn event(name: &str, view: &RunView) -> Event {
     Event::default().event(name).data(json!(view).to_string())
 }
