@@ -1,36 +1,38 @@
-//! The server's own database: sources, encryption profiles, backups and runs, in one SQLite file.
+//! The server's own database: sources, encryption profiles, backups and runs. It is one SQLite file in the data folder, or a
+//! PostgreSQL database that several servers share; the same statements serve both.
+//!
+//! What both understand alike: `$1` for values, `ON CONFLICT`, text and whole numbers of 64 bits. Truth is 0 or 1, since SQLite
+//! has no other. Each engine has migrations of its own, of the same numbers and meaning. What is decided from rows that were read and
+//! then written goes through [`Catalog::begin_write`], which lets one writer in at a time, of all servers.
 //!
 //! Only its owner can read the file. A source's URL may hold the password of a database, so it is wrapped under a key that
 //! lies elsewhere ([`crate::vault`]). What opens an archive (passwords, secret keys, file keys) never gets here.
 
-use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{fmt, io};
 
 use crate::vault::{SecretKeyError, Vault, VaultError};
-use sqlx::{
-    ConnectOptions, SqlitePool,
-    migrate::MigrateError,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::{Any, AnyPool, Transaction, migrate::MigrateError};
 
 mod backups;
+mod connect;
 mod id;
+mod place;
 mod profiles;
 mod runs;
 mod secrets;
 mod sources;
+mod words;
 
 pub use backups::{BackupRecord, BackupState};
 pub(crate) use id::hex;
 pub use id::{Id, IdError};
+pub use place::{CatalogPlace, CatalogUrl, CatalogUrlError, VARIABLE};
 pub use profiles::ProfileRecord;
 pub use runs::{RunKind, RunRecord, RunState};
 pub use secrets::Rotated;
 pub use sources::{FileSetRecord, SourceRecord, StoredUrl};
 
-/// The file's name in the data folder.
-const FILE_NAME: &str = "catalog.sqlite";
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+use connect::{Kind, connect};
 
 /// Why the catalog can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,16 @@ pub enum CatalogError {
         path: String,
         /// What the system says.
         error: io::Error,
+    },
+    /// The file can't be copied before it is changed.
+    #[error(
+        "the catalog has to be copied to {path} before it is brought to this version, and that failed: {error}; it is unchanged; check the folder's owner and free space"
+    )]
+    Copy {
+        /// The copy.
+        path: String,
+        /// What SQLite or the system says.
+        error: sqlx::Error,
     },
     /// The file is of another version, or was changed by hand.
     #[error(
@@ -64,66 +76,67 @@ pub enum CatalogError {
     /// One of its secrets.
     #[error("{0}")]
     Vault(#[from] VaultError),
-    /// SQLite says something else.
+    /// The database says something else.
     #[error("the catalog failed: {0}; what was asked for was not done")]
     Database(#[from] sqlx::Error),
 }
 
 /// The server's own database.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Catalog {
-    pool: SqlitePool,
+    pool: AnyPool,
+    kind: Kind,
     vault: Vault,
 }
 
+impl fmt::Debug for Catalog {
+    // The pool would tell how it signs in.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Catalog {
-    /// Opens the catalog in a data folder, which is made when it isn't there, and brings it to this version.
+    /// Opens a catalog, which is made when it isn't there, and brings it to this version.
     ///
     /// # Errors
-    /// [`CatalogError::File`], [`CatalogError::Migrate`], [`CatalogError::SecretKey`], [`CatalogError::Database`].
-    pub async fn open(folder: &Path) -> Result<Self, CatalogError> {
-        let pool = connect(&folder.join(FILE_NAME)).await?;
-        let vault = secrets::vault(&pool, folder).await?;
-        Ok(Self { pool, vault })
+    /// [`CatalogError::File`], [`CatalogError::Copy`], [`CatalogError::Migrate`], [`CatalogError::SecretKey`],
+    /// [`CatalogError::Database`].
+    pub async fn open(place: &CatalogPlace) -> Result<Self, CatalogError> {
+        let (pool, kind) = connect(place).await?;
+        let vault = secrets::vault(&pool, kind, place).await?;
+        Ok(Self { pool, kind, vault })
     }
 
-    /// Writes what is pending and closes the file.
+    /// Writes what is pending and closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+
+    /// A transaction that decides from what it reads and then writes: no other of its kind runs meanwhile, on no server.
+    pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        begin_write(&self.pool, self.kind).await
+    }
 }
 
-async fn connect(path: &Path) -> Result<SqlitePool, CatalogError> {
-    // SQLite gives its side files the permissions of the main file, so making that one first covers all.
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| CatalogError::File {
-            path: path.display().to_string(),
-            error,
-        })?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // A backup is recorded after its bytes are on disk, and the record must be as lasting as they are.
-        .synchronous(SqliteSynchronous::Full)
-        // What was removed is overwritten: it may have been a secret.
-        .pragma("secure_delete", "ON")
-        .busy_timeout(Duration::from_secs(10))
-        .disable_statement_logging();
-    let pool = SqlitePoolOptions::new()
-        .max_connections(4)
-        .connect_with(options)
-        .await?;
-    MIGRATIONS.run(&pool).await?;
-    Ok(pool)
+async fn begin_write(pool: &AnyPool, kind: Kind) -> Result<Transaction<'static, Any>, sqlx::Error> {
+    match kind {
+        // SQLite's ordinary transaction becomes a writer with its first write, too late for what it has read.
+        Kind::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await,
+        Kind::Postgres => {
+            let mut transaction = pool.begin().await?;
+            // Excludes itself, and nobody who reads.
+            sqlx::query("LOCK TABLE vault IN SHARE ROW EXCLUSIVE MODE")
+                .execute(&mut *transaction)
+                .await?;
+            Ok(transaction)
+        }
+    }
 }
 
-/// Turns a broken uniqueness into a sentence: `constraints` names each as SQLite does, with what it means.
+/// Turns a broken uniqueness into a sentence: `constraints` names each as SQLite does, `table.column`, with what it means.
 fn taken(
     error: sqlx::Error,
     what: &'static str,
@@ -133,9 +146,15 @@ fn taken(
         .as_database_error()
         .filter(|error| error.is_unique_violation())
         .and_then(|error| {
-            constraints
-                .iter()
-                .find(|(column, _)| error.message().contains(column))
+            constraints.iter().find(|(column, _)| {
+                // PostgreSQL names a constraint after its columns.
+                let named = error.constraint().is_some_and(|constraint| {
+                    let (table, column) = column.split_once('.').unwrap_or_default();
+                    let rest = constraint.strip_prefix(table);
+                    rest.is_some_and(|rest| rest.ends_with(&format!("_{column}_key")))
+                });
+                named || error.message().contains(column)
+            })
         });
     match field {
         Some((_, field)) => CatalogError::Taken { what, field },
@@ -143,38 +162,11 @@ fn taken(
     }
 }
 
+/// An empty one in SQLite. What a catalog does is tested with both databases, in `tests/tests/catalog.rs`.
 #[cfg(test)]
 pub(crate) async fn temporary() -> (tempfile::TempDir, Catalog) {
     let folder = tempfile::tempdir().unwrap();
-    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let place = CatalogPlace::in_folder(folder.path());
+    let catalog = Catalog::open(&place).await.unwrap();
     (folder, catalog)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[tokio::test]
-    async fn only_its_owner_can_read_it() {
-        let (folder, catalog) = temporary().await;
-        for entry in std::fs::read_dir(folder.path()).unwrap() {
-            let entry = entry.unwrap();
-            assert_eq!(
-                entry.metadata().unwrap().permissions().mode() & 0o777,
-                0o600,
-                "{:?}",
-                entry.file_name()
-            );
-        }
-        catalog.close().await;
-    }
-
-    #[tokio::test]
-    async fn it_opens_again() {
-        let (folder, catalog) = temporary().await;
-        catalog.close().await;
-        let again = Catalog::open(folder.path()).await.unwrap();
-        assert_eq!(again.sources().await.unwrap(), []);
-    }
 }

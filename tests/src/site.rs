@@ -121,6 +121,7 @@ impl Site {
         Self::start_with(ServeOptions {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             data,
+            catalog: None,
             web: None,
             demo: start.demo,
             sources: Vec::new(),

@@ -278,6 +278,7 @@ fn options(data: std::path::PathBuf) -> ServeOptions {
         sources: Vec::new(),
         listen: Some("127.0.0.1:0".parse().unwrap()),
         data,
+        catalog: None,
         web: None,
         demo: false,
         allow_remote: false,

@@ -15,6 +15,7 @@ fn options(folder: &Path, sources: &[PathBuf]) -> ServeOptions {
     ServeOptions {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         data: folder.join("data"),
+        catalog: None,
         web: None,
         demo: false,
         sources: sources.to_vec(),

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, Id};
+use super::{Catalog, CatalogError, Id, words::words};
 
 /// How far a stored archive can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum BackupState {
     /// Its run is still at work.
     Storing,
@@ -17,6 +16,12 @@ pub enum BackupState {
     /// What is stored is not what was written.
     Damaged,
 }
+
+words!(BackupState {
+    Storing = "storing",
+    Verified = "verified",
+    Damaged = "damaged",
+});
 
 /// A backup.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -64,7 +69,7 @@ impl Catalog {
     /// [`CatalogError::Database`].
     pub async fn backup(&self, id: &Id) -> Result<Option<BackupRecord>, CatalogError> {
         Ok(
-            sqlx::query_as("SELECT * FROM backups WHERE id = ? AND state <> 'storing'")
+            sqlx::query_as("SELECT * FROM backups WHERE id = $1 AND state <> 'storing'")
                 .bind(id)
                 .fetch_optional(&self.pool)
                 .await?,
@@ -88,7 +93,7 @@ impl Catalog {
             };
             let done = sqlx::query(
                 "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at)
-                 VALUES (?, ?, ?, ?, 'storing', 0, '', ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                 VALUES ($1, $2, $3, $4, 'storing', 0, '', $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING",
             )
             .bind(&backup.id)
             .bind(&backup.source)
@@ -122,7 +127,7 @@ impl Catalog {
         sha256: &str,
         contents: &str,
     ) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE backups SET state = 'verified', size = ?, sha256 = ?, contents = ? WHERE id = ?")
+        sqlx::query("UPDATE backups SET state = 'verified', size = $1, sha256 = $2, contents = $3 WHERE id = $4")
             .bind(i64::try_from(size).unwrap_or(i64::MAX))
             .bind(sha256)
             .bind(contents)
@@ -137,7 +142,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn backup_damaged(&self, id: &Id) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE backups SET state = 'damaged' WHERE id = ? AND state = 'verified'")
+        sqlx::query("UPDATE backups SET state = 'damaged' WHERE id = $1 AND state = 'verified'")
             .bind(id)
             .execute(&self.pool)
             .await?;
@@ -149,7 +154,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn remove_backup(&self, id: &Id) -> Result<(), CatalogError> {
-        sqlx::query("DELETE FROM backups WHERE id = ?")
+        sqlx::query("DELETE FROM backups WHERE id = $1")
             .bind(id)
             .execute(&self.pool)
             .await?;
@@ -166,63 +171,5 @@ impl Catalog {
                 .fetch_all(&self.pool)
                 .await?,
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::temporary;
-
-    fn backup() -> BackupRecord {
-        BackupRecord {
-            id: Id::random().unwrap(),
-            source: Id::random().unwrap(),
-            source_name: "Shop".into(),
-            name: "shop-2026-11-21T040506Z.coffer".into(),
-            state: BackupState::Storing,
-            size: 0,
-            sha256: String::new(),
-            fingerprint: "00".repeat(16),
-            sender: "11".repeat(16),
-            contents: "standard".into(),
-            created_at: "2026-11-21T04:05:06Z".into(),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_backup_shows_once_it_is_verified() {
-        let (_folder, catalog) = temporary().await;
-        let taken = backup();
-        assert_eq!(catalog.begin_backup(&taken).await.unwrap(), taken.name);
-        assert_eq!(catalog.backups().await.unwrap(), []);
-        assert_eq!(catalog.backup(&taken.id).await.unwrap(), None);
-        assert_eq!(catalog.unfinished_backups().await.unwrap().len(), 1);
-        catalog
-            .backup_verified(&taken.id, 7, "ab", "sensitive")
-            .await
-            .unwrap();
-        let shown = catalog.backups().await.unwrap();
-        assert_eq!(shown[0].state, BackupState::Verified);
-        assert_eq!(
-            (shown[0].size, shown[0].contents.as_str()),
-            (7, "sensitive")
-        );
-        assert_eq!(shown[0].sender, taken.sender);
-        catalog.backup_damaged(&taken.id).await.unwrap();
-        let damaged = catalog.backup(&taken.id).await.unwrap().unwrap();
-        assert_eq!(damaged.state, BackupState::Damaged);
-        catalog.remove_backup(&taken.id).await.unwrap();
-        assert_eq!(catalog.backups().await.unwrap(), []);
-    }
-
-    #[tokio::test]
-    async fn two_backups_of_one_second_have_two_names() {
-        let (_folder, catalog) = temporary().await;
-        catalog.begin_backup(&backup()).await.unwrap();
-        assert_eq!(
-            catalog.begin_backup(&backup()).await.unwrap(),
-            "shop-2026-11-21T040506Z-2.coffer"
-        );
     }
 }

@@ -39,7 +39,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn profile(&self, id: &Id) -> Result<Option<ProfileRecord>, CatalogError> {
-        Ok(sqlx::query_as("SELECT * FROM profiles WHERE id = ?")
+        Ok(sqlx::query_as("SELECT * FROM profiles WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.pool)
             .await?)
@@ -51,7 +51,7 @@ impl Catalog {
     /// [`CatalogError::Taken`] if one has its name or its key, [`CatalogError::Database`].
     pub async fn add_profile(&self, profile: &ProfileRecord) -> Result<(), CatalogError> {
         sqlx::query(
-            "INSERT INTO profiles (id, name, fingerprint, recipient, locked, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO profiles (id, name, fingerprint, recipient, locked, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&profile.id)
         .bind(&profile.name)

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, Id};
+use super::{Catalog, CatalogError, Id, words::words};
 
 /// What a run does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum RunKind {
     /// Takes a backup.
     Backup,
@@ -17,9 +16,8 @@ pub enum RunKind {
 }
 
 /// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum RunState {
     /// At work.
     Running,
@@ -30,6 +28,17 @@ pub enum RunState {
     /// Stopped because somebody asked for it; what it wrote is undone.
     Cancelled,
 }
+
+words!(RunKind {
+    Backup = "backup",
+    Restore = "restore",
+});
+words!(RunState {
+    Running = "running",
+    Done = "done",
+    Failed = "failed",
+    Cancelled = "cancelled",
+});
 
 /// A run.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -62,7 +71,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn run(&self, id: &Id) -> Result<Option<RunRecord>, CatalogError> {
-        Ok(sqlx::query_as("SELECT * FROM runs WHERE id = ?")
+        Ok(sqlx::query_as("SELECT * FROM runs WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.pool)
             .await?)
@@ -74,8 +83,11 @@ impl Catalog {
     /// [`CatalogError::Database`].
     pub async fn write_run(&self, run: &RunRecord) -> Result<(), CatalogError> {
         sqlx::query(
-            "INSERT OR REPLACE INTO runs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, state = excluded.state, progress = excluded.progress,
+                 result = excluded.result, error_code = excluded.error_code, error_detail = excluded.error_detail,
+                 hooks = excluded.hooks, started_at = excluded.started_at, ended_at = excluded.ended_at",
         )
         .bind(&run.id)
         .bind(run.kind)
@@ -98,7 +110,7 @@ impl Catalog {
     /// [`CatalogError::Database`].
     pub async fn fail_interrupted_runs(&self, now: &str) -> Result<u64, CatalogError> {
         let done = sqlx::query(
-            "UPDATE runs SET state = 'failed', error_code = 'interrupted', ended_at = ?,
+            "UPDATE runs SET state = 'failed', error_code = 'interrupted', ended_at = $1,
              error_detail = CASE kind
                  WHEN 'backup' THEN 'Coffer was stopped while this backup was being taken. Nothing half was kept, and the database was only read; take it again.'
                  ELSE 'Coffer was stopped during this restore. The target holds the whole restore or is as it was before, never a part; look at it, and restore again if needed.'
@@ -116,48 +128,10 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn forget_runs_before(&self, moment: &str) -> Result<(), CatalogError> {
-        sqlx::query("DELETE FROM runs WHERE ended_at < ?")
+        sqlx::query("DELETE FROM runs WHERE ended_at < $1")
             .bind(moment)
             .execute(&self.pool)
             .await?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::temporary;
-
-    #[tokio::test]
-    async fn an_interrupted_run_has_failed_and_an_old_one_is_forgotten() {
-        let (_folder, catalog) = temporary().await;
-        let run = RunRecord {
-            id: Id::random().unwrap(),
-            kind: RunKind::Restore,
-            state: RunState::Running,
-            progress: "{}".into(),
-            result: None,
-            error_code: None,
-            error_detail: None,
-            hooks: "[]".into(),
-            started_at: "2026-11-21T04:05:06Z".into(),
-            ended_at: None,
-        };
-        catalog.write_run(&run).await.unwrap();
-        assert_eq!(catalog.run(&run.id).await.unwrap().as_ref(), Some(&run));
-        let now = "2026-11-21T05:00:00Z";
-        assert_eq!(catalog.fail_interrupted_runs(now).await.unwrap(), 1);
-        assert_eq!(catalog.fail_interrupted_runs(now).await.unwrap(), 0);
-        let ended = catalog.run(&run.id).await.unwrap().unwrap();
-        assert_eq!(ended.state, RunState::Failed);
-        assert_eq!(ended.error_code.as_deref(), Some("interrupted"));
-        catalog.forget_runs_before(now).await.unwrap();
-        assert!(catalog.run(&run.id).await.unwrap().is_some());
-        catalog
-            .forget_runs_before("2026-12-21T05:00:00Z")
-            .await
-            .unwrap();
-        assert!(catalog.run(&run.id).await.unwrap().is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
+use sqlx::{FromRow, Row, any::AnyRow};
 use zeroize::Zeroizing;
 
 use super::{Catalog, CatalogError, Id, taken};
@@ -70,8 +70,8 @@ pub(super) fn url_place(id: &Id) -> String {
     format!("sources/{id}/url")
 }
 
-impl FromRow<'_, SqliteRow> for SourceRecord {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for SourceRecord {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
@@ -110,7 +110,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn source(&self, id: &Id) -> Result<Option<SourceRecord>, CatalogError> {
-        let found: Option<SourceRecord> = sqlx::query_as("SELECT * FROM sources WHERE id = ?")
+        let found: Option<SourceRecord> = sqlx::query_as("SELECT * FROM sources WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.pool)
             .await?;
@@ -130,11 +130,12 @@ impl Catalog {
     }
 
     async fn file_sets(&self, source: &Id) -> Result<Vec<FileSetRecord>, CatalogError> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT name, folder FROM file_sets WHERE source = ? ORDER BY position")
-                .bind(source)
-                .fetch_all(&self.pool)
-                .await?;
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT name, folder FROM file_sets WHERE source = $1 ORDER BY position",
+        )
+        .bind(source)
+        .fetch_all(&self.pool)
+        .await?;
         Ok(rows
             .into_iter()
             .map(|(name, folder)| FileSetRecord {
@@ -155,7 +156,7 @@ impl Catalog {
         let mut transaction = self.pool.begin().await?;
         sqlx::query(
             "INSERT INTO sources (id, name, engine, database, url, app, preset, config, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (id) DO UPDATE SET engine = excluded.engine, database = excluded.database, url = excluded.url,
                  app = excluded.app, preset = excluded.preset, config = excluded.config",
         )
@@ -166,23 +167,28 @@ impl Catalog {
         .bind(url)
         .bind(&source.app)
         .bind(&source.preset)
-        .bind(source.config.as_ref().map(|path| path.to_string_lossy()))
+        .bind(
+            source
+                .config
+                .as_ref()
+                .map(|path| path.to_string_lossy().into_owned()),
+        )
         .bind(&source.created_at)
         .execute(&mut *transaction)
         .await
         .map_err(|error| taken(error, "a source", &[("sources.name", "name")]))?;
-        sqlx::query("DELETE FROM file_sets WHERE source = ?")
+        sqlx::query("DELETE FROM file_sets WHERE source = $1")
             .bind(&source.id)
             .execute(&mut *transaction)
             .await?;
         for (position, set) in (0_i64..).zip(&source.file_sets) {
             sqlx::query(
-                "INSERT INTO file_sets (source, position, name, folder) VALUES (?, ?, ?, ?)",
+                "INSERT INTO file_sets (source, position, name, folder) VALUES ($1, $2, $3, $4)",
             )
             .bind(&source.id)
             .bind(position)
             .bind(&set.name)
-            .bind(set.folder.to_string_lossy().as_ref())
+            .bind(set.folder.to_string_lossy().into_owned())
             .execute(&mut *transaction)
             .await
             .map_err(|error| taken(error, "a folder", &[("file_sets.name", "name")]))?;
@@ -196,70 +202,10 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn remove_source(&self, id: &Id) -> Result<bool, CatalogError> {
-        let done = sqlx::query("DELETE FROM sources WHERE id = ?")
+        let done = sqlx::query("DELETE FROM sources WHERE id = $1")
             .bind(id)
             .execute(&self.pool)
             .await?;
         Ok(done.rows_affected() > 0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::temporary;
-
-    fn source(name: &str) -> SourceRecord {
-        SourceRecord {
-            id: Id::random().unwrap(),
-            name: name.into(),
-            engine: "postgres".into(),
-            database: "shop on 127.0.0.1:5432".into(),
-            url: StoredUrl::new("postgres://app:hunter2@127.0.0.1/shop"),
-            app: None,
-            preset: None,
-            config: Some("/etc/coffer/shop.toml".into()),
-            file_sets: vec![
-                FileSetRecord {
-                    name: "uploads".into(),
-                    folder: "/srv/uploads".into(),
-                },
-                FileSetRecord {
-                    name: "audio".into(),
-                    folder: "/srv/audio".into(),
-                },
-            ],
-            created_at: "2026-11-21T04:05:06Z".into(),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_source_comes_back_as_it_was_given() {
-        let (_folder, catalog) = temporary().await;
-        let shop = source("Shop");
-        catalog.add_source(&shop).await.unwrap();
-        assert_eq!(catalog.sources().await.unwrap(), vec![shop.clone()]);
-        assert_eq!(catalog.source(&shop.id).await.unwrap(), Some(shop.clone()));
-        let mut changed = shop.clone();
-        changed.file_sets.remove(0);
-        changed.config = None;
-        catalog.add_source(&changed).await.unwrap();
-        assert_eq!(catalog.sources().await.unwrap(), vec![changed]);
-        assert!(!format!("{shop:?}").contains("hunter2"));
-        assert!(catalog.remove_source(&shop.id).await.unwrap());
-        assert!(!catalog.remove_source(&shop.id).await.unwrap());
-        assert_eq!(catalog.source(&shop.id).await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn two_sources_do_not_share_a_name() {
-        let (_folder, catalog) = temporary().await;
-        catalog.add_source(&source("Shop")).await.unwrap();
-        let error = catalog.add_source(&source("Shop")).await.unwrap_err();
-        assert!(
-            matches!(error, CatalogError::Taken { field: "name", .. }),
-            "{error}"
-        );
-        assert_eq!(catalog.sources().await.unwrap().len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Failure, Output, output::count, serve::data_folder};
 use crate::{
-    catalog::{Catalog, CatalogError, Rotated},
+    catalog::{Catalog, CatalogError, CatalogPlace, CatalogUrl, CatalogUrlError, Rotated},
     http,
 };
 
@@ -40,6 +40,10 @@ struct Folder {
     /// The server's data folder [default: coffer in the user's data folder].
     #[arg(long, value_name = "FOLDER", env = "COFFER_DATA")]
     data: Option<PathBuf>,
+
+    /// The catalog, as for coffer serve.
+    #[arg(long, value_name = "URL or FILE")]
+    catalog: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -77,6 +81,12 @@ impl From<CatalogError> for Failure {
     }
 }
 
+impl From<CatalogUrlError> for Failure {
+    fn from(error: CatalogUrlError) -> Self {
+        Self::usage(error)
+    }
+}
+
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let (folder, forgot) = match args.command {
         Command::Rotate { folder } => (folder, false),
@@ -88,6 +98,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             ));
         }
     };
+    let url = CatalogUrl::read(folder.catalog.as_deref())?;
     let data = folder.data.map_or_else(data_folder, Ok)?;
     if !data.is_dir() {
         return Err(Failure::usage(format!(
@@ -96,10 +107,11 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         )));
     }
     let _lock = http::lock_data(&data)?;
+    let place = CatalogPlace { folder: data, url };
     let rotated = if forgot {
-        Catalog::forget_secrets(&data).await?
+        Catalog::forget_secrets(&place).await?
     } else {
-        Catalog::rotate(&data).await?
+        Catalog::rotate(&place).await?
     };
     let done = Done { rotated, forgot };
     output.result(&done, &done);

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Failure, Output, safety::own_folder, secret::recipient};
 use crate::{
-    catalog::CatalogError,
+    catalog::{CatalogError, CatalogUrl},
     http::{DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server},
 };
 
@@ -27,6 +27,11 @@ pub(super) struct Args {
     /// The folder for catalog, archives and uploads [default: coffer in the user's data folder].
     #[arg(long, value_name = "FOLDER", env = "COFFER_DATA")]
     data: Option<PathBuf>,
+
+    /// A PostgreSQL database for the catalog, instead of a file in the data folder: a URL without a password, or a file whose
+    /// first line is a URL. COFFER_CATALOG names it too.
+    #[arg(long, value_name = "URL or FILE")]
+    catalog: Option<String>,
 
     /// The web app's files; without it, there is only the API.
     #[arg(long, value_name = "FOLDER", env = "COFFER_WEB")]
@@ -116,6 +121,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let server = Server::start(ServeOptions {
         listen: args.listen,
         data: args.data.map_or_else(data_folder, Ok)?,
+        catalog: CatalogUrl::read(args.catalog.as_deref())?,
         web: args.web,
         demo: args.demo,
         sources: args.source_configs,

@@ -22,7 +22,7 @@ use super::{
     sources::ConnectError,
 };
 use crate::{
-    catalog::{Catalog, CatalogError},
+    catalog::{Catalog, CatalogError, CatalogPlace, CatalogUrl},
     clock,
     demo::DemoError,
     recover,
@@ -57,6 +57,8 @@ pub struct ServeOptions {
     pub listen: Option<SocketAddr>,
     /// The folder that everything is kept in.
     pub data: PathBuf,
+    /// Where the catalog is; nothing means in the folder.
+    pub catalog: Option<CatalogUrl>,
     /// The web app's files; without them there is only the API.
     pub web: Option<PathBuf>,
     /// Makes the demo application and registers it.
@@ -184,7 +186,11 @@ impl Server {
         let listener = listen(options.listen).await?;
         let address = listener.local_addr().map_err(ServeError::Serve)?;
 
-        let catalog = Catalog::open(&options.data).await?;
+        let place = CatalogPlace {
+            folder: options.data.clone(),
+            url: options.catalog,
+        };
+        let catalog = Catalog::open(&place).await?;
         let archives = Archives::open(&options.data.join("archives"))?;
         let uploads = Uploads::open(&options.data.join("uploads"), options.upload_quota)?;
         clean(&catalog, &archives).await?;
