@@ -60,6 +60,8 @@ struct App {
     catalog: Catalog,
     archives: Archives,
     uploads: Uploads,
+    /// Bytes that uploads may have together.
+    upload_quota: u64,
     runs: Runs,
     sign_in: SignIn,
     /// What backups are signed with.
@@ -100,15 +102,7 @@ fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
             "/plans",
             post(plans::make).layer(DefaultBodyLimit::max(plans::MAX_BODY)),
         )
-        .route("/uploads", post(uploads::start))
-        .route(
-            "/uploads/{id}",
-            get(uploads::size)
-                .patch(uploads::append)
-                .delete(uploads::remove)
-                // What is streamed to disk has the uploads' quota for a limit.
-                .layer(DefaultBodyLimit::disable()),
-        )
+        .merge(uploads::routes())
         .route("/restores", post(restores::start))
         .route("/safety-backups", get(safety_backups::list))
         .route("/safety-backups/{id}/plan", post(safety_backups::plan))

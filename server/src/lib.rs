@@ -41,6 +41,7 @@ pub mod runs;
 pub mod safety;
 pub mod salvage;
 pub mod scrub;
+pub mod sealed_check;
 pub mod sender_key;
 pub mod signed;
 pub mod source;

@@ -15,6 +15,8 @@ use super::{Shared, problem::Problem, session};
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Types that a page of another site can't send without being asked first.
 const TYPES: [&str; 2] = ["application/json", "application/offset+octet-stream"];
+/// A header that such a page can't send either. Clients of tus send it with every request, and mostly no type.
+const TUS: HeaderName = HeaderName::from_static("tus-resumable");
 
 /// Most bytes of a refused request that are read, and how long for.
 const MAX_DRAINED: usize = 64 << 10;
@@ -46,7 +48,10 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
 }
 
 fn check(request: &Request) -> Result<(), Problem> {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    if matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    ) {
         return Ok(());
     }
     let headers = request.headers();
@@ -68,7 +73,7 @@ fn check(request: &Request) -> Result<(), Problem> {
             .iter()
             .any(|known| essence.eq_ignore_ascii_case(known))
     });
-    if !of_type {
+    if !of_type && !headers.contains_key(&TUS) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",

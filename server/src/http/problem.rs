@@ -59,6 +59,15 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail)
     }
 
+    /// What was there was refused, and is no more.
+    pub(super) fn gone() -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "refused",
+            "this upload was refused, and nothing of it was kept; asked with GET, its address says why",
+        )
+    }
+
     /// After how many seconds it may be tried again.
     pub(super) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
@@ -118,12 +127,24 @@ impl From<CatalogError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        // Not registered; tus 1.0 gives it this number.
+        let mismatch = StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST);
         let status = match error {
             StoreError::NoArchive { .. } | StoreError::NoUpload => StatusCode::NOT_FOUND,
-            StoreError::UploadBusy
-            | StoreError::WrongOffset { .. }
+            StoreError::UploadBusy => StatusCode::LOCKED,
+            StoreError::WrongOffset { .. }
+            | StoreError::OtherLength
             | StoreError::TooManyUploads { .. } => StatusCode::CONFLICT,
-            StoreError::Quota { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            StoreError::Quota { .. } | StoreError::OwnQuota { .. } | StoreError::TooLong { .. } => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            StoreError::BrokenOff => StatusCode::BAD_REQUEST,
+            StoreError::ChecksumMismatch => mismatch,
+            StoreError::NotSealed { .. } | StoreError::NoWayIn | StoreError::NotWhole { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            StoreError::Refused { .. } => StatusCode::GONE,
+            StoreError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             StoreError::Folder { .. }
             | StoreError::Store(_)
             | StoreError::Io(_)

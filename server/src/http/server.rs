@@ -20,6 +20,7 @@ use super::{
     router,
     sign_in::SignIn,
     sources::ConnectError,
+    uploads,
 };
 use crate::{
     catalog::{Catalog, CatalogError, CatalogPlace, CatalogUrl},
@@ -39,8 +40,6 @@ pub const DEFAULT_LISTEN: SocketAddr =
 pub const DEFAULT_UPLOAD_QUOTA: u64 = 64 << 30;
 /// Ports tried after the default one.
 const FURTHER_PORTS: u16 = 20;
-/// When an upload that nobody touches is given up.
-const UPLOAD_AGE: Duration = Duration::from_secs(24 * 3600);
 /// The folder of safety backups, in the data folder.
 const SAFETY: &str = "safety";
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -192,7 +191,7 @@ impl Server {
         };
         let catalog = Catalog::open(&place).await?;
         let archives = Archives::open(&options.data.join("archives"))?;
-        let uploads = Uploads::open(&options.data.join("uploads"), options.upload_quota)?;
+        let uploads = Uploads::open(&options.data.join("uploads"))?;
         clean(&catalog, &archives).await?;
         described::register(&options.sources, &catalog).await?;
         recover_sources(&catalog, &options.data.join(SAFETY)).await?;
@@ -207,6 +206,7 @@ impl Server {
             catalog,
             archives,
             uploads,
+            upload_quota: options.upload_quota,
             sign_in,
             sender,
             safety: SafetyStore {
@@ -397,7 +397,7 @@ async fn recover_sources(catalog: &Catalog, safety: &Path) -> Result<(), ServeEr
 async fn sweep(app: Shared) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        match app.uploads.remove_abandoned(UPLOAD_AGE) {
+        match app.uploads.remove_abandoned(uploads::AGE) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "removed abandoned uploads"),
             Err(error) => tracing::error!(%error, "abandoned uploads could not be removed"),

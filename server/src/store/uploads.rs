@@ -1,28 +1,37 @@
-//! Restore bundles on their way here: ciphertext, appended piece by piece, so that a broken connection costs only
-//! the piece that it broke in.
+//! Uploads on their way here: ciphertext, appended piece by piece, so that a broken connection costs only the piece that
+//! it broke in. What is not sealed is refused at its first bytes.
 
 use std::{
     collections::{HashMap, HashSet},
     fs, io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, SystemTime},
 };
-
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
-use tokio::io::AsyncWriteExt;
 
 use super::{StoreError, make_private_folder};
 use crate::{
     catalog::Id,
+    clock,
     read::{FileSource, ReadAt},
 };
 
-/// Most uploads at once.
+mod append;
+mod checksum;
+mod record;
+mod screen;
+#[cfg(test)]
+mod tests;
+
+pub use append::{Appending, Room};
+pub use checksum::Checksum;
+use record::bytes_path;
+pub use record::{Purpose, UploadRecord};
+
+/// Most unfinished uploads at once, and of one owner.
 const MAX_UPLOADS: usize = 64;
-/// Longest wait for the next bytes of an upload whose connection stays open.
-const STALL: Duration = Duration::from_secs(60);
+const MAX_OF_OWNER: usize = 32;
 
 /// The uploads of a store.
 #[derive(Clone, Debug)]
@@ -31,7 +40,6 @@ pub struct Uploads(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     folder: PathBuf,
-    quota: u64,
     state: Mutex<State>,
 }
 
@@ -40,14 +48,49 @@ struct State {
     uploads: HashMap<Id, Upload>,
     /// Uploads that a request or a run works with.
     busy: HashSet<Id>,
-    /// Bytes of all uploads.
-    bytes: u64,
 }
 
 #[derive(Debug)]
 struct Upload {
+    record: UploadRecord,
     size: u64,
-    touched: Instant,
+    touched: SystemTime,
+    /// Its header was read.
+    screened: bool,
+    stage: Stage,
+}
+
+/// How far an upload is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It takes bytes.
+    Receiving,
+    /// All bytes are here and are being looked at.
+    Checking,
+    /// It was kept, as the backup of this id. Nothing of the upload is left.
+    Stored(Id),
+    /// It was refused, and nothing of it is left.
+    Refused {
+        /// Why, for programs.
+        code: &'static str,
+        /// Why, for people.
+        detail: String,
+    },
+}
+
+/// An upload as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadView {
+    /// Its id.
+    pub id: Id,
+    /// What was known from its start on.
+    pub record: UploadRecord,
+    /// Bytes that are here, or were when it was kept.
+    pub size: u64,
+    /// When somebody last did something with it.
+    pub touched: SystemTime,
+    /// How far it is.
+    pub stage: Stage,
 }
 
 /// Sole access to one upload; ends when dropped.
@@ -57,84 +100,252 @@ struct Hold {
     id: Id,
 }
 
-/// An upload that takes further bytes.
-#[derive(Debug)]
-pub struct Appending(Hold);
-
-/// A finished upload that a run reads. It is removed when this is dropped, whatever became of the run.
+/// A finished bundle that a restore reads. It is removed when this is dropped, whatever became of the restore.
 #[derive(Debug)]
 pub struct ClaimedUpload(Hold);
 
+/// An archive that came whole and is being looked at. Dropped before it was kept or refused, it waits to be looked at
+/// again.
+#[derive(Debug)]
+pub struct CompleteUpload(Hold);
+
+impl Upload {
+    /// Bytes that are set aside for it.
+    fn reserved(&self) -> u64 {
+        match self.stage {
+            Stage::Receiving | Stage::Checking => self.record.length.unwrap_or(0).max(self.size),
+            Stage::Stored(_) | Stage::Refused { .. } => 0,
+        }
+    }
+
+    fn open(&self) -> bool {
+        matches!(self.stage, Stage::Receiving | Stage::Checking)
+    }
+}
+
+impl State {
+    fn reserved(&self, of: impl Fn(&UploadRecord) -> bool) -> u64 {
+        let mine = self.uploads.values().filter(|upload| of(&upload.record));
+        mine.fold(0, |sum, upload| sum.saturating_add(upload.reserved()))
+    }
+
+    /// Whether `more` bytes of this owner fit into the room.
+    fn fits(&self, owner: &str, more: u64, room: Room) -> Result<(), StoreError> {
+        let over = |held: u64, limit: u64| held.saturating_add(more) > limit;
+        if over(self.reserved(|_| true), room.all) {
+            return Err(StoreError::Quota { quota: room.all });
+        }
+        if over(self.reserved(|record| record.owner == owner), room.owner) {
+            return Err(StoreError::OwnQuota { quota: room.owner });
+        }
+        Ok(())
+    }
+}
+
 impl Uploads {
-    /// Opens the uploads in `folder`, which is made when it isn't there. Uploads of an earlier process are removed:
-    /// their keys went with it. All together may have `quota` bytes.
+    /// Opens the uploads in `folder`, which is made when it isn't there. Archives that an earlier process did not get
+    /// whole can go on; restore bundles of its are removed, since their keys went with it.
     ///
     /// # Errors
     /// [`StoreError::Folder`].
-    pub fn open(folder: &Path, quota: u64) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
         make_private_folder(folder)?;
-        empty(folder).map_err(|error| StoreError::Folder {
+        let found = record::found(folder).map_err(|error| StoreError::Folder {
             path: folder.display().to_string(),
             error,
         })?;
+        let uploads = found.into_iter().map(|(id, record, bytes)| {
+            let upload = Upload {
+                record,
+                size: bytes.len(),
+                touched: bytes.modified().unwrap_or_else(|_| SystemTime::now()),
+                screened: false,
+                stage: Stage::Receiving,
+            };
+            (id, upload)
+        });
+        let state = State {
+            uploads: uploads.collect(),
+            busy: HashSet::new(),
+        };
         Ok(Self(Arc::new(Shared {
             folder: folder.to_owned(),
-            quota,
-            state: Mutex::default(),
+            state: Mutex::new(state),
         })))
     }
 
-    /// Begins an upload.
+    /// Begins an upload. If its length is known, that much is set aside for it.
     ///
     /// # Errors
-    /// [`StoreError::TooManyUploads`], [`StoreError::Random`] or [`StoreError::Io`].
-    pub fn create(&self) -> Result<Id, StoreError> {
+    /// [`StoreError::TooManyUploads`], [`StoreError::Quota`], [`StoreError::OwnQuota`], [`StoreError::DiskFull`],
+    /// [`StoreError::Random`] or [`StoreError::Io`].
+    pub fn create(
+        &self,
+        purpose: Purpose,
+        owner: &str,
+        name: &str,
+        length: Option<u64>,
+        room: Room,
+    ) -> Result<Id, StoreError> {
         let id = Id::random()?;
         let mut state = self.0.state();
-        if state.uploads.len() >= MAX_UPLOADS {
-            return Err(StoreError::TooManyUploads { limit: MAX_UPLOADS });
+        let open = |of: &dyn Fn(&Upload) -> bool| {
+            let open = state.uploads.values().filter(|upload| upload.open());
+            open.filter(|upload| of(upload)).count()
+        };
+        for (count, limit) in [
+            (open(&|_| true), MAX_UPLOADS),
+            (open(&|upload| upload.record.owner == owner), MAX_OF_OWNER),
+        ] {
+            if count >= limit {
+                return Err(StoreError::TooManyUploads { limit });
+            }
         }
-        fs::File::create_new(self.0.path(&id))?;
+        state.fits(owner, length.unwrap_or(0), room)?;
+        if let Some(length) = length {
+            let promised = state.reserved(|_| true)
+                - state
+                    .uploads
+                    .values()
+                    .map(|upload| upload.size.min(upload.reserved()))
+                    .sum::<u64>();
+            check_disk(&self.0.folder, length.saturating_add(promised))?;
+        }
+        let record = UploadRecord {
+            purpose,
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            length,
+            created_at: clock::text(clock::now()),
+        };
+        record::write(&self.0.folder, &id, &record)?;
+        fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(bytes_path(&self.0.folder, &id))?;
         let upload = Upload {
+            record,
             size: 0,
-            touched: Instant::now(),
+            touched: SystemTime::now(),
+            screened: false,
+            stage: Stage::Receiving,
         };
         state.uploads.insert(id.clone(), upload);
         Ok(id)
     }
 
-    /// Bytes that an upload has.
+    /// An upload as it stands.
     ///
     /// # Errors
     /// [`StoreError::NoUpload`].
-    pub fn size(&self, id: &Id) -> Result<u64, StoreError> {
+    pub fn view(&self, id: &Id) -> Result<UploadView, StoreError> {
         let state = self.0.state();
         let upload = state.uploads.get(id).ok_or(StoreError::NoUpload)?;
-        Ok(upload.size)
+        Ok(upload.view(id))
     }
 
-    /// Takes an upload to append bytes that start at `offset`.
+    /// All uploads, also those that were kept or refused lately; the oldest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<UploadView> {
+        let state = self.0.state();
+        let mut all: Vec<_> = state
+            .uploads
+            .iter()
+            .map(|(id, upload)| upload.view(id))
+            .collect();
+        all.sort_by(|a, b| (&a.record.created_at, &a.id).cmp(&(&b.record.created_at, &b.id)));
+        all
+    }
+
+    /// The first bytes of an upload, up to `len`.
     ///
     /// # Errors
-    /// [`StoreError::NoUpload`], [`StoreError::UploadBusy`] or [`StoreError::WrongOffset`].
-    pub fn append_at(&self, id: &Id, offset: u64) -> Result<Appending, StoreError> {
+    /// [`StoreError::Io`].
+    pub fn start(&self, id: &Id, len: u64) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        let file = fs::File::open(bytes_path(&self.0.folder, id))?;
+        io::Read::read_to_end(&mut io::Read::take(file, len), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Takes an upload to append bytes that start at `offset`. `length` is what its sender says now of its length, if
+    /// that was not known before.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUpload`], [`StoreError::UploadBusy`], [`StoreError::WrongOffset`], [`StoreError::Refused`],
+    /// [`StoreError::OtherLength`], [`StoreError::Quota`], [`StoreError::OwnQuota`] or [`StoreError::Io`].
+    pub fn append_at(
+        &self,
+        id: &Id,
+        offset: u64,
+        length: Option<u64>,
+        room: Room,
+    ) -> Result<Appending, StoreError> {
         let hold = self.hold(id)?;
-        let found = self.size(id)?;
+        let mut state = self.0.state();
+        let upload = state.uploads.get(id).ok_or(StoreError::NoUpload)?;
+        upload.refusal()?;
+        let found = upload.size;
         if offset != found {
             return Err(StoreError::WrongOffset {
                 given: offset,
                 found,
             });
         }
-        Ok(Appending(hold))
+        if let Some(length) = length
+            && upload.record.length != Some(length)
+        {
+            if upload.record.length.is_some() || length < found {
+                return Err(StoreError::OtherLength);
+            }
+            let record = UploadRecord {
+                length: Some(length),
+                ..upload.record.clone()
+            };
+            state.fits(&record.owner, length - found, room)?;
+            record::write(&self.0.folder, id, &record)?;
+            if let Some(upload) = state.uploads.get_mut(id) {
+                upload.record = record;
+            }
+        }
+        drop(state);
+        Ok(Appending { hold, room })
     }
 
-    /// Takes an upload to restore from it.
+    /// Takes a bundle to restore from it.
     ///
     /// # Errors
     /// [`StoreError::NoUpload`] or [`StoreError::UploadBusy`].
     pub fn claim(&self, id: &Id) -> Result<ClaimedUpload, StoreError> {
-        self.hold(id).map(ClaimedUpload)
+        match self.0.purpose(id) {
+            Some(Purpose::Bundle) => self.hold(id).map(ClaimedUpload),
+            _ => Err(StoreError::NoUpload),
+        }
+    }
+
+    /// Ids of archives that are here whole and were neither kept nor refused.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Id> {
+        let state = self.0.state();
+        let waiting = state.uploads.iter().filter(|(_, upload)| upload.whole());
+        waiting.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Takes an archive that came whole; `None` if bytes are missing, or it is a bundle.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUpload`] or [`StoreError::UploadBusy`].
+    pub fn complete(&self, id: &Id) -> Result<Option<CompleteUpload>, StoreError> {
+        let hold = self.hold(id)?;
+        let mut state = self.0.state();
+        let Some(upload) = state.uploads.get_mut(id).filter(|upload| upload.whole()) else {
+            drop(state);
+            return Ok(None);
+        };
+        upload.stage = Stage::Checking;
+        drop(state);
+        Ok(Some(CompleteUpload(hold)))
     }
 
     /// Removes an upload.
@@ -153,7 +364,8 @@ impl Uploads {
     pub fn remove_abandoned(&self, age: Duration) -> Result<usize, StoreError> {
         let abandoned: Vec<Id> = {
             let state = self.0.state();
-            let old = |upload: &Upload| upload.touched.elapsed() >= age;
+            // A clock that was set back makes an upload young, not old.
+            let old = |upload: &Upload| upload.touched.elapsed().is_ok_and(|idle| idle >= age);
             let idle = |id: &Id| !state.busy.contains(id);
             state
                 .uploads
@@ -187,108 +399,109 @@ impl Uploads {
     }
 }
 
+impl Upload {
+    fn view(&self, id: &Id) -> UploadView {
+        UploadView {
+            id: id.clone(),
+            record: self.record.clone(),
+            size: self.size,
+            touched: self.touched,
+            stage: self.stage.clone(),
+        }
+    }
+
+    /// Whether it is an archive of which all bytes are here, and nothing more is known.
+    fn whole(&self) -> bool {
+        self.record.purpose == Purpose::Archive
+            && self.stage == Stage::Receiving
+            && self.record.length == Some(self.size)
+    }
+
+    fn refusal(&self) -> Result<(), StoreError> {
+        match &self.stage {
+            Stage::Refused { code, detail } => Err(StoreError::Refused {
+                code,
+                detail: detail.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn path(&self, id: &Id) -> PathBuf {
-        self.folder.join(id.as_str())
+    fn purpose(&self, id: &Id) -> Option<Purpose> {
+        let state = self.state();
+        state.uploads.get(id).map(|upload| upload.record.purpose)
     }
 
-    /// Sets bytes aside for an upload, before they are written.
-    fn reserve(&self, id: &Id, len: u64) -> Result<(), StoreError> {
+    /// Sets bytes aside for an upload, before they are written. Returns how many it had.
+    fn reserve(&self, id: &Id, len: u64, room: Room) -> Result<u64, StoreError> {
         let mut state = self.state();
-        let bytes = state.bytes.saturating_add(len);
-        if bytes > self.quota {
-            return Err(StoreError::Quota { quota: self.quota });
+        let upload = state.uploads.get(id).ok_or(StoreError::NoUpload)?;
+        let before = upload.size;
+        let size = before.saturating_add(len);
+        match upload.record.length {
+            Some(length) if size > length => return Err(StoreError::TooLong { length }),
+            Some(_) => {}
+            None => {
+                let owner = upload.record.owner.clone();
+                state.fits(&owner, len, room)?;
+            }
         }
-        state.bytes = bytes;
         if let Some(upload) = state.uploads.get_mut(id) {
-            upload.size += len;
-            upload.touched = Instant::now();
+            upload.size = size;
+            upload.touched = SystemTime::now();
         }
+        Ok(before)
+    }
+
+    /// Gives bytes back that were not written.
+    fn shrink(&self, id: &Id, size: u64) {
+        if let Some(upload) = self.state().uploads.get_mut(id) {
+            upload.size = size;
+        }
+    }
+
+    /// Removes the bytes of an upload and remembers why.
+    fn refuse(&self, id: &Id, why: &StoreError) -> io::Result<()> {
+        record::remove(&self.folder, id)?;
+        self.end(
+            id,
+            Stage::Refused {
+                code: why.code(),
+                detail: why.to_string(),
+            },
+        );
         Ok(())
     }
 
-    fn release(&self, id: &Id, len: u64) {
-        let mut state = self.state();
-        state.bytes = state.bytes.saturating_sub(len);
-        if let Some(upload) = state.uploads.get_mut(id) {
-            upload.size = upload.size.saturating_sub(len);
+    fn end(&self, id: &Id, stage: Stage) {
+        if let Some(upload) = self.state().uploads.get_mut(id) {
+            upload.stage = stage;
+            upload.touched = SystemTime::now();
         }
     }
 
     fn remove(&self, id: &Id) -> io::Result<()> {
-        match fs::remove_file(self.path(id)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let mut state = self.state();
-        if let Some(upload) = state.uploads.remove(id) {
-            state.bytes = state.bytes.saturating_sub(upload.size);
-        }
+        record::remove(&self.folder, id)?;
+        self.state().uploads.remove(id);
         Ok(())
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.shared.state().busy.remove(&self.id);
-    }
-}
-
-impl Appending {
-    /// Appends what comes until it ends, and returns how many bytes the upload has then. What came before an error
-    /// stays, so that the sender can go on from there. To be run to its end: dropped in the middle, bytes may be
-    /// counted that were not written.
-    ///
-    /// # Errors
-    /// [`StoreError::Quota`], or [`StoreError::Io`] when the connection or the disk fails.
-    pub async fn take<E>(
-        self,
-        mut bytes: impl Stream<Item = Result<Bytes, E>> + Unpin,
-    ) -> Result<u64, StoreError>
-    where
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let Hold { shared, id } = &self.0;
-        let mut file = tokio::fs::OpenOptions::new()
-            .append(true)
-            .open(shared.path(id))
-            .await?;
-        let mut outcome = Ok(());
-        while outcome.is_ok() {
-            outcome = match tokio::time::timeout(STALL, bytes.next()).await {
-                Ok(Some(Ok(piece))) => self.write(&mut file, &piece).await,
-                Ok(Some(Err(error))) => Err(io::Error::other(error).into()),
-                Ok(None) => break,
-                Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-            };
+        let mut state = self.shared.state();
+        state.busy.remove(&self.id);
+        if let Some(upload) = state.uploads.get_mut(&self.id)
+            && upload.stage == Stage::Checking
+        {
+            upload.stage = Stage::Receiving;
         }
-        file.flush().await?;
-        outcome?;
-        let state = shared.state();
-        Ok(state.uploads.get(id).map_or(0, |upload| upload.size))
-    }
-
-    async fn write(&self, file: &mut tokio::fs::File, piece: &[u8]) -> Result<(), StoreError> {
-        let Hold { shared, id } = &self.0;
-        let len = piece.len() as u64;
-        let before = file.metadata().await?.len();
-        shared.reserve(id, len)?;
-        let written = match file.write_all(piece).await {
-            Ok(()) => file.flush().await,
-            error => error,
-        };
-        if let Err(error) = written {
-            shared.release(id, len);
-            // A piece written in part must not shift what follows.
-            file.set_len(before).await?;
-            return Err(error.into());
-        }
-        Ok(())
     }
 }
 
@@ -298,8 +511,14 @@ impl ClaimedUpload {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn read_at(&self) -> Result<Arc<dyn ReadAt>, StoreError> {
-        let Hold { shared, id } = &self.0;
-        Ok(Arc::new(FileSource::open(&shared.path(id))?))
+        self.0.read_at()
+    }
+}
+
+impl Hold {
+    fn read_at(&self) -> Result<Arc<dyn ReadAt>, StoreError> {
+        let path = bytes_path(&self.shared.folder, &self.id);
+        Ok(Arc::new(FileSource::open(&path)?))
     }
 }
 
@@ -311,131 +530,57 @@ impl Drop for ClaimedUpload {
     }
 }
 
-fn empty(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
-        }
+impl CompleteUpload {
+    /// What is known of it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUpload`].
+    pub fn record(&self) -> Result<UploadRecord, StoreError> {
+        let state = self.0.shared.state();
+        let upload = state.uploads.get(&self.0.id).ok_or(StoreError::NoUpload)?;
+        Ok(upload.record.clone())
     }
-    Ok(())
+
+    /// Opens it to be read at any position, once its bytes are on the disk and not only on their way there.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn read_at(&self) -> Result<Arc<dyn ReadAt>, StoreError> {
+        append::settle(&self.path())?;
+        self.0.read_at()
+    }
+
+    /// Where its bytes lie.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        bytes_path(&self.0.shared.folder, &self.0.id)
+    }
+
+    /// It was kept elsewhere, as the backup of this id: nothing stays here but that.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn stored(self, backup: Id) -> Result<(), StoreError> {
+        self.0.shared.end(&self.0.id, Stage::Stored(backup));
+        Ok(record::remove(&self.0.shared.folder, &self.0.id)?)
+    }
+
+    /// It is not what is kept here. Nothing of it stays but the reason.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn refused(self, why: &StoreError) -> Result<(), StoreError> {
+        Ok(self.0.shared.refuse(&self.0.id, why)?)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::stream;
-
-    type Piece = Result<Bytes, io::Error>;
-
-    fn pieces(pieces: &[&'static [u8]]) -> impl Stream<Item = Piece> + Unpin {
-        let pieces: Vec<Piece> = pieces
-            .iter()
-            .map(|piece| Ok(Bytes::from_static(piece)))
-            .collect();
-        stream::iter(pieces)
+/// Refuses what the disk has no room for, before anybody sends it.
+fn check_disk(folder: &Path, wanted: u64) -> Result<(), StoreError> {
+    let room = rustix::fs::statvfs(folder).map_err(io::Error::from)?;
+    // Bytes that somebody other than root may use.
+    let free = room.f_bavail.saturating_mul(room.f_frsize);
+    if wanted > free {
+        return Err(StoreError::DiskFull);
     }
-
-    #[tokio::test]
-    async fn a_broken_upload_goes_on_where_it_ended() {
-        let folder = tempfile::tempdir().unwrap();
-        let uploads = Uploads::open(folder.path(), 100).unwrap();
-        let id = uploads.create().unwrap();
-        let broken = stream::iter([
-            Ok(Bytes::from_static(b"one ")),
-            Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-        ]);
-        assert!(
-            uploads
-                .append_at(&id, 0)
-                .unwrap()
-                .take(broken)
-                .await
-                .is_err()
-        );
-        assert_eq!(uploads.size(&id).unwrap(), 4);
-        assert!(matches!(
-            uploads.append_at(&id, 0),
-            Err(StoreError::WrongOffset { given: 0, found: 4 })
-        ));
-        let rest = uploads.append_at(&id, 4).unwrap();
-        assert!(matches!(
-            uploads.append_at(&id, 4),
-            Err(StoreError::UploadBusy)
-        ));
-        assert_eq!(rest.take(pieces(&[b"two ", b"three"])).await.unwrap(), 13);
-
-        let claimed = uploads.claim(&id).unwrap();
-        assert!(matches!(uploads.remove(&id), Err(StoreError::UploadBusy)));
-        let mut whole = [0; 13];
-        claimed
-            .read_at()
-            .unwrap()
-            .read_exact_at(0, &mut whole)
-            .unwrap();
-        assert_eq!(&whole, b"one two three");
-        drop(claimed);
-        assert!(matches!(uploads.size(&id), Err(StoreError::NoUpload)));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    }
-
-    #[tokio::test]
-    async fn the_quota_is_for_all_uploads_and_given_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let uploads = Uploads::open(folder.path(), 10).unwrap();
-        let (one, two) = (uploads.create().unwrap(), uploads.create().unwrap());
-        uploads
-            .append_at(&one, 0)
-            .unwrap()
-            .take(pieces(&[b"123456"]))
-            .await
-            .unwrap();
-        let more = uploads
-            .append_at(&two, 0)
-            .unwrap()
-            .take(pieces(&[b"1234", b"5"]))
-            .await;
-        assert!(matches!(more, Err(StoreError::Quota { quota: 10 })));
-        assert_eq!(uploads.size(&two).unwrap(), 4);
-        uploads.remove(&one).unwrap();
-        uploads
-            .append_at(&two, 4)
-            .unwrap()
-            .take(pieces(&[b"567890"]))
-            .await
-            .unwrap();
-        assert_eq!(uploads.size(&two).unwrap(), 10);
-    }
-
-    #[tokio::test]
-    async fn abandoned_uploads_go_and_used_ones_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let uploads = Uploads::open(folder.path(), 10).unwrap();
-        let (idle, used) = (uploads.create().unwrap(), uploads.create().unwrap());
-        let using = uploads.append_at(&used, 0).unwrap();
-        assert_eq!(
-            uploads.remove_abandoned(Duration::from_secs(3600)).unwrap(),
-            0
-        );
-        assert_eq!(uploads.remove_abandoned(Duration::ZERO).unwrap(), 1);
-        assert!(uploads.size(&idle).is_err());
-        assert!(uploads.size(&used).is_ok());
-        drop(using);
-        drop(uploads);
-        let again = Uploads::open(folder.path(), 10).unwrap();
-        assert!(again.size(&used).is_err());
-    }
-
-    #[test]
-    fn there_is_an_end_to_the_number_of_uploads() {
-        let folder = tempfile::tempdir().unwrap();
-        let uploads = Uploads::open(folder.path(), 10).unwrap();
-        for _ in 0..MAX_UPLOADS {
-            uploads.create().unwrap();
-        }
-        assert!(matches!(
-            uploads.create(),
-            Err(StoreError::TooManyUploads { .. })
-        ));
-    }
+    Ok(())
 }
