@@ -30,16 +30,18 @@ function crates() {
 /** Licences that are also fine for a tool: it runs while Coffer is built, and no part of it ends up in what is built. */
 const alsoForTools = ["MPL-2.0"];
 
+/** Packages that name their licence in their readme alone. Of another version, somebody has to look again. */
+const namedInReadme = new Map([["combine-errors 3.0.3", "MIT"]]);
+
 /** @returns {{name: string, licence: string | undefined, isTool: boolean}[]} */
 function npmPackages() {
   const { packages } = JSON.parse(readFileSync(at("package-lock.json"), "utf8"));
   return Object.entries(packages)
     .filter(([path, { link }]) => path.includes("node_modules/") && !link)
-    .map(([path, { version, license, dev, devOptional }]) => ({
-      name: `npm package ${path.split("node_modules/").at(-1)} ${version}`,
-      licence: license,
-      isTool: Boolean(dev || devOptional),
-    }));
+    .map(([path, { version, license, dev, devOptional }]) => {
+      const name = `${path.split("node_modules/").at(-1)} ${version}`;
+      return { name: `npm package ${name}`, licence: license ?? namedInReadme.get(name), isTool: Boolean(dev || devOptional) };
+    });
 }
 
 export function licences() {

@@ -1,6 +1,7 @@
 //! What a browser does with passwords, done natively.
 
-use coffer_core::seal::{Cost, LockedKey, Password, SecretKey};
+use crate::sealed::CHEAP;
+use coffer_core::seal::{LockedKey, Password, SecretKey};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use serde_json::{Value, json};
@@ -10,12 +11,7 @@ use serde_json::{Value, json};
 pub fn profile(name: &str, password: &str) -> Value {
     let mut rng = UnwrapErr(SysRng);
     let secret = SecretKey::generate(&mut rng);
-    let cost = Cost {
-        memory_kib: 64,
-        passes: 1,
-        lanes: 1,
-    };
-    let locked = LockedKey::lock(&secret, &Password::new(password), cost, &mut rng).unwrap();
+    let locked = LockedKey::lock(&secret, &Password::new(password), CHEAP, &mut rng).unwrap();
     let recipient = secret.recipient().unwrap();
     json!({ "name": name, "recipient": recipient.to_string(), "locked": locked.to_string() })
 }

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod postgres;
 pub mod range_server;
 pub mod scratch;
+pub mod sealed;
 pub mod site;
 pub mod small_disk;
 pub mod two_sides;

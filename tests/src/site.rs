@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64ct::{Base64, Encoding};
 use coffer_server::http::{DEFAULT_UPLOAD_QUOTA, ServeOptions, Server};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -17,6 +18,8 @@ use ureq::{Agent, http};
 /// Longest wait for one answer, or for a run.
 const LIMIT: Duration = Duration::from_secs(120);
 const JSON: (&str, &str) = ("content-type", "application/json");
+/// What every request of tus 1.0 carries.
+pub const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
 
 /// How a test's server is started.
 #[derive(Clone, Copy, Debug)]
@@ -259,10 +262,22 @@ impl Site {
         self.send("DELETE", path, &[JSON], &[])
     }
 
+    /// Begins an upload whose length is said later.
+    pub fn begin_upload(&self, purpose: &str) -> Answer {
+        let metadata = format!("purpose {}", Base64::encode_string(purpose.as_bytes()));
+        let headers = [
+            TUS,
+            ("upload-defer-length", "1"),
+            ("upload-metadata", metadata.as_str()),
+        ];
+        self.send("POST", "/api/uploads", &headers, &[])
+    }
+
     /// Appends a piece to an upload.
     pub fn append(&self, id: &str, offset: u64, piece: &[u8]) -> Answer {
         let offset = offset.to_string();
         let headers = [
+            TUS,
             ("content-type", "application/offset+octet-stream"),
             ("upload-offset", offset.as_str()),
         ];

@@ -141,11 +141,7 @@ impl Case {
     }
 
     fn upload(&self, bundle: &Bundle) -> String {
-        let id = self
-            .site
-            .post("/api/uploads", &json!({}))
-            .expect(201)
-            .json();
+        let id = self.site.begin_upload("bundle").expect(201).json();
         let id = id["id"].as_str().unwrap().to_owned();
         let mut offset = 0;
         for piece in bundle.bytes.chunks(100_000) {

@@ -1,4 +1,4 @@
-//! Uploads that go on where they ended.
+//! Uploads by tus 1.0, that go on where they ended and take only what is sealed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::{
@@ -9,79 +9,178 @@ use std::{
     time::{Duration, Instant},
 };
 
-use coffer_tests::site::{Site, Start};
-use serde_json::json;
+use coffer_tests::{
+    sealed::sealed,
+    site::{Answer, Site, Start, TUS},
+};
 
 const SMALL: Start = Start {
     demo: false,
     upload_quota: 1 << 20,
 };
+const PIECE: (&str, &str) = ("content-type", "application/offset+octet-stream");
 
 fn begin(site: &Site) -> String {
-    let body = site.post("/api/uploads", &json!({})).expect(201).json();
+    let body = site.begin_upload("bundle").expect(201).json();
     body["id"].as_str().unwrap().to_owned()
 }
 
+fn head(site: &Site, id: &str) -> Answer {
+    site.send("HEAD", &format!("/api/uploads/{id}"), &[TUS], &[])
+}
+
 fn offset(site: &Site, id: &str) -> String {
-    let path = format!("/api/uploads/{id}");
-    let answer = site.send("HEAD", &path, &[], &[]);
-    assert!((200..300).contains(&answer.status));
-    answer.header("upload-offset").to_owned()
+    head(site, id)
+        .expect(200)
+        .header("upload-offset")
+        .to_owned()
+}
+
+fn files(site: &Site) -> usize {
+    fs::read_dir(site.data.join("uploads")).unwrap().count()
 }
 
 #[test]
 fn pieces_are_appended_where_the_upload_ends_and_nowhere_else() {
     let (_folder, site) = Site::signed_in(SMALL);
+    let whole = sealed(b"content", "p");
     let id = begin(&site);
     assert_eq!(offset(&site, &id), "0");
-    let answer = site.append(&id, 0, b"one ").expect(204);
-    assert_eq!(answer.header("upload-offset"), "4");
-    for wrong in [0, 3, 5, u64::MAX] {
+    assert_eq!(head(&site, &id).header("upload-defer-length"), "1");
+    let answer = site.append(&id, 0, &whole[..5]).expect(204);
+    assert_eq!(answer.header("upload-offset"), "5");
+    for wrong in [0, 4, 6, u64::MAX] {
         let answer = site.append(&id, wrong, b"x");
         assert_eq!(answer.problem(), (409, "wrong_offset".into()), "{wrong}");
-        assert_eq!(answer.header("upload-offset"), "4");
+        assert_eq!(answer.header("upload-offset"), "5");
     }
-    let answer = site.append(&id, 4, b"two").expect(204);
-    assert_eq!(answer.header("upload-offset"), "7");
+    let answer = site.append(&id, 5, &whole[5..]).expect(204);
+    assert_eq!(answer.header("upload-offset"), whole.len().to_string());
+    assert!(answer.header("upload-expires").ends_with(" GMT"));
     assert_eq!(
         fs::read(site.data.join("uploads").join(&id)).unwrap(),
-        b"one two"
+        whole
     );
 
     let path = format!("/api/uploads/{id}");
-    let json = site.send(
-        "PATCH",
-        &path,
-        &[("content-type", "application/json")],
-        b"{}",
-    );
-    assert_eq!(json.problem(), (415, "unsupported_media_type".into()));
-    let piece = [("content-type", "application/offset+octet-stream")];
-    let nowhere = site.send("PATCH", &path, &piece, b"x");
+    let json = [TUS, ("content-type", "application/json")];
+    let answer = site.send("PATCH", &path, &json, b"{}");
+    assert_eq!(answer.problem(), (415, "unsupported_media_type".into()));
+    let nowhere = site.send("PATCH", &path, &[TUS, PIECE], b"x");
     assert_eq!(nowhere.problem(), (400, "no_offset".into()));
 
-    let _gone = site.delete(&path).expect(204);
-    assert_eq!(site.delete(&path).problem(), (404, "no_upload".into()));
-    assert_eq!(
-        site.append(&id, 7, b"x").problem(),
-        (404, "no_upload".into())
-    );
-    assert_eq!(fs::read_dir(site.data.join("uploads")).unwrap().count(), 0);
+    let _gone = site.send("DELETE", &path, &[TUS], &[]).expect(204);
+    let again = site.send("DELETE", &path, &[TUS], &[]);
+    assert_eq!(again.problem(), (404, "no_upload".into()));
+    let answer = site.append(&id, 7, b"x");
+    assert_eq!(answer.problem(), (404, "no_upload".into()));
+    assert_eq!(files(&site), 0);
+}
+
+#[test]
+fn the_protocol_is_told_and_kept() {
+    let (_folder, site) = Site::signed_in(SMALL);
+    let answer = site.send("OPTIONS", "/api/uploads", &[], &[]).expect(204);
+    assert_eq!(answer.header("tus-version"), "1.0.0");
+    assert_eq!(answer.header("tus-resumable"), "1.0.0");
+    assert_eq!(answer.header("tus-max-size"), (1 << 20).to_string());
+    let extensions: Vec<_> = answer.header("tus-extension").split(',').collect();
+    for extension in [
+        "creation",
+        "creation-with-upload",
+        "expiration",
+        "termination",
+        "checksum",
+    ] {
+        assert!(extensions.contains(&extension), "{extension}");
+    }
+
+    let create = |headers: &[(&str, &str)]| site.send("POST", "/api/uploads", headers, &[]);
+    let old = create(&[("tus-resumable", "0.2.2"), ("upload-length", "1")]);
+    assert_eq!(old.problem(), (412, "tus_version".into()));
+    assert_eq!(old.header("tus-version"), "1.0.0");
+    let none = create(&[PIECE, ("upload-length", "1")]);
+    assert_eq!(none.problem(), (412, "tus_version".into()));
+    assert_eq!(create(&[TUS]).problem(), (400, "no_length".into()));
+    let large = create(&[TUS, ("upload-length", "1048577")]);
+    assert_eq!(large.problem(), (413, "quota_exceeded".into()));
+
+    // Begun with its first bytes, and a digest of them.
+    let whole = sealed(&[7; 10_000], "p");
+    let length = whole.len().to_string();
+    let with = |checksum: &str| {
+        let headers = [
+            TUS,
+            PIECE,
+            ("upload-length", &length),
+            ("upload-checksum", checksum),
+        ];
+        site.send("POST", "/api/uploads", &headers, &whole[..3])
+    };
+    // A digest of other bytes.
+    let begun = with("sha1 KpB2MCWM+bFiCRYURlBvHOZrcQ8=");
+    assert_eq!(begun.status, 460);
+    assert_eq!(begun.problem().1, "checksum_mismatch");
+    assert_eq!(with("md5 AAAA").problem(), (400, "bad_checksum".into()));
+    let headers = [TUS, PIECE, ("upload-length", &*length)];
+    let begun = site
+        .send("POST", "/api/uploads", &headers, &whole[..3])
+        .expect(201);
+    assert_eq!(begun.header("upload-offset"), "3");
+    let location = begun.header("location").to_owned();
+    let known = site.send("HEAD", &location, &[TUS], &[]).expect(200);
+    assert_eq!(known.header("upload-length"), length);
+    assert_eq!(known.header("cache-control"), "no-store");
+    let shown = site.get(&location).expect(200).json();
+    assert_eq!(shown["state"], "receiving");
+    assert_eq!(shown["start"]["length"], 3);
+}
+
+#[test]
+fn what_is_not_sealed_is_refused_at_its_first_bytes() {
+    let (_folder, site) = Site::signed_in(SMALL);
+    for bytes in [
+        &b"PK\x03\x04 a plain archive"[..],
+        b"a text that is no archive",
+    ] {
+        let id = begin(&site);
+        let answer = site.append(&id, 0, bytes);
+        assert_eq!(answer.problem(), (422, "not_sealed".into()));
+        assert!(answer.json()["detail"].as_str().unwrap().contains("seal"));
+        let gone = head(&site, &id);
+        assert_eq!(gone.status, 410);
+        assert_eq!(
+            site.append(&id, 0, bytes).problem(),
+            (410, "not_sealed".into())
+        );
+        let shown = site.get(&format!("/api/uploads/{id}")).json();
+        assert_eq!(
+            (&shown["state"], &shown["error"]["code"]),
+            (&"refused".into(), &"not_sealed".into())
+        );
+    }
+    // Megabytes of it: the answer is heard all the same.
+    let id = begin(&site);
+    let answer = site.append(&id, 0, &vec![b'x'; 40 << 20]);
+    assert_eq!(answer.problem(), (422, "not_sealed".into()));
+    assert_eq!(files(&site), 0);
 }
 
 #[test]
 fn what_came_before_the_connection_broke_stays() {
     let (_folder, site) = Site::signed_in(SMALL);
+    let whole = sealed(&[7; 100_000], "p");
     let id = begin(&site);
     let mut stream = TcpStream::connect(site.address).unwrap();
     let (address, cookie) = (site.address, site.cookie());
+    let length = whole.len();
     write!(
         stream,
-        "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nUpload-Offset: 0\r\n\
-         Content-Type: application/offset+octet-stream\r\nContent-Length: 100000\r\n\r\n"
+        "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n\
+         Content-Type: application/offset+octet-stream\r\nContent-Length: {length}\r\n\r\n"
     )
     .unwrap();
-    stream.write_all(&[7; 60_000]).unwrap();
+    stream.write_all(&whole[..60_000]).unwrap();
     stream.flush().unwrap();
     let start = Instant::now();
     while offset(&site, &id) != "60000" && start.elapsed() < Duration::from_secs(20) {
@@ -89,37 +188,34 @@ fn what_came_before_the_connection_broke_stays() {
     }
     assert_eq!(offset(&site, &id), "60000");
     // Somebody else's piece does not get in between.
-    assert_eq!(
-        site.append(&id, 60_000, b"x").problem(),
-        (409, "upload_busy".into())
-    );
+    let other = site.append(&id, 60_000, b"x");
+    assert_eq!(other.problem(), (423, "upload_busy".into()));
     stream.shutdown(Shutdown::Both).unwrap();
     let rest = loop {
-        let answer = site.append(&id, 60_000, &[7; 40_000]);
+        let answer = site.append(&id, 60_000, &whole[60_000..]);
         if answer.status == 204 || start.elapsed() > Duration::from_secs(20) {
             break answer;
         }
         thread::sleep(Duration::from_millis(10));
     };
-    assert_eq!(rest.expect(204).header("upload-offset"), "100000");
+    assert_eq!(rest.expect(204).header("upload-offset"), length.to_string());
     assert_eq!(
         fs::read(site.data.join("uploads").join(&id)).unwrap(),
-        vec![7; 100_000]
+        whole
     );
 }
 
 #[test]
-fn uploads_have_a_quota_and_end_with_the_process() {
+fn uploads_have_a_quota_and_bundles_end_with_the_process() {
     let (_folder, site) = Site::signed_in(SMALL);
+    let whole = sealed(&vec![1; 1 << 20], "p");
     let id = begin(&site);
-    let answer = site.append(&id, 0, &vec![1; (1 << 20) + 1]);
+    let answer = site.append(&id, 0, &whole);
     assert_eq!(answer.problem(), (413, "quota_exceeded".into()));
     let kept = offset(&site, &id).parse::<u64>().unwrap();
     assert!(kept <= 1 << 20);
     let site = site.restarted(SMALL);
-    assert_eq!(fs::read_dir(site.data.join("uploads")).unwrap().count(), 0);
-    assert_eq!(
-        site.append(&id, kept, b"x").problem(),
-        (404, "no_upload".into())
-    );
+    assert_eq!(files(&site), 0);
+    let answer = site.append(&id, kept, b"x");
+    assert_eq!(answer.problem(), (404, "no_upload".into()));
 }

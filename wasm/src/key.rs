@@ -1,6 +1,8 @@
 //! Making keys, and reading key files.
 
-use coffer_core::seal::{Cost, KeyFile, KeyType, LockedKey, Password, SealError, SecretKey};
+use coffer_core::seal::{
+    Cost, KeyFile, KeyType, LockedKey, Password, Recipient, SealError, SecretKey,
+};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -39,6 +41,21 @@ pub fn make_key(key_type: &str, password: Option<String>) -> Result<JsValue, JsV
     })?;
     let password = password.map(|typed| Password::new(&Zeroizing::new(typed)));
     Ok(convert::to_js(&pair(key_type, password.as_ref())?)?)
+}
+
+/// Whether a key file, or a recovery kit, holds the secret half of this public key (`coffer1…`). It is worked out from the
+/// secret, not read off what the file says of itself.
+///
+/// # Errors
+/// `key_malformed`, or `key_locked` for a file that needs a password.
+#[wasm_bindgen]
+pub fn key_file_fits(file: &str, recipient: &str) -> Result<bool, JsValue> {
+    Ok(fits(file, recipient)?)
+}
+
+fn fits(file: &str, recipient: &str) -> Result<bool, Failure> {
+    let named = Recipient::parse(recipient)?;
+    Ok(read(file, None)?.recipient()? == named)
 }
 
 fn pair(key_type: KeyType, password: Option<&Password>) -> Result<NewKey, Failure> {
@@ -94,7 +111,6 @@ pub(crate) fn read(file: &str, password: Option<&Password>) -> Result<SecretKey,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use coffer_core::seal::Recipient;
 
     #[test]
     fn what_goes_to_the_server_can_be_read_there() {
@@ -106,6 +122,32 @@ mod tests {
         let secret = locked.unlock(&password).unwrap().unwrap();
         assert_eq!(secret.recipient().unwrap(), recipient);
         assert!(pair.secret.is_none() && !pair.file.contains("COFFER-SECRET-KEY"));
+    }
+
+    #[test]
+    fn a_kit_fits_its_own_key_only() {
+        let (mine, other) = (
+            pair(KeyType::default(), None).unwrap(),
+            pair(KeyType::X25519, None).unwrap(),
+        );
+        let kit = |file: &str| format!("<!doctype html><pre id=\"coffer-key-file\">{file}</pre>");
+        assert_eq!(fits(&kit(&mine.file), &mine.recipient).ok(), Some(true));
+        assert_eq!(fits(&mine.file, &mine.recipient).ok(), Some(true));
+        assert_eq!(fits(&kit(&other.file), &mine.recipient).ok(), Some(false));
+        // What the file says of itself is not what counts.
+        let lying = mine.file.replace(
+            mine.secret.as_deref().unwrap(),
+            other.secret.as_deref().unwrap(),
+        );
+        assert_eq!(fits(&lying, &mine.recipient).ok(), Some(false));
+        let code = |file: &str| {
+            fits(file, &mine.recipient)
+                .err()
+                .map(|failure| failure.code().to_owned())
+        };
+        assert_eq!(code("<p>a page</p>"), Some("key_malformed".into()));
+        let locked = pair(KeyType::X25519, Some(&Password::new("p"))).unwrap();
+        assert_eq!(code(&locked.file), Some("key_locked".into()));
     }
 
     #[test]

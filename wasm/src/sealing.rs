@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use coffer_core::{
     ByteRange,
-    seal::{Access, Cost, Password, Recipient, Sealer, seal_header},
+    seal::{Access, Cost, LockedKey, Password, Recipient, Sealer, seal_header},
 };
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -33,17 +33,19 @@ pub struct Sealing {
 #[wasm_bindgen]
 impl Sealing {
     /// Begins a sealed file, maybe of what a file holds, that every one of the passwords and of the secret keys to these public keys (`coffer1…`)
-    /// opens. Each password takes about a second.
+    /// opens. Each password takes about a second. It carries the locked keys (`coffer-locked-key-1 …`) along, so that their
+    /// passwords open it too.
     ///
     /// # Errors
     /// `no_way_in` if there is neither password nor key, `key_malformed`, `no_randomness`, `too_large` for too many.
     pub async fn begin(
         passwords: Vec<String>,
         recipients: Vec<String>,
+        locked: Vec<String>,
         file: Option<Source>,
         lanes: Option<Lanes>,
     ) -> Result<Self, JsValue> {
-        Ok(start(passwords, recipients, file, lanes).await?)
+        Ok(start(passwords, recipients, locked, file, lanes).await?)
     }
 
     /// The first bytes of the file: to be taken once.
@@ -79,6 +81,7 @@ impl Sealing {
 async fn start(
     passwords: Vec<String>,
     recipients: Vec<String>,
+    locked: Vec<String>,
     file: Option<Source>,
     lanes: Option<Lanes>,
 ) -> Result<Sealing, Failure> {
@@ -90,13 +93,19 @@ async fn start(
         .iter()
         .map(|recipient| Recipient::parse(recipient))
         .collect::<Result<Vec<_>, _>>()?;
+    let locked = locked
+        .iter()
+        .map(|key| LockedKey::parse(key))
+        .collect::<Result<Vec<_>, _>>()?;
     let cost = Cost::default();
     let access: Vec<Access<'_>> = passwords
         .iter()
         .map(|password| Access::Password { password, cost })
         .chain(recipients.iter().map(Access::Recipient))
+        .chain(locked.iter().map(Access::LockedKey))
         .collect();
-    if access.is_empty() {
+    // A locked key alone opens nothing: the file must be sealed to it, too.
+    if passwords.is_empty() && recipients.is_empty() {
         return Err(Failure::new(
             "no_way_in",
             "Nothing was sealed, since nobody could open it: name a password or a public key.",

@@ -65,6 +65,19 @@ export async function makeKey({
   }
 }
 
+/**
+ * Whether a key file, or a recovery kit, holds the secret half of this public key (`coffer1…`). Worked out from the secret in
+ * a worker; rejects with `key_malformed` for what is neither, and with `key_locked` for a file that needs a password.
+ */
+export async function keyFileFits(file: string, recipient: string): Promise<boolean> {
+  const connection = new Connection();
+  try {
+    return await connection.call((service) => service.keyFileFits(file, recipient));
+  } finally {
+    connection.close();
+  }
+}
+
 /** How long work is watched, and ended. */
 export interface WorkOptions {
   readonly onProgress?: OnProgress;

@@ -1,4 +1,4 @@
-export { ArchiveHandle, makeKey, openArchive } from "./archive.js";
+export { ArchiveHandle, keyFileFits, makeKey, openArchive } from "./archive.js";
 export type { ByteStream } from "./byte-stream.js";
 export { ArchiveFailure, type Code, type CofferError, type KnownCode } from "./failure.js";
 export type * from "./foreign.js";

@@ -14,6 +14,8 @@ export interface SealOptions {
   readonly passwords?: readonly string[];
   /** Public keys (`coffer1…`), of which each one's secret half opens it alone. */
   readonly recipients?: readonly string[];
+  /** Secret keys of some of the recipients, locked (`coffer-locked-key-1 …`): carried along, so that their passwords open it. */
+  readonly lockedKeys?: readonly string[];
   /** Bytes of content sealed, and in all; of a stream the total is not known and is what was sealed so far. */
   readonly onProgress?: OnProgress;
   /** Ends it; what was being waited for rejects with `cancelled`. */
@@ -34,7 +36,7 @@ export function seal(source: Blob | ReadableStream<Uint8Array>, options: SealOpt
 
 async function* sealed(
   source: Blob | ReadableStream<Uint8Array>,
-  { passwords = [], recipients = [], onProgress, signal, crypto }: SealOptions,
+  { passwords = [], recipients = [], lockedKeys = [], onProgress, signal, crypto }: SealOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   if (signal?.aborted) throw new ArchiveFailure(cancelled);
   const connection = new Connection();
@@ -44,7 +46,7 @@ async function* sealed(
   const stop = () => connection.cancel();
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    const waysIn = { passwords: [...passwords], recipients: [...recipients] };
+    const waysIn = { passwords: [...passwords], recipients: [...recipients], lockedKeys: [...lockedKeys] };
     yield arrived(await connection.call((service) => service.beginSeal(waysIn, crypto, file)));
 
     let done = 0;

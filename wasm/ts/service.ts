@@ -99,6 +99,8 @@ export interface WaysIn {
   readonly passwords: readonly string[];
   /** Public keys: `coffer1…` */
   readonly recipients: readonly string[];
+  /** Secret keys of such, locked: `coffer-locked-key-1 …` */
+  readonly lockedKeys: readonly string[];
 }
 
 /** Bytes done, of how many. */
@@ -106,6 +108,7 @@ export type OnProgress = (done: number, total: number) => void;
 
 export interface ArchiveService {
   makeKey(type: KeyType, password: string | undefined): Promise<MadeKey>;
+  keyFileFits(file: string, recipient: string): boolean;
   open(source: Blob | string, crypto: CryptoChoice | undefined, sidecar: Blob | undefined): Promise<ArchiveFacts>;
   /** Bytes read from the source so far. */
   bytesRead(): number;

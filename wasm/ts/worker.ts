@@ -1,6 +1,6 @@
 /** The worker: loads the WebAssembly module and offers it to the page. Nothing is decided here. */
 import { expose, transfer } from "comlink";
-import init, { Archive, Foreign, make_key, Sealing, Source } from "../generated/coffer_wasm.js";
+import init, { Archive, Foreign, key_file_fits, make_key, Sealing, Source } from "../generated/coffer_wasm.js";
 import { BlobReader } from "./blob-reader.js";
 import { cancelled, closed, noWebCrypto, otherKind, toCofferError } from "./failure.js";
 import { available, Lanes } from "./lanes.js";
@@ -71,6 +71,8 @@ const service: ArchiveService = {
     return make_key(type, password) as MadeKey;
   },
 
+  keyFileFits: (file, recipient) => key_file_fits(file, recipient),
+
   async open(source, crypto, sidecar) {
     if (sidecar) foreign = await openForeign(source, sidecar);
     if (!foreign) {
@@ -138,8 +140,8 @@ const service: ArchiveService = {
     return { size: plain.size, id: keep(plain) };
   },
 
-  async beginSeal({ passwords, recipients }, crypto, file) {
-    sealing = await Sealing.begin([...passwords], [...recipients], file && fileSource(file), lanes(crypto));
+  async beginSeal({ passwords, recipients, lockedKeys }, crypto, file) {
+    sealing = await Sealing.begin([...passwords], [...recipients], [...lockedKeys], file && fileSource(file), lanes(crypto));
     return sent(sealing.start());
   },
 

@@ -6,6 +6,7 @@
 
 mod file;
 mod kem;
+mod kit;
 mod locked;
 mod pair;
 mod stanza;

@@ -31,3 +31,12 @@ export function unseal({ file, out, password }: { file: string; out: string; pas
     timeout: 120_000,
   });
 }
+
+/** Seals any file for a password. */
+export function seal({ file, out, password }: { file: string; out: string; password: string }): void {
+  execFileSync(environment.coffer, ["seal", file, "--out", out, "--password-env", "COFFER_TEST_PASSWORD"], {
+    env: { ...process.env, COFFER_TEST_PASSWORD: password },
+    stdio: "pipe",
+    timeout: 120_000,
+  });
+}

@@ -265,8 +265,6 @@ export const api = {
   cancelRun: (id: Id) => json<void>(`api/runs/${id}/cancel`, "POST", {}),
 
   plan: (request: PlanRequest) => json<{ plan: Plan; digest: string }>("api/plans", "POST", request),
-  startUpload: () => json<{ id: Id }>("api/uploads", "POST", {}),
-  removeUpload: (id: Id) => remove(`api/uploads/${id}`),
   startRestore: (request: RestoreRequest) => json<{ run: Id }>("api/restores", "POST", request),
 
   safetyBackups: () => json<SafetyBackups>("api/safety-backups"),

@@ -6,7 +6,7 @@ import { type Allowed, Flow } from "./flow.svelte";
 import type { Opened } from "./opened.svelte";
 import { decisions, type Finding } from "./plan";
 import { isCancelled } from "./problem";
-import { upload } from "./upload";
+import { removeUpload, startUpload, upload } from "./upload";
 
 /** The restore was asked for, and no answer came. */
 class Unanswered extends Error {}
@@ -103,7 +103,7 @@ export class RestoreFlow extends Flow {
 
   async #upload(bundle: RestoreBundle): Promise<Id> {
     this.#uploading = new AbortController();
-    const { id } = await api.startUpload();
+    const id = await startUpload({ purpose: "bundle" });
     try {
       await upload(id, bundle, {
         signal: this.#uploading.signal,
@@ -150,7 +150,7 @@ export class RestoreFlow extends Flow {
 
 /** The server removes abandoned uploads itself; this only saves it the wait. */
 function discard(upload: Id): void {
-  api.removeUpload(upload).catch((thrown: unknown) => {
+  removeUpload(upload).catch((thrown: unknown) => {
     if (!(thrown instanceof ApiFailure)) throw thrown;
   });
 }

@@ -1,8 +1,38 @@
 /**
- * Uploading bytes of which there is only one copy in passing. One piece is held until the server has it; when the
- * connection breaks, the server is asked how much it has, and the rest of the piece is sent.
+ * Uploading by tus 1.0 bytes of which there is only one copy in passing. One piece is held until the server has it; when
+ * the connection breaks, the server is asked how much it has, and the rest of the piece is sent.
  */
 import { ApiFailure, type Id, send } from "./api";
+
+const tus = { "tus-resumable": "1.0.0" };
+
+export interface NewUpload {
+  /** A sealed archive to be kept, or a restore bundle. */
+  readonly purpose: "archive" | "bundle";
+  /** Bytes; left out if they are not known before the end. */
+  readonly length?: number;
+  /** How people call it. */
+  readonly name?: string;
+}
+
+/** Begins an upload, and returns its id. */
+export async function startUpload({ purpose, length, name }: NewUpload, signal?: AbortSignal): Promise<Id> {
+  const metadata = { purpose, ...(name === undefined ? {} : { filename: name }) };
+  const pairs = Object.entries(metadata).map(([key, value]) => `${key} ${base64(value)}`);
+  const size = length === undefined ? { "upload-defer-length": "1" } : { "upload-length": String(length) };
+  const headers = { ...tus, ...size, "upload-metadata": pairs.join(",") };
+  const response = await send("api/uploads", { method: "POST", headers, ...(signal ? { signal } : {}) });
+  return ((await response.json()) as { id: Id }).id;
+}
+
+/** Gives an upload up. */
+export async function removeUpload(id: Id): Promise<void> {
+  await send(`api/uploads/${id}`, { method: "DELETE", headers: tus });
+}
+
+function base64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+}
 
 /** Waits between tries after a failure, in milliseconds; then the upload is given up. */
 const waits = [500, 1000, 2000, 4000, 8000, 15_000, 30_000];
@@ -45,9 +75,9 @@ async function sendPiece(id: Id, piece: Uint8Array<ArrayBuffer>, start: number, 
   }
 }
 
-/** Whether trying again can help: no answer came, or the server says that it is busy or failing. */
+/** Whether trying again can help: no answer came, or the server says that it is busy, failing or has no room just now. */
 const isPassing = (thrown: unknown): boolean =>
-  thrown instanceof ApiFailure && (thrown.status === 0 || thrown.status >= 500 || thrown.code === "wrong_offset");
+  thrown instanceof ApiFailure && (thrown.status === 0 || thrown.status >= 500 || thrown.status === 423 || thrown.code === "wrong_offset");
 
 const offsetOf = (response: Response): number => {
   const offset = Number(response.headers.get("upload-offset") ?? Number.NaN);
@@ -56,11 +86,11 @@ const offsetOf = (response: Response): number => {
 };
 
 async function askOffset(id: Id, signal: AbortSignal): Promise<number> {
-  return offsetOf(await send(`api/uploads/${id}`, { method: "HEAD", signal }));
+  return offsetOf(await send(`api/uploads/${id}`, { method: "HEAD", headers: tus, signal }));
 }
 
 async function patch(id: Id, bytes: Uint8Array<ArrayBuffer>, offset: number, signal: AbortSignal): Promise<number> {
-  const headers = { "content-type": "application/offset+octet-stream", "upload-offset": String(offset) };
+  const headers = { ...tus, "content-type": "application/offset+octet-stream", "upload-offset": String(offset) };
   return offsetOf(await send(`api/uploads/${id}`, { method: "PATCH", headers, body: bytes, signal }));
 }
 

@@ -1,7 +1,8 @@
 //! Key files: a secret key as text, or one that is locked with a password, with remarks for people.
 //!
 //! Lines that start with `#` are remarks, empty ones mean nothing. One other line holds the key:
-//! `COFFER-SECRET-KEY-1…`, or `coffer-locked-key-1 …` for one that is locked.
+//! `COFFER-SECRET-KEY-1…`, or `coffer-locked-key-1 …` for one that is locked. A recovery kit ([`super::kit`]) is read as the
+//! key file that it holds.
 
 use alloc::{
     format,
@@ -10,7 +11,7 @@ use alloc::{
 
 use zeroize::Zeroizing;
 
-use super::{LockedKey, Recipient, SecretKey};
+use super::{LockedKey, Recipient, SecretKey, kit};
 use crate::seal::{Fingerprint, SealError};
 
 /// Most bytes that a key file has: far more than a key and remarks need, and nothing that is read by mistake.
@@ -26,12 +27,12 @@ pub enum KeyFile {
 }
 
 impl KeyFile {
-    /// Reads a key file's text.
+    /// Reads a key file's text, or a recovery kit's.
     ///
     /// # Errors
     /// [`SealError::KeyMalformed`].
     pub fn parse(text: &str) -> Result<Self, SealError> {
-        let mut lines = text
+        let mut lines = kit::key_file(text)?
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with('#'));
