@@ -23,11 +23,11 @@ mod secrets;
 mod sources;
 mod words;
 
-pub use backups::{BackupRecord, BackupState};
+pub use backups::{BackupOrigin, BackupRecord, BackupState};
 pub(crate) use id::hex;
 pub use id::{Id, IdError};
 pub use place::{CatalogPlace, CatalogUrl, CatalogUrlError, VARIABLE};
-pub use profiles::ProfileRecord;
+pub use profiles::{KeyState, Profile, ProfileKeyRecord, ProfileRecord};
 pub use runs::{RunKind, RunRecord, RunState};
 pub use secrets::Rotated;
 pub use sources::{FileSetRecord, SourceRecord, StoredUrl};

@@ -35,7 +35,7 @@ mod uploads;
 
 pub use hosts::Hosts;
 pub use server::{
-    DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server, lock_data,
+    DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, ServeError, ServeOptions, Server, lock_data,
 };
 pub use sources::ConnectError;
 
@@ -45,7 +45,7 @@ use crate::{
     catalog::Catalog,
     runs::Runs,
     safety::SafetyStore,
-    store::{Archives, Uploads},
+    store::{Archives, Room, Uploads},
 };
 use sign_in::SignIn;
 
@@ -60,8 +60,8 @@ struct App {
     catalog: Catalog,
     archives: Archives,
     uploads: Uploads,
-    /// Bytes that uploads may have together.
-    upload_quota: u64,
+    /// Bytes that uploads may have, unfinished or stored.
+    upload_quota: Room,
     runs: Runs,
     sign_in: SignIn,
     /// What backups are signed with.
@@ -91,12 +91,17 @@ fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
         .route("/sources/{id}", delete(sources::remove))
         .route("/sources/{id}/backups", post(backups::start))
         .route("/profiles", get(profiles::list).post(profiles::add))
+        .route("/profiles/{id}/keys", post(profiles::add_key))
+        .route("/profiles/{id}/keys/{fingerprint}", delete(profiles::discard_key))
+        .route("/profiles/{id}/keys/{fingerprint}/verified", post(profiles::key_verified))
+        .route("/profiles/{id}/keys/{fingerprint}/retire", post(profiles::retire_key))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/events", get(runs::events))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/backups", get(backups::list))
         .route("/backups/{id}", delete(backups::remove))
+        .route("/backups/{id}/scrub", post(backups::scrub))
         .route("/backups/{id}/archive", get(archive::read))
         .route(
             "/plans",

@@ -24,6 +24,7 @@ pub mod extract;
 pub mod files;
 pub mod foreign;
 mod held;
+pub mod keep;
 pub mod hooks;
 pub mod http;
 mod lanes;

@@ -17,6 +17,7 @@ mod uploads;
 
 pub use archives::{Archives, Slice};
 pub use sink::{Incoming, Sink, Written};
+pub(crate) use uploads::drain;
 pub use uploads::{
     Appending, Checksum, ClaimedUpload, CompleteUpload, Purpose, Room, Stage, UploadRecord,
     UploadView, Uploads,

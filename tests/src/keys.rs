@@ -13,5 +13,6 @@ pub fn profile(name: &str, password: &str) -> Value {
     let secret = SecretKey::generate(&mut rng);
     let locked = LockedKey::lock(&secret, &Password::new(password), CHEAP, &mut rng).unwrap();
     let recipient = secret.recipient().unwrap();
-    json!({ "name": name, "recipient": recipient.to_string(), "locked": locked.to_string() })
+    let key = json!({ "recipient": recipient.to_string(), "locked": locked.to_string() });
+    json!({ "name": name, "keys": [key] })
 }

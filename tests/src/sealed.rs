@@ -14,11 +14,21 @@ pub const CHEAP: Cost = Cost {
 /// Seals content for a password.
 #[must_use]
 pub fn sealed(plain: &[u8], password: &str) -> Vec<u8> {
-    let mut rng = UnwrapErr(SysRng);
     let password = &Password::new(password);
     let cost = CHEAP;
+    sealed_with(plain, &[Access::Password { password, cost }])
+}
+
+/// A sealed file with neither password nor key in its header, as a restore bundle is.
+#[must_use]
+pub fn sealed_for_nobody() -> Vec<u8> {
+    sealed_with(b"content", &[])
+}
+
+fn sealed_with(plain: &[u8], access: &[Access<'_>]) -> Vec<u8> {
+    let mut rng = UnwrapErr(SysRng);
     let file_key = FileKey::new([42; 32]);
-    let header = seal_header(&file_key, &[Access::Password { password, cost }], &mut rng).unwrap();
+    let header = seal_header(&file_key, access, &mut rng).unwrap();
     let mut out = Vec::new();
     let mut sealer = Sealer::new(&file_key, &header, &mut rng, &mut out).unwrap();
     sealer.push(plain, &mut out).unwrap();

@@ -131,6 +131,7 @@ impl Site {
             allow_remote: false,
             hosts: vec!["backup.example".into()],
             upload_quota: start.upload_quota,
+            user_upload_quota: start.upload_quota,
             safety_recipients: Vec::new(),
         })
     }

@@ -3,13 +3,18 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
-use coffer_core::{Digest, seal::Password};
+use coffer_core::{
+    Digest,
+    seal::{Password, SealedStream, SecretKey},
+};
 use coffer_server::read::{FileSource, OpenArchive, ReadAt, Unlock};
 use coffer_tests::{
     demo,
     keys::profile,
     site::{Site, Start},
 };
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -69,7 +74,11 @@ fn a_backup_is_followed_to_its_end_and_proven_from_the_stored_bytes() {
     let backup = &backups[0];
     assert_eq!(backup["state"], "verified");
     assert_eq!(backup["source_name"], "Lindenhof IT Help Desk");
-    assert_eq!(backup["fingerprint"], profile["fingerprint"]);
+    assert_eq!(
+        backup["fingerprints"],
+        json!([profile["keys"][0]["fingerprint"]])
+    );
+    assert_eq!(backup["origin"], "taken");
     assert_eq!(backup["contents"], "standard");
     let sender = site.get("/api/session").json()["sender"].clone();
     assert_eq!(backup["sender"], sender);
@@ -247,7 +256,9 @@ fn stopping_the_server_cancels_its_runs() {
     assert_eq!(fs::read_dir(site.data.join("archives")).unwrap().count(), 0);
     // Sources and profiles are still there, the demo only once.
     assert_eq!(site.get("/api/sources").json().as_array().unwrap().len(), 2);
-    assert_eq!(site.get("/api/profiles").json(), json!([profile]));
+    let profiles = site.get("/api/profiles").json();
+    assert_eq!(profiles[0]["id"], profile["id"]);
+    assert_eq!(profiles[0]["keys"], profile["keys"]);
 }
 
 #[test]
@@ -295,21 +306,155 @@ fn profiles_are_checked() {
     let (one, two) = (profile("One", "a"), profile("Two", "b"));
     let post = |body: &Value| site.post("/api/profiles", body);
     let mut mixed = one.clone();
-    mixed["locked"] = two["locked"].clone();
+    mixed["keys"][0]["locked"] = two["keys"][0]["locked"].clone();
     assert_eq!(post(&mixed).problem(), (422, "keys_do_not_match".into()));
     let mut garbled = one.clone();
-    garbled["recipient"] = json!("coffer1nonsense");
+    garbled["keys"][0]["recipient"] = json!("coffer1nonsense");
     assert_eq!(post(&garbled).problem(), (422, "key_malformed".into()));
     let mut nameless = one.clone();
     nameless["name"] = json!(" \n");
     assert_eq!(post(&nameless).problem(), (422, "bad_name".into()));
     let added = post(&one).expect(201).json();
+    let (key, sent) = (&added["keys"][0], &one["keys"][0]);
     assert_eq!(
-        (&added["recipient"], &added["locked"]),
-        (&one["recipient"], &one["locked"])
+        (&key["recipient"], &key["locked"], &key["state"]),
+        (&sent["recipient"], &sent["locked"], &json!("active"))
     );
+    assert_eq!(added["ready"], true);
     assert_eq!(post(&one).problem(), (409, "taken".into()));
     assert_eq!(site.get("/api/profiles").json(), json!([added]));
+    let none = json!({ "name": "None", "keys": [] });
+    assert_eq!(post(&none).problem(), (422, "bad_profile".into()));
+    // A name and its key come both or not at all.
+    let half = json!({ "name": "Three", "keys": [two["keys"][0], one["keys"][0]] });
+    assert_eq!(post(&half).problem(), (409, "taken".into()));
+    assert_eq!(site.get("/api/profiles").json(), json!([added]));
+}
+
+/// A key pair whose secret half a kit would hold.
+fn key_pair() -> (SecretKey, Value) {
+    let secret = SecretKey::generate(&mut UnwrapErr(SysRng));
+    let recipient = secret.recipient().unwrap().to_string();
+    (secret, json!({ "recipient": recipient }))
+}
+
+#[test]
+fn a_key_is_sealed_to_once_its_kit_was_opened_again_and_old_kits_open_old_backups() {
+    let (_folder, site) = Site::signed_in(Start::default());
+    let source = site.demo();
+    let start = |profile: &Value| {
+        let body = json!({ "profile": profile["id"], "sensitive": false });
+        site.post(&format!("/api/sources/{source}/backups"), &body)
+    };
+    let take = |profile: &Value| {
+        let run = start(profile).expect(202).json();
+        let view = site.ended(run["run"].as_str().unwrap());
+        assert_eq!(view["state"], "done", "{view}");
+        let id = view["result"]["backup"].as_str().unwrap().to_owned();
+        site.get(&format!("/api/backups/{id}/archive"))
+            .expect(200)
+            .body
+    };
+    let opens = |archive: &[u8], secret: &SecretKey| {
+        let mut stream = SealedStream::new();
+        stream.push(archive, &mut Vec::new()).unwrap();
+        stream.locks().unwrap().unlock_with_key(secret).is_ok()
+    };
+    let (first, public) = key_pair();
+    let made = json!({ "name": "With a kit", "keys": [public] });
+    let profile = site.post("/api/profiles", &made).expect(201).json();
+    assert_eq!(
+        (&profile["ready"], &profile["keys"][0]["state"]),
+        (&json!(false), &json!("pending"))
+    );
+    assert_eq!(start(&profile).problem(), (422, "profile_not_ready".into()));
+
+    let address = format!("/api/profiles/{}/keys", profile["id"].as_str().unwrap());
+    let of = |profile: &Value, at: usize| {
+        profile["keys"][at]["fingerprint"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let one = of(&profile, 0);
+    let unknown = site.post(
+        &format!("{address}/{}/verified", "0".repeat(32)),
+        &json!({}),
+    );
+    assert_eq!(unknown.problem(), (404, "no_key".into()));
+    let verify = |key: &str, retire: &[&str]| {
+        let body = json!({ "retire": retire });
+        site.post(&format!("{address}/{key}/verified"), &body)
+            .expect(200)
+            .json()
+    };
+    let ready = verify(&one, &[]);
+    assert_eq!(
+        (&ready["ready"], &ready["keys"][0]["state"]),
+        (&json!(true), &json!("active"))
+    );
+    let old = take(&profile);
+    assert!(opens(&old, &first));
+    let last = site.post(&format!("{address}/{one}/retire"), &json!({}));
+    assert_eq!(last.problem(), (409, "last_key".into()));
+
+    // A new key takes its place, but not before its own kit was opened again.
+    let (second, public) = key_pair();
+    let grown = site.post(&address, &public).expect(201).json();
+    let keys = grown["keys"].as_array().unwrap();
+    let pending = keys.iter().find(|key| key["state"] == "pending").unwrap();
+    let two = pending["fingerprint"].as_str().unwrap().to_owned();
+    assert!(opens(&take(&profile), &first));
+    verify(&two, &[&one]);
+    let new = take(&profile);
+    assert!(opens(&new, &second) && !opens(&new, &first));
+    assert!(opens(&old, &first), "old kits open old backups");
+    let listed = site.get("/api/profiles").json();
+    let key = |fingerprint: &str| {
+        let keys = listed[0]["keys"].as_array().unwrap().iter();
+        keys.clone()
+            .find(|key| key["fingerprint"] == fingerprint)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        (&key(&one)["state"], &key(&one)["opens"]),
+        (&json!("retired"), &json!(2))
+    );
+    assert_eq!(
+        (&key(&two)["state"], &key(&two)["opens"]),
+        (&json!("active"), &json!(1))
+    );
+
+    // Several keys: each opens alone.
+    let (third, public) = key_pair();
+    let grown = site.post(&address, &public).expect(201).json();
+    assert_eq!(
+        site.post(&address, &public).problem(),
+        (409, "taken".into())
+    );
+    let keys = grown["keys"].as_array().unwrap();
+    let pending = keys.iter().find(|key| key["state"] == "pending").unwrap();
+    let three = pending["fingerprint"].as_str().unwrap().to_owned();
+    verify(&three, &[]);
+    let both = take(&profile);
+    assert!(opens(&both, &second) && opens(&both, &third));
+    let backup = &site.get("/api/backups").json()[0];
+    assert_eq!(backup["fingerprints"].as_array().unwrap().len(), 2);
+    // Only what nothing was sealed to can be discarded.
+    let gone = site.delete(&format!("{address}/{three}"));
+    assert_eq!(gone.problem(), (404, "no_key".into()));
+    let (_, public) = key_pair();
+    let grown = site.post(&address, &public).expect(201).json();
+    let keys = grown["keys"].as_array().unwrap();
+    let pending = keys.iter().find(|key| key["state"] == "pending").unwrap();
+    let four = pending["fingerprint"].as_str().unwrap();
+    let _gone = site.delete(&format!("{address}/{four}")).expect(204);
+    // Nothing that is a secret key ever got there.
+    let catalog = fs::read(site.data.join("catalog.sqlite")).unwrap();
+    let wal = fs::read(site.data.join("catalog.sqlite-wal")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&[catalog, wal].concat()).to_uppercase();
+    assert!(text.contains(&one.to_uppercase()) && !text.contains("COFFER-SECRET-KEY"));
 }
 
 #[test]

@@ -264,7 +264,7 @@ fn a_damaged_application_is_restored_and_nothing_secret_is_left_anywhere() {
         }
     }
     // The check finds what is there: the profile's recipient is in the catalog.
-    let recipient = case.site.get("/api/profiles").json()[0]["recipient"].clone();
+    let recipient = case.site.get("/api/profiles").json()[0]["keys"][0]["recipient"].clone();
     let recipient = recipient.as_str().unwrap().as_bytes().to_vec();
     assert!(after.iter().any(|(_, bytes)| contains(bytes, &recipient)));
 }

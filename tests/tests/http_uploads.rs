@@ -9,10 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64ct::{Base64, Encoding};
 use coffer_tests::{
-    sealed::sealed,
+    sealed::{sealed, sealed_for_nobody},
     site::{Answer, Site, Start, TUS},
+    small_disk::SmallDisk,
 };
+use serde_json::json;
 
 const SMALL: Start = Start {
     demo: false,
@@ -218,4 +221,171 @@ fn uploads_have_a_quota_and_bundles_end_with_the_process() {
     assert_eq!(files(&site), 0);
     let answer = site.append(&id, kept, b"x");
     assert_eq!(answer.problem(), (404, "no_upload".into()));
+}
+
+/// Sends a whole archive in one request.
+fn upload(site: &Site, bytes: &[u8], name: &str) -> Answer {
+    let length = bytes.len().to_string();
+    let metadata = format!("filename {}", Base64::encode_string(name.as_bytes()));
+    let headers = [
+        TUS,
+        PIECE,
+        ("upload-length", length.as_str()),
+        ("upload-metadata", metadata.as_str()),
+    ];
+    site.send("POST", "/api/uploads", &headers, bytes)
+}
+
+#[test]
+fn an_archive_is_kept_without_any_key() {
+    let (_folder, site) = Site::signed_in(SMALL);
+    let whole = sealed(&[7; 300_000], "p");
+    let begun = upload(&site, &whole, "../Büro/holiday.coffer")
+        .expect(201)
+        .json();
+    assert_eq!(begun["state"], "stored");
+    assert_eq!(files(&site), 0);
+    let backups = site.get("/api/backups").expect(200).json();
+    let backup = &backups[0];
+    assert_eq!(backup["id"], begun["backup"]);
+    assert_eq!(
+        (&backup["origin"], &backup["state"]),
+        (&"uploaded".into(), &"verified".into())
+    );
+    assert_eq!(backup["source_name"], "holiday.coffer");
+    assert!(backup["name"].as_str().unwrap().starts_with("holiday-"));
+    assert!(backup["source"].is_null() && backup["contents"].is_null());
+
+    let id = backup["id"].as_str().unwrap();
+    let address = format!("/api/backups/{id}/archive");
+    let stored = site.get(&address).expect(200);
+    assert_eq!(stored.body, whole);
+    assert_eq!(stored.header("x-content-type-options"), "nosniff");
+    assert!(
+        stored
+            .header("content-security-policy")
+            .starts_with("sandbox")
+    );
+    let part = site
+        .send("GET", &address, &[("range", "bytes=-72")], &[])
+        .expect(206);
+    assert_eq!(part.body, whole[whole.len() - 72..]);
+
+    // It counts against the quota as long as it is there.
+    let more = upload(&site, &sealed(&vec![1; 800_000], "p"), "more");
+    assert_eq!(more.problem(), (413, "quota_exceeded".into()));
+
+    // Rot is found without a key, and told.
+    let scrub = || {
+        site.post(&format!("/api/backups/{id}/scrub"), &json!({}))
+            .expect(200)
+            .json()
+    };
+    assert_eq!(scrub()["state"], "verified");
+    let path = site
+        .data
+        .join("archives")
+        .join(backup["name"].as_str().unwrap());
+    let mut rotten = whole.clone();
+    rotten[200_000] ^= 4;
+    fs::write(&path, &rotten).unwrap();
+    assert_eq!(scrub()["state"], "damaged");
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(scrub()["state"], "verified");
+
+    let _gone = site.delete(&format!("/api/backups/{id}")).expect(204);
+    assert!(!path.exists());
+    let more = upload(&site, &sealed(&vec![1; 800_000], "p"), "more")
+        .expect(201)
+        .json();
+    assert_eq!(more["state"], "stored");
+}
+
+#[test]
+fn what_is_not_whole_is_not_kept() {
+    let (_folder, site) = Site::signed_in(SMALL);
+    let whole = sealed(&[7; 100_000], "p");
+    let mut rotten = whole.clone();
+    rotten[50_000] ^= 1;
+    let mut longer = whole.clone();
+    longer.push(0);
+    for (bytes, code) in [
+        (&rotten[..], "damaged"),
+        (&whole[..whole.len() - 1], "cut_short"),
+        (&longer[..], "cut_short"),
+        (&whole[..5000], "cut_short"),
+    ] {
+        assert_eq!(upload(&site, bytes, "a").problem(), (422, code.into()));
+    }
+    let nobody = upload(&site, &sealed_for_nobody(), "a");
+    assert_eq!(nobody.problem(), (422, "no_way_in".into()));
+    assert_eq!(site.get("/api/backups").json(), json!([]));
+    assert_eq!(files(&site), 0);
+    assert_eq!(fs::read_dir(site.data.join("archives")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_came_whole_is_kept_after_a_restart_too() {
+    let (_folder, site) = Site::signed_in(SMALL);
+    let whole = sealed(&[7; 100_000], "p");
+    let length = whole.len().to_string();
+    let headers = [TUS, ("upload-length", length.as_str())];
+    let begun = site
+        .send("POST", "/api/uploads", &headers, &[])
+        .expect(201)
+        .json();
+    let id = begun["id"].as_str().unwrap().to_owned();
+    let _some = site.append(&id, 0, &whole[..60_000]).expect(204);
+    let site = site.restarted(SMALL);
+    assert_eq!(offset(&site, &id), "60000");
+    // The last bytes came, and then the process ended before it could look at them.
+    let data = site.data.clone();
+    drop(site);
+    fs::write(data.join("uploads").join(&id), &whole).unwrap();
+    let mut site = Site::start(data, SMALL);
+    site.sign_in();
+    let start = Instant::now();
+    while site.get("/api/backups").json() == json!([]) && start.elapsed() < Duration::from_secs(20)
+    {
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(site.get("/api/backups").json()[0]["size"], whole.len());
+    assert_eq!(files(&site), 0);
+}
+
+#[test]
+fn a_full_disk_is_told_and_the_upload_goes_on_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let untested = "an upload to a full disk";
+    let Some(_disk) = SmallDisk::try_mount(&data.join("uploads"), 256 << 10, untested) else {
+        return;
+    };
+    let mut site = Site::start(data, SMALL);
+    site.sign_in();
+    let whole = sealed(&vec![7; 200_000], "p");
+    let announced = upload(&site, &vec![0; 600_000], "a");
+    assert_eq!(announced.problem(), (507, "disk_full".into()));
+    let other = site.data.join("uploads").join("other");
+    fs::write(&other, vec![0; 100 << 10]).unwrap();
+    let id = site.begin_upload("archive").expect(201).json();
+    let id = id["id"].as_str().unwrap();
+    assert_eq!(
+        site.append(id, 0, &whole).problem(),
+        (507, "disk_full".into())
+    );
+    let kept: usize = offset(&site, id).parse().unwrap();
+    assert!(kept > 4096 && kept < whole.len());
+    fs::remove_file(other).unwrap();
+    let length = whole.len().to_string();
+    let (at, path) = (kept.to_string(), format!("/api/uploads/{id}"));
+    let rest = [
+        TUS,
+        PIECE,
+        ("upload-offset", at.as_str()),
+        ("upload-length", length.as_str()),
+    ];
+    let _rest = site.send("PATCH", &path, &rest, &whole[kept..]).expect(204);
+    assert_eq!(site.get(&path).json()["state"], "stored");
 }

@@ -23,14 +23,33 @@ words!(BackupState {
     Damaged = "damaged",
 });
 
+/// How an archive came into the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupOrigin {
+    /// This server took it, and proved that it is what the database held.
+    Taken,
+    /// Somebody uploaded it. That its stored bytes are whole is all that is known here.
+    Uploaded,
+}
+
+words!(BackupOrigin {
+    Taken = "taken",
+    Uploaded = "uploaded",
+});
+
 /// A backup.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct BackupRecord {
     /// Its id.
     pub id: Id,
-    /// The source's id, which may be gone by now.
+    /// How it came here.
+    pub origin: BackupOrigin,
+    /// Who uploaded it; empty for one that was taken.
+    pub uploaded_by: String,
+    /// The source's id, which may be gone by now. One that was uploaded has none, and its own id stands here.
     pub source: Id,
-    /// The source's name when the backup was taken.
+    /// The source's name when the backup was taken, or how the sender called what was uploaded.
     pub source_name: String,
     /// The archive's name in the store.
     pub name: String,
@@ -40,14 +59,23 @@ pub struct BackupRecord {
     pub size: i64,
     /// SHA-256 of the stored file, in hexadecimal digits.
     pub sha256: String,
-    /// The name of the key pair that it is sealed to.
+    /// The names of the key pairs that it is sealed to, with a blank between them; empty if only a password opens it.
     pub fingerprint: String,
-    /// The name of the sender key that signed it; empty if it was taken before the server had one.
+    /// The name of the sender key that signed it; empty if nobody did.
     pub sender: String,
-    /// `standard`, `sensitive` or `unclassified`.
+    /// `standard`, `sensitive` or `unclassified`; empty where nobody here can look.
     pub contents: String,
     /// When it was taken, RFC 3339.
     pub created_at: String,
+    /// When all of it was last compared with its scrub table, RFC 3339.
+    pub scrubbed_at: Option<String>,
+}
+
+impl BackupRecord {
+    /// The names of the key pairs that it is sealed to.
+    pub fn fingerprints(&self) -> impl Iterator<Item = &str> {
+        self.fingerprint.split(' ').filter(|name| !name.is_empty())
+    }
 }
 
 impl Catalog {
@@ -92,8 +120,8 @@ impl Catalog {
                 _ => format!("{stem}-{number}.{ending}"),
             };
             let done = sqlx::query(
-                "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at)
-                 VALUES ($1, $2, $3, $4, 'storing', 0, '', $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at, origin, uploaded_by)
+                 VALUES ($1, $2, $3, $4, 'storing', 0, '', $5, $6, $7, $8, $9, $10) ON CONFLICT (name) DO NOTHING",
             )
             .bind(&backup.id)
             .bind(&backup.source)
@@ -103,6 +131,8 @@ impl Catalog {
             .bind(&backup.sender)
             .bind(&backup.contents)
             .bind(&backup.created_at)
+            .bind(backup.origin)
+            .bind(&backup.uploaded_by)
             .execute(&self.pool)
             .await?;
             if done.rows_affected() > 0 {
@@ -135,6 +165,75 @@ impl Catalog {
             .execute(&self.pool)
             .await?;
         Ok(())
+    }
+
+    /// Records that what was uploaded is stored whole, to whom it is sealed (names with a blank between them) and who signed
+    /// it.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn backup_uploaded(
+        &self,
+        id: &Id,
+        size: u64,
+        sha256: &str,
+        fingerprints: &str,
+        sender: &str,
+        now: &str,
+    ) -> Result<(), CatalogError> {
+        sqlx::query(
+            "UPDATE backups SET state = 'verified', size = $1, sha256 = $2, fingerprint = $3, sender = $4, scrubbed_at = $5
+             WHERE id = $6",
+        )
+        .bind(i64::try_from(size).unwrap_or(i64::MAX))
+        .bind(sha256)
+        .bind(fingerprints)
+        .bind(sender)
+        .bind(now)
+        .bind(id)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Records what became of reading all of a stored archive.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn backup_scrubbed(
+        &self,
+        id: &Id,
+        state: BackupState,
+        now: &str,
+    ) -> Result<(), CatalogError> {
+        sqlx::query(
+            "UPDATE backups SET state = $1, scrubbed_at = $2 WHERE id = $3 AND state <> 'storing'",
+        )
+        .bind(state)
+        .bind(now)
+        .bind(id)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Bytes of the stored archives that were uploaded, of everybody and by one.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn uploaded_bytes(&self, by: &str) -> Result<(u64, u64), CatalogError> {
+        let (all, own): (i64, i64) = sqlx::query_as(
+            "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT),
+                    CAST(COALESCE(SUM(CASE WHEN uploaded_by = $1 THEN size ELSE 0 END), 0) AS BIGINT)
+             FROM backups WHERE origin = 'uploaded'",
+        )
+        .bind(by)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((
+            u64::try_from(all).unwrap_or(0),
+            u64::try_from(own).unwrap_or(0),
+        ))
     }
 
     /// Records that the stored bytes are not what was written.

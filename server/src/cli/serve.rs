@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Failure, Output, safety::own_folder, secret::recipient};
 use crate::{
     catalog::{CatalogError, CatalogUrl},
-    http::{DEFAULT_UPLOAD_QUOTA, ServeError, ServeOptions, Server},
+    http::{DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, ServeError, ServeOptions, Server},
 };
 
 #[derive(Debug, clap::Args)]
@@ -54,9 +54,13 @@ pub(super) struct Args {
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 
-    /// Most bytes that unfinished uploads have together, in GiB.
+    /// Most bytes that uploads have together, unfinished or stored, in GiB.
     #[arg(long, value_name = "GIB", default_value_t = DEFAULT_UPLOAD_QUOTA >> 30, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     upload_quota: u64,
+
+    /// Most bytes that the uploads of one user have, unfinished or stored, in GiB.
+    #[arg(long, value_name = "GIB", default_value_t = DEFAULT_USER_UPLOAD_QUOTA >> 30, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    user_upload_quota: u64,
 
     /// Seal safety backups, of what restores replace, to this public key instead of one that the server keeps; may be
     /// repeated. Only `coffer undo --identity` can then undo a restore.
@@ -128,6 +132,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         allow_remote: args.allow_remote,
         hosts: args.hosts,
         upload_quota: args.upload_quota << 30,
+        user_upload_quota: args.user_upload_quota << 30,
         safety_recipients: args.safety_recipients,
     })
     .await?;

@@ -14,6 +14,9 @@ use super::{
     range::{self, Wanted},
 };
 
+/// For bytes that are not this program's own.
+const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
+
 pub(super) async fn read(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
@@ -59,6 +62,8 @@ pub(super) async fn read(
             (header::ETAG, tag),
             (header::CACHE_CONTROL, "private, no-store".to_owned()),
             (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+            // Somebody else may have written it: whatever a browser takes it for, it may do nothing.
+            (header::CONTENT_SECURITY_POLICY, SANDBOX.to_owned()),
             // Names of archives are plain ASCII, without quotes.
             (
                 header::CONTENT_DISPOSITION,

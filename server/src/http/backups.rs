@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use super::{Shared, body::Json, id::IdInPath, problem::Problem, sources::source};
 use crate::{
-    catalog::{BackupRecord, BackupState, Id, RunKind},
+    catalog::{BackupOrigin, BackupRecord, BackupState, Id, RunKind},
+    clock,
+    progress::Progress,
     runs::BackupRun,
+    sealed_check::{CheckError, check},
     store::StoreError,
 };
 
@@ -19,34 +22,46 @@ pub(super) struct Start {
     sensitive: bool,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
 /// A backup as the API shows it.
 #[derive(Debug, Serialize)]
 pub(super) struct Backup {
     id: Id,
-    source: Id,
+    origin: BackupOrigin,
+    uploaded_by: Option<String>,
+    source: Option<Id>,
     source_name: String,
     name: String,
     size: i64,
     created_at: String,
     state: BackupState,
-    fingerprint: String,
+    fingerprints: Vec<String>,
     sender: Option<String>,
-    contents: String,
+    contents: Option<String>,
+    scrubbed_at: Option<String>,
 }
 
 impl From<BackupRecord> for Backup {
     fn from(record: BackupRecord) -> Self {
+        let taken = record.origin == BackupOrigin::Taken;
+        let told = |text: String| Some(text).filter(|text| !text.is_empty());
         Self {
+            fingerprints: record.fingerprints().map(str::to_owned).collect(),
             id: record.id,
-            source: record.source,
+            origin: record.origin,
+            uploaded_by: told(record.uploaded_by),
+            source: taken.then_some(record.source),
             source_name: record.source_name,
             name: record.name,
             size: record.size,
             created_at: record.created_at,
             state: record.state,
-            fingerprint: record.fingerprint,
-            sender: Some(record.sender).filter(|sender| !sender.is_empty()),
-            contents: record.contents,
+            sender: told(record.sender),
+            contents: told(record.contents),
+            scrubbed_at: record.scrubbed_at,
         }
     }
 }
@@ -101,6 +116,38 @@ pub(super) async fn remove(
     app.catalog.remove_backup(&id).await?;
     tracing::info!(archive = backup.name, "removed a backup");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reads all of a stored archive and compares it with what was stored, and with its own scrub table. No key is needed.
+pub(super) async fn scrub(
+    State(app): State<Shared>,
+    IdInPath(id): IdInPath,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<Answer<Backup>, Problem> {
+    let backup = find(&app, &id).await?;
+    let stored = match app.archives.read_at(&backup.name) {
+        Ok(stored) => stored,
+        // Its record says by now that it is damaged.
+        Err(StoreError::NoArchive { .. }) => return Ok(Answer(backup.into())),
+        Err(error) => return Err(error.into()),
+    };
+    let found = tokio::task::spawn_blocking(move || check(&*stored, &Progress::default()))
+        .await
+        .map_err(|_| Problem::internal("defect", "the scrub stopped because of a defect"))?;
+    let state = match found {
+        Ok(found) if found.sha256.to_string() == backup.sha256 => BackupState::Verified,
+        Ok(_) => BackupState::Damaged,
+        Err(error) if error.blames_the_file() => {
+            tracing::error!(archive = backup.name, %error, "a stored archive is damaged");
+            BackupState::Damaged
+        }
+        Err(CheckError::Read(error)) => return Err(Problem::internal("store_failed", error)),
+        Err(error) => return Err(Problem::internal(error.code(), error)),
+    };
+    app.catalog
+        .backup_scrubbed(&id, state, &clock::text(clock::now()))
+        .await?;
+    Ok(Answer(find(&app, &id).await?.into()))
 }
 
 /// One backup, with the state that it has now.

@@ -35,7 +35,10 @@ pub(super) async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
+        // Where something stricter stands, it stays.
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     // What the API says is true for one moment and for one person. Files of the page are asked for again, which
     // costs little, so that a newer Coffer shows at once.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     catalog::CatalogError,
+    keep::KeepError,
     restore::RestoreError,
     runs::{RunError, RunFailure, SourceFault},
     safety::SafetyError,
@@ -156,6 +157,16 @@ impl From<StoreError> for Problem {
             problem.upload_offset = Some(found);
         }
         problem
+    }
+}
+
+impl From<KeepError> for Problem {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Store(error) => error.into(),
+            KeepError::Catalog(error) => error.into(),
+            KeepError::Defect => Self::internal("defect", error),
+        }
     }
 }
 

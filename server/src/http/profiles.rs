@@ -1,75 +1,268 @@
-//! `/api/profiles`
+//! `/api/profiles`: whom backups are sealed to. Secret keys never get here.
 
-use axum::{Json as Answer, extract::State, http::StatusCode};
-use coffer_core::seal::{LockedKey, Recipient, SealError};
+use axum::{
+    Json as Answer,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use coffer_core::seal::{Fingerprint, LockedKey, Recipient, SealError};
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, body::Json, problem::Problem, sources::checked_name};
+use super::{Shared, body::Json, id::IdInPath, problem::Problem, sources::checked_name};
 use crate::{
-    catalog::{Id, ProfileRecord},
+    catalog::{Id, KeyState, Profile, ProfileKeyRecord, ProfileRecord},
     clock,
 };
+
+/// Most keys that are in use or wait for it: a sealed header has room for 32 stanzas, of which a locked key takes two.
+const MAX_KEYS: usize = 8;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
     name: String,
-    recipient: String,
-    locked: String,
+    keys: Vec<NewKey>,
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewKey {
+    recipient: String,
+    /// The secret half, locked with a password. Then archives carry it along, and no kit is needed to open them.
+    #[serde(default)]
+    locked: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Verified {
+    /// Keys whose place it takes.
+    #[serde(default)]
+    retire: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
 
 /// A profile as the API shows it. All of it is public, or locked by a password that this server never sees.
 #[derive(Debug, Serialize)]
-pub(super) struct Profile {
+pub(super) struct Shown {
     id: Id,
     name: String,
-    fingerprint: String,
-    recipient: String,
-    locked: String,
+    ready: bool,
     created_at: String,
+    keys: Vec<ShownKey>,
 }
 
-impl From<ProfileRecord> for Profile {
-    fn from(record: ProfileRecord) -> Self {
-        Self {
-            id: record.id,
-            name: record.name,
-            fingerprint: record.fingerprint,
-            recipient: record.recipient,
-            locked: record.locked,
-            created_at: record.created_at,
-        }
+#[derive(Debug, Serialize)]
+struct ShownKey {
+    fingerprint: String,
+    r#type: String,
+    recipient: String,
+    locked: Option<String>,
+    state: KeyState,
+    kit_verified_at: Option<String>,
+    created_at: String,
+    retired_at: Option<String>,
+    /// Stored archives that are sealed to it.
+    opens: i64,
+}
+
+async fn shown(app: &Shared, profile: Profile) -> Result<Shown, Problem> {
+    let ready = profile.ready();
+    let mut keys = Vec::with_capacity(profile.keys.len());
+    for key in profile.keys {
+        let key_type = Recipient::parse(&key.recipient).map(|recipient| recipient.key_type());
+        keys.push(ShownKey {
+            opens: app.catalog.sealed_to(&key.fingerprint).await?,
+            r#type: key_type.map_or_else(|_| String::new(), |key_type| key_type.to_string()),
+            fingerprint: key.fingerprint,
+            recipient: key.recipient,
+            locked: key.locked,
+            state: key.state,
+            kit_verified_at: key.kit_verified_at,
+            created_at: key.created_at,
+            retired_at: key.retired_at,
+        });
     }
+    Ok(Shown {
+        id: profile.record.id,
+        name: profile.record.name,
+        ready,
+        created_at: profile.record.created_at,
+        keys,
+    })
 }
 
-pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Profile>>, Problem> {
-    let profiles = app.catalog.profiles().await?;
-    Ok(Answer(profiles.into_iter().map(Into::into).collect()))
+pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Shown>>, Problem> {
+    let mut all = Vec::new();
+    for profile in app.catalog.profiles().await? {
+        all.push(shown(&app, profile).await?);
+    }
+    Ok(Answer(all))
 }
 
 pub(super) async fn add(
     State(app): State<Shared>,
     Json(new): Json<New>,
-) -> Result<(StatusCode, Answer<Profile>), Problem> {
-    let unusable =
-        |error: SealError| Problem::unusable(error.code(), format!("{error}; nothing was stored"));
-    let recipient = Recipient::parse(&new.recipient).map_err(unusable)?;
-    let locked = LockedKey::parse(&new.locked).map_err(unusable)?;
-    if locked.fingerprint() != recipient.fingerprint() {
+) -> Result<(StatusCode, Answer<Shown>), Problem> {
+    let id = Id::random()?;
+    let now = clock::text(clock::now());
+    if new.keys.is_empty() || new.keys.len() > MAX_KEYS {
         return Err(Problem::unusable(
-            "keys_do_not_match",
-            "the locked key is not the one of this recipient, so no password would open what is sealed; nothing was stored",
+            "bad_profile",
+            format!("a profile has 1 to {MAX_KEYS} keys; nothing was stored"),
         ));
     }
-    let record = ProfileRecord {
-        id: Id::random()?,
-        name: checked_name(&new.name)?,
-        fingerprint: recipient.fingerprint().to_string(),
-        // In the canonical form, whatever was sent.
-        recipient: recipient.to_string(),
-        locked: locked.to_string(),
-        created_at: clock::text(clock::now()),
+    let keys = new.keys.iter().map(|key| key.checked(&id, &now));
+    let profile = Profile {
+        keys: keys.collect::<Result<_, _>>()?,
+        record: ProfileRecord {
+            id,
+            name: checked_name(&new.name)?,
+            created_at: now,
+        },
     };
-    app.catalog.add_profile(&record).await?;
-    Ok((StatusCode::CREATED, Answer(record.into())))
+    app.catalog.add_profile(&profile).await?;
+    Ok((StatusCode::CREATED, Answer(shown(&app, profile).await?)))
+}
+
+impl NewKey {
+    fn checked(&self, profile: &Id, now: &str) -> Result<ProfileKeyRecord, Problem> {
+        let unusable = |error: SealError| {
+            Problem::unusable(error.code(), format!("{error}; nothing was stored"))
+        };
+        let recipient = Recipient::parse(&self.recipient).map_err(unusable)?;
+        let locked = self.locked.as_deref().map(LockedKey::parse);
+        let locked = locked.transpose().map_err(unusable)?;
+        if locked
+            .as_ref()
+            .is_some_and(|key| key.fingerprint() != recipient.fingerprint())
+        {
+            return Err(Problem::unusable(
+                "keys_do_not_match",
+                "the locked key is not the one of this recipient, so no password would open what is sealed; nothing was stored",
+            ));
+        }
+        Ok(ProfileKeyRecord {
+            profile: profile.clone(),
+            fingerprint: recipient.fingerprint().to_string(),
+            // In the canonical form, whatever was sent.
+            recipient: recipient.to_string(),
+            state: if locked.is_some() {
+                KeyState::Active
+            } else {
+                KeyState::Pending
+            },
+            locked: locked.map(|key| key.to_string()),
+            kit_verified_at: None,
+            created_at: now.to_owned(),
+            retired_at: None,
+        })
+    }
+}
+
+/// A profile and one of its keys, in an address.
+pub(super) type KeyPath = Path<(String, String)>;
+
+fn named(Path((profile, fingerprint)): KeyPath) -> Result<(Id, String), Problem> {
+    let profile = Id::parse(&profile).map_err(|_| no_profile())?;
+    let fingerprint = Fingerprint::parse(&fingerprint).ok_or_else(no_key)?;
+    Ok((profile, fingerprint.to_string()))
+}
+
+fn no_profile() -> Problem {
+    Problem::not_found("no_profile", "there is no such profile")
+}
+
+fn no_key() -> Problem {
+    Problem::not_found("no_key", "the profile has no such key")
+}
+
+async fn find(app: &Shared, id: &Id) -> Result<Profile, Problem> {
+    app.catalog.profile(id).await?.ok_or_else(no_profile)
+}
+
+pub(super) async fn add_key(
+    State(app): State<Shared>,
+    IdInPath(id): IdInPath,
+    Json(new): Json<NewKey>,
+) -> Result<(StatusCode, Answer<Shown>), Problem> {
+    let profile = find(&app, &id).await?;
+    let used = profile
+        .keys
+        .iter()
+        .filter(|key| key.state != KeyState::Retired);
+    if used.count() >= MAX_KEYS {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "too_many_keys",
+            format!(
+                "a profile has at most {MAX_KEYS} keys in use; nothing was stored; retire one first"
+            ),
+        ));
+    }
+    let key = new.checked(&id, &clock::text(clock::now()))?;
+    app.catalog.add_profile_key(&key).await?;
+    let profile = find(&app, &id).await?;
+    Ok((StatusCode::CREATED, Answer(shown(&app, profile).await?)))
+}
+
+/// A page says that it has opened the saved kit again and found this key in it. What it found stays there.
+pub(super) async fn key_verified(
+    State(app): State<Shared>,
+    path: KeyPath,
+    Json(body): Json<Verified>,
+) -> Result<Answer<Shown>, Problem> {
+    let (id, fingerprint) = named(path)?;
+    let now = clock::text(clock::now());
+    let found = app
+        .catalog
+        .profile_key_verified(&id, &fingerprint, &body.retire, &now)
+        .await?;
+    if !found {
+        return Err(no_key());
+    }
+    Ok(Answer(shown(&app, find(&app, &id).await?).await?))
+}
+
+pub(super) async fn retire_key(
+    State(app): State<Shared>,
+    path: KeyPath,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<Answer<Shown>, Problem> {
+    let (id, fingerprint) = named(path)?;
+    let profile = find(&app, &id).await?;
+    if !profile.active().any(|key| key.fingerprint == fingerprint) {
+        return Err(no_key());
+    }
+    let now = clock::text(clock::now());
+    if !app
+        .catalog
+        .retire_profile_key(&id, &fingerprint, &now)
+        .await?
+    {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "last_key",
+            "no other key of this profile is known to be kept by somebody, so nothing could be sealed any more; nothing was changed; add another key first",
+        ));
+    }
+    Ok(Answer(shown(&app, find(&app, &id).await?).await?))
+}
+
+pub(super) async fn discard_key(
+    State(app): State<Shared>,
+    path: KeyPath,
+) -> Result<StatusCode, Problem> {
+    let (id, fingerprint) = named(path)?;
+    if app.catalog.discard_profile_key(&id, &fingerprint).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found(
+            "no_key",
+            "the profile has no such key that waits for its kit; one that archives are sealed to can only be retired",
+        ))
+    }
 }

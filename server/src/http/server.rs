@@ -30,19 +30,21 @@ use crate::{
     runs::{Runs, remove_unfinished, source_config},
     safety::{self, DEFAULT_KEEP, SafetyStore},
     sender_key::{self, SenderKeyError},
-    store::{Archives, StoreError, Uploads, make_private_folder},
+    store::{Archives, Room, StoreError, Uploads, make_private_folder},
 };
 
 /// Where the server listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8620);
-/// Bytes that unfinished uploads may have together unless told otherwise: 64 GiB.
+/// Bytes that uploads may have together unless told otherwise: 64 GiB.
 pub const DEFAULT_UPLOAD_QUOTA: u64 = 64 << 30;
+/// Bytes that one user's uploads may have unless told otherwise: 32 GiB.
+pub const DEFAULT_USER_UPLOAD_QUOTA: u64 = 32 << 30;
 /// Ports tried after the default one.
 const FURTHER_PORTS: u16 = 20;
 /// The folder of safety backups, in the data folder.
 const SAFETY: &str = "safety";
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long an ended run can be asked about.
 const RUN_AGE: time::Duration = time::Duration::days(90);
 /// How long runs have to roll back, and connections to end, when the server is stopped.
@@ -66,8 +68,10 @@ pub struct ServeOptions {
     pub allow_remote: bool,
     /// Names that the server is reached by, other than its address.
     pub hosts: Vec<String>,
-    /// Bytes that unfinished uploads may have together.
+    /// Bytes that uploads may have together, unfinished or stored.
     pub upload_quota: u64,
+    /// The same of one user.
+    pub user_upload_quota: u64,
     /// Files that describe sources.
     pub sources: Vec<PathBuf>,
     /// Whom safety backups are sealed to; nobody means a key that the server keeps.
@@ -206,7 +210,10 @@ impl Server {
             catalog,
             archives,
             uploads,
-            upload_quota: options.upload_quota,
+            upload_quota: Room {
+                all: options.upload_quota,
+                owner: options.user_upload_quota,
+            },
             sign_in,
             sender,
             safety: SafetyStore {
@@ -396,11 +403,12 @@ async fn recover_sources(catalog: &Catalog, safety: &Path) -> Result<(), ServeEr
 
 async fn sweep(app: Shared) {
     loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
         match app.uploads.remove_abandoned(uploads::AGE) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "removed abandoned uploads"),
             Err(error) => tracing::error!(%error, "abandoned uploads could not be removed"),
         }
+        uploads::keep_waiting(&app).await;
+        tokio::time::sleep(SWEEP_EVERY).await;
     }
 }

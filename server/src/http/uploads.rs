@@ -19,10 +19,16 @@ use super::{Shared, id::IdInPath, problem::Problem};
 use crate::{
     catalog::Id,
     clock,
-    store::{Appending, Checksum, Purpose, Room, Stage, UploadView},
+    keep::{KeepError, keep},
+    store::{Appending, Checksum, Purpose, Room, Stage, UploadView, drain},
 };
 
 mod tus;
+
+use tus::Creation;
+
+/// How long the last piece of an archive waits for its answer while the archive is stored and read again.
+const KEEP_LIMIT: Duration = Duration::from_secs(20);
 
 /// When an upload that nobody touches is given up.
 pub(super) const AGE: Duration = Duration::from_secs(24 * 3600);
@@ -118,15 +124,26 @@ fn own(app: &Shared, id: &Id) -> Result<UploadView, Problem> {
     Ok(app.uploads.view(id)?)
 }
 
-fn room(app: &Shared) -> Room {
-    Room {
-        all: app.upload_quota,
-        owner: app.upload_quota,
+/// What unfinished uploads may have beside the stored ones.
+async fn room(app: &Shared, owner: &str) -> Result<Room, Problem> {
+    let (all, own) = app.catalog.uploaded_bytes(owner).await?;
+    Ok(Room {
+        all: app.upload_quota.all.saturating_sub(all),
+        owner: app.upload_quota.owner.saturating_sub(own),
+    })
+}
+
+/// Keeps what came whole and was not kept yet, because the server ended or the disk was full.
+pub(super) async fn keep_waiting(app: &Shared) {
+    for id in app.uploads.waiting() {
+        if let Err(error) = keep(&app.catalog, &app.archives, &app.uploads, &id).await {
+            tracing::warn!(upload = %id, %error, "an upload was not kept");
+        }
     }
 }
 
-async fn abilities(State(app): State<Shared>) -> Response {
-    tus::abilities(room(&app).all)
+async fn abilities(State(app): State<Shared>) -> Result<Response, Problem> {
+    Ok(tus::abilities(room(&app, OWNER).await?.all))
 }
 
 async fn list(State(app): State<Shared>) -> Answer<Vec<Shown>> {
@@ -159,18 +176,11 @@ async fn start(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let creation = tus::creation(&headers)?;
-    let checksum = tus::checksum(&headers)?;
-    let room = room(&app);
-    let id = app.uploads.create(
-        creation.purpose,
-        OWNER,
-        &creation.name,
-        creation.length,
-        room,
-    )?;
-    if tus::has_piece(&headers) {
-        let appending = app.uploads.append_at(&id, 0, None, room)?;
+    let (id, appending, checksum) = match begin(&app, &headers).await {
+        Ok(begun) => begun,
+        Err(problem) => return refuse(body, problem).await,
+    };
+    if let Some(appending) = appending {
         receive(&app, &id, appending, body.into_data_stream(), checksum).await?;
     }
     let view = app.uploads.view(&id)?;
@@ -185,23 +195,64 @@ async fn start(
         .into_response())
 }
 
+/// Begins an upload, and takes it if its first bytes come with the request.
+async fn begin(
+    app: &Shared,
+    headers: &HeaderMap,
+) -> Result<(Id, Option<Appending>, Option<Checksum>), Problem> {
+    let Creation {
+        purpose,
+        name,
+        length,
+    } = tus::creation(headers)?;
+    let checksum = tus::checksum(headers)?;
+    let room = room(app, OWNER).await?;
+    let id = app.uploads.create(purpose, OWNER, &name, length, room)?;
+    let appending = if tus::has_piece(headers) {
+        Some(app.uploads.append_at(&id, 0, None, room)?)
+    } else {
+        None
+    };
+    Ok((id, appending, checksum))
+}
+
 async fn append(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    if !tus::has_piece(&headers) {
-        return Err(tus::no_piece());
-    }
-    let offset = tus::offset(&headers)?;
-    let checksum = tus::checksum(&headers)?;
-    let length = tus::length(&headers)?;
-    own(&app, &id)?;
-    let appending = app.uploads.append_at(&id, offset, length, room(&app))?;
+    let (appending, checksum) = match go_on(&app, &id, &headers).await {
+        Ok(found) => found,
+        Err(problem) => return refuse(body, problem).await,
+    };
     receive(&app, &id, appending, body.into_data_stream(), checksum).await?;
     let view = app.uploads.view(&id)?;
     Ok((StatusCode::NO_CONTENT, state(&view)).into_response())
+}
+
+/// Takes an upload for the piece that comes with the request.
+async fn go_on(
+    app: &Shared,
+    id: &Id,
+    headers: &HeaderMap,
+) -> Result<(Appending, Option<Checksum>), Problem> {
+    if !tus::has_piece(headers) {
+        return Err(tus::no_piece());
+    }
+    let offset = tus::offset(headers)?;
+    let checksum = tus::checksum(headers)?;
+    let length = tus::length(headers)?;
+    own(app, id)?;
+    let room = room(app, OWNER).await?;
+    let appending = app.uploads.append_at(id, offset, length, room)?;
+    Ok((appending, checksum))
+}
+
+/// Answers a request whose bytes nobody wants, so that its sender hears the answer.
+async fn refuse(body: Body, problem: Problem) -> Result<Response, Problem> {
+    drain(body.into_data_stream()).await;
+    Err(problem)
 }
 
 async fn receive(
@@ -219,8 +270,15 @@ async fn receive(
             "the upload stopped because of a defect; send the piece again",
         )
     })??;
-    let _ = (app, id);
-    Ok(())
+    let app = app.clone();
+    let id = id.clone();
+    let keeping = async move { keep(&app.catalog, &app.archives, &app.uploads, &id).await };
+    // On a task of its own too. Whoever doesn't hear its end can ask for the upload's state.
+    match tokio::time::timeout(KEEP_LIMIT, tokio::spawn(keeping)).await {
+        Ok(Ok(kept)) => Ok(kept?),
+        Ok(Err(_)) => Err(KeepError::Defect.into()),
+        Err(_) => Ok(()),
+    }
 }
 
 async fn remove(State(app): State<Shared>, IdInPath(id): IdInPath) -> Result<StatusCode, Problem> {

@@ -12,7 +12,9 @@ use time::OffsetDateTime;
 use super::{RunFailure, source_config};
 use crate::{
     backup::{self, BackupReport, BackupRequest, SealTo},
-    catalog::{BackupRecord, BackupState, Catalog, CatalogError, Id, ProfileRecord, SourceRecord},
+    catalog::{
+        BackupOrigin, BackupRecord, BackupState, Catalog, CatalogError, Id, Profile, SourceRecord,
+    },
     clock,
     hooks::{self, Occasion},
     progress::Progress,
@@ -38,23 +40,42 @@ impl BackupRun {
     /// Prepares a backup of `source`, sealed for `profile` and signed by `sender`.
     ///
     /// # Errors
-    /// What is wrong with source or profile.
+    /// What is wrong with source or profile; `profile_not_ready` if nobody is known to have what opens it.
     pub fn new(
         catalog: &Catalog,
         archives: &Archives,
         source: &SourceRecord,
-        profile: &ProfileRecord,
+        profile: &Profile,
         sender: &SenderKey,
         sensitive: bool,
     ) -> Result<Self, RunFailure> {
+        if !profile.ready() {
+            return Err(RunFailure::new(
+                "profile_not_ready",
+                "no recovery kit of this profile was opened again since it was saved, so what is sealed to it might never be opened; nothing was started; check its kit first",
+            ));
+        }
         let key = |error| RunFailure::new("bad_profile", error);
         let seal = SealTo {
             password: None,
-            recipients: vec![Recipient::parse(&profile.recipient).map_err(key)?],
-            locked: vec![LockedKey::parse(&profile.locked).map_err(key)?],
+            recipients: profile
+                .active()
+                .map(|key| Recipient::parse(&key.recipient))
+                .collect::<Result<_, _>>()
+                .map_err(key)?,
+            locked: profile
+                .active()
+                .filter_map(|key| key.locked.as_deref())
+                .map(LockedKey::parse)
+                .collect::<Result<_, _>>()
+                .map_err(key)?,
             sender: Some(sender.clone()),
         };
         let config = source_config(source)?;
+        let fingerprints: Vec<&str> = profile
+            .active()
+            .map(|key| key.fingerprint.as_str())
+            .collect();
         let id = Id::random().map_err(|error| RunFailure::new("no_randomness", error))?;
         let now = clock::now();
         Ok(Self {
@@ -62,16 +83,19 @@ impl BackupRun {
             archives: archives.clone(),
             record: BackupRecord {
                 id,
+                origin: BackupOrigin::Taken,
+                uploaded_by: String::new(),
                 source: source.id.clone(),
                 source_name: source.name.clone(),
                 name: archive_name(&config, &source.name, now),
                 state: BackupState::Storing,
                 size: 0,
                 sha256: String::new(),
-                fingerprint: profile.fingerprint.clone(),
+                fingerprint: fingerprints.join(" "),
                 sender: sender.sender().fingerprint().to_string(),
                 contents: String::new(),
                 created_at: clock::text(now),
+                scrubbed_at: None,
             },
             request: BackupRequest {
                 source: config,
@@ -251,7 +275,8 @@ fn archive_name(config: &SourceConfig, source: &str, now: OffsetDateTime) -> Str
     format!("{stem}-{}.coffer", clock::name(now))
 }
 
-fn slug(text: &str) -> String {
+/// What of a name can stand in the name of a stored file: small letters and digits of ASCII, and hyphens.
+pub(crate) fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars() {
         if slug.len() >= MAX_STEM {

@@ -24,6 +24,7 @@ mod screen;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use append::drain;
 pub use append::{Appending, Room};
 pub use checksum::Checksum;
 use record::bytes_path;

@@ -1,12 +1,14 @@
 //! Backups.
 
-use coffer_server::catalog::{BackupRecord, BackupState, Id};
+use coffer_server::catalog::{BackupOrigin, BackupRecord, BackupState, Id};
 
 use crate::both;
 
 fn backup() -> BackupRecord {
     BackupRecord {
         id: Id::random().unwrap(),
+        origin: BackupOrigin::Taken,
+        uploaded_by: String::new(),
         source: Id::random().unwrap(),
         source_name: "Shop".into(),
         name: "shop-2026-11-21T040506Z.coffer".into(),
@@ -17,6 +19,7 @@ fn backup() -> BackupRecord {
         sender: "11".repeat(16),
         contents: "standard".into(),
         created_at: "2026-11-21T04:05:06Z".into(),
+        scrubbed_at: None,
     }
 }
 

@@ -31,27 +31,72 @@ export interface NewSource {
   readonly preset: string | null;
 }
 
-/** An encryption profile: what the server seals backups to. It can't open what it sealed. */
+/** One key of a profile. Its secret half is nowhere on the server, unless locked with a password. */
+export interface ProfileKey {
+  readonly fingerprint: string;
+  readonly type: string;
+  readonly recipient: string;
+  /** The secret half, locked: archives carry it along, and its password opens them. */
+  readonly locked: string | null;
+  readonly state: "pending" | "active" | "retired";
+  /** When its saved recovery kit was opened again. */
+  readonly kit_verified_at: string | null;
+  readonly created_at: string;
+  readonly retired_at: string | null;
+  /** Stored archives that are sealed to it. */
+  readonly opens: number;
+}
+
+/** An encryption profile: whom the server seals backups to. It can't open what it sealed. */
 export interface Profile {
   readonly id: Id;
   readonly name: string;
-  readonly fingerprint: string;
-  readonly recipient: string;
-  readonly locked: string;
+  /** Somebody is known to have what opens archives of its. */
+  readonly ready: boolean;
   readonly created_at: string;
+  readonly keys: readonly ProfileKey[];
+}
+
+export interface NewKey {
+  readonly recipient: string;
+  readonly locked?: string;
+}
+
+/** An upload as it stands. */
+export interface UploadState {
+  readonly id: Id;
+  readonly purpose: "archive" | "bundle";
+  readonly name: string;
+  /** Bytes that are there. */
+  readonly size: number;
+  readonly length: number | null;
+  readonly state: "receiving" | "checking" | "stored" | "refused";
+  /** Digest of its first bytes. */
+  readonly start?: { readonly length: number; readonly sha256: string };
+  readonly backup?: Id;
+  readonly error?: { readonly code: string; readonly detail: string };
+  readonly created_at: string;
+  readonly expires_at: string;
 }
 
 export interface Backup {
   readonly id: Id;
-  readonly source: Id;
+  /** Taken by this server, or uploaded. */
+  readonly origin: "taken" | "uploaded";
+  readonly uploaded_by: string | null;
+  /** `null` for one that was uploaded. */
+  readonly source: Id | null;
   readonly source_name: string;
   readonly name: string;
   /** Bytes. */
   readonly size: number;
   readonly created_at: string;
   readonly state: "verified" | "damaged";
-  readonly fingerprint: string;
-  /** Fingerprint of the sender key that signed it; `null` if it was taken before there was one. */
+  /** The keys that it is sealed to; none if only a password opens it. */
+  readonly fingerprints: readonly string[];
+  /** When all of it was last compared with its scrub table. */
+  readonly scrubbed_at: string | null;
+  /** Fingerprint of the sender key that signed it; `null` if nobody did. */
   readonly sender: string | null;
   readonly contents?: Contents;
 }
@@ -252,12 +297,21 @@ export const api = {
   removeSource: (id: Id) => remove(`api/sources/${id}`),
 
   profiles: () => json<Profile[]>("api/profiles"),
-  addProfile: (profile: { name: string; recipient: string; locked: string }) => json<Profile>("api/profiles", "POST", profile),
+  addProfile: (profile: { name: string; keys: readonly NewKey[] }) => json<Profile>("api/profiles", "POST", profile),
+  addKey: (profile: Id, key: NewKey) => json<Profile>(`api/profiles/${profile}/keys`, "POST", key),
+  /** The saved kit of a key was opened again; it takes the place of the keys `retire`. */
+  keyVerified: (profile: Id, fingerprint: string, retire: readonly string[]) =>
+    json<Profile>(`api/profiles/${profile}/keys/${fingerprint}/verified`, "POST", { retire }),
+  retireKey: (profile: Id, fingerprint: string) => json<Profile>(`api/profiles/${profile}/keys/${fingerprint}/retire`, "POST", {}),
+  discardKey: (profile: Id, fingerprint: string) => remove(`api/profiles/${profile}/keys/${fingerprint}`),
 
   startBackup: (source: Id, profile: Id, sensitive: boolean) =>
     json<{ run: Id }>(`api/sources/${source}/backups`, "POST", { profile, sensitive }),
   backups: () => json<Backup[]>("api/backups"),
   removeBackup: (id: Id) => remove(`api/backups/${id}`),
+  scrub: (id: Id) => json<Backup>(`api/backups/${id}/scrub`, "POST", {}),
+  uploads: () => json<UploadState[]>("api/uploads"),
+  upload: (id: Id) => json<UploadState>(`api/uploads/${id}`),
   archiveAddress: (id: Id) => address(`api/backups/${id}/archive`),
 
   activeRuns: () => json<ActiveRun[]>("api/runs"),

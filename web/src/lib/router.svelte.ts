@@ -5,6 +5,7 @@ export type Route =
   /** `backup` names one of the server's; without it, whatever is open, or the picker. */
   | { readonly page: "open"; readonly backup?: string }
   | { readonly page: "restore" }
+  | { readonly page: "profiles" }
   /** Of the source that is named. */
   | { readonly page: "undo"; readonly source: string };
 
@@ -13,6 +14,7 @@ export const paths = {
   open: "#/open",
   backup: (id: string) => `#/open/${encodeURIComponent(id)}`,
   restore: "#/restore",
+  profiles: "#/profiles",
   undo: (source: string) => `#/undo/${encodeURIComponent(source)}`,
 };
 
@@ -20,7 +22,7 @@ function parse(hash: string): Route {
   const [, page, argument] = hash.split("/");
   if (page === "open") return argument ? { page, backup: decodeURIComponent(argument) } : { page };
   if (page === "undo" && argument) return { page, source: decodeURIComponent(argument) };
-  return page === "restore" ? { page } : { page: "home" };
+  return page === "restore" || page === "profiles" ? { page } : { page: "home" };
 }
 
 let route = $state.raw(parse(location.hash));

@@ -39,6 +39,10 @@ const waits = [500, 1000, 2000, 4000, 8000, 15_000, 30_000];
 
 export interface UploadOptions {
   readonly signal: AbortSignal;
+  /** Bytes that the server had when it went on. */
+  readonly from?: number;
+  /** Says at the end how long it has become: it was begun without a length. */
+  readonly sayLength?: boolean;
   /** Bytes that the server has. */
   readonly onProgress: (done: number) => void;
   /** The connection broke, and it will be tried again. */
@@ -47,24 +51,32 @@ export interface UploadOptions {
 
 /** Appends all pieces to the upload `id`, and returns how many bytes it has then. */
 export async function upload(id: Id, pieces: AsyncIterable<Uint8Array<ArrayBuffer>>, options: UploadOptions): Promise<number> {
-  let start = 0;
+  let start = options.from ?? 0;
   for await (const piece of pieces) {
     await sendPiece(id, piece, start, options);
     start += piece.length;
     options.onProgress(start);
   }
+  if (options.sayLength) await sendPiece(id, new Uint8Array(0), start, options, start);
   return start;
 }
 
-async function sendPiece(id: Id, piece: Uint8Array<ArrayBuffer>, start: number, { signal, onWait }: UploadOptions): Promise<void> {
+async function sendPiece(
+  id: Id,
+  piece: Uint8Array<ArrayBuffer>,
+  start: number,
+  { signal, onWait }: UploadOptions,
+  length?: number,
+): Promise<void> {
   let offset = start;
   for (let tries = 0; ; tries += 1) {
     signal.throwIfAborted();
     try {
       if (tries > 0) offset = await askOffset(id, signal);
       if (offset < start || offset > start + piece.length) throw new ApiFailure(409, "wrong_offset", "");
-      if (offset === start + piece.length) return;
-      offset = await patch(id, piece.subarray(offset - start), offset, signal);
+      // A length is sent in any case: saying it twice changes nothing.
+      if (offset === start + piece.length && length === undefined) return;
+      offset = await patch(id, piece.subarray(offset - start), offset, signal, length);
       if (offset === start + piece.length) return;
     } catch (thrown) {
       const wait = waits[tries];
@@ -89,8 +101,9 @@ async function askOffset(id: Id, signal: AbortSignal): Promise<number> {
   return offsetOf(await send(`api/uploads/${id}`, { method: "HEAD", headers: tus, signal }));
 }
 
-async function patch(id: Id, bytes: Uint8Array<ArrayBuffer>, offset: number, signal: AbortSignal): Promise<number> {
-  const headers = { ...tus, "content-type": "application/offset+octet-stream", "upload-offset": String(offset) };
+async function patch(id: Id, bytes: Uint8Array<ArrayBuffer>, offset: number, signal: AbortSignal, length?: number): Promise<number> {
+  const said = length === undefined ? {} : { "upload-length": String(length) };
+  const headers = { ...tus, ...said, "content-type": "application/offset+octet-stream", "upload-offset": String(offset) };
   return offsetOf(await send(`api/uploads/${id}`, { method: "PATCH", headers, body: bytes, signal }));
 }
 

@@ -138,7 +138,8 @@ impl Appending {
     }
 }
 
-async fn drain<E>(mut bytes: impl Stream<Item = Result<Bytes, E>> + Unpin) {
+/// Reads what is still on its way of a request that is refused, within limits.
+pub(crate) async fn drain<E>(mut bytes: impl Stream<Item = Result<Bytes, E>> + Unpin) {
     let rest = async {
         let mut drained = 0_usize;
         while let Some(Ok(piece)) = bytes.next().await {
