@@ -286,6 +286,7 @@ fn options(data: std::path::PathBuf) -> ServeOptions {
         allow_remote: false,
         hosts: vec![],
         upload_quota: DEFAULT_UPLOAD_QUOTA,
+        user_upload_quota: DEFAULT_UPLOAD_QUOTA,
         safety_recipients: Vec::new(),
     }
 }

@@ -439,8 +439,15 @@ fn a_key_is_sealed_to_once_its_kit_was_opened_again_and_old_kits_open_old_backup
     verify(&three, &[]);
     let both = take(&profile);
     assert!(opens(&both, &second) && opens(&both, &third));
-    let backup = &site.get("/api/backups").json()[0];
-    assert_eq!(backup["fingerprints"].as_array().unwrap().len(), 2);
+    let backups = site.get("/api/backups").json();
+    let keys = |backup: &Value| backup["fingerprints"].as_array().unwrap().len();
+    assert!(
+        backups
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|backup| keys(backup) == 2)
+    );
     // Only what nothing was sealed to can be discarded.
     let gone = site.delete(&format!("{address}/{three}"));
     assert_eq!(gone.problem(), (404, "no_key".into()));

@@ -22,6 +22,7 @@ fn options(folder: &Path, sources: &[PathBuf]) -> ServeOptions {
         allow_remote: false,
         hosts: Vec::new(),
         upload_quota: DEFAULT_UPLOAD_QUOTA,
+        user_upload_quota: DEFAULT_UPLOAD_QUOTA,
         safety_recipients: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::{
+    collections::HashSet,
     fs, io,
     path::Path,
     sync::{Arc, Mutex, OnceLock},
@@ -168,9 +169,12 @@ impl Case {
     }
 
     fn uploads_left(&self) -> usize {
-        fs::read_dir(self.site.data.join("uploads"))
-            .unwrap()
-            .count()
+        let found = fs::read_dir(self.site.data.join("uploads")).unwrap();
+        // Beside the bytes of each lies its record.
+        found
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_owned())
+            .collect::<HashSet<_>>()
+            .len()
     }
 }
 

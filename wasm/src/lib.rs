@@ -30,7 +30,7 @@ mod window;
 pub use archive::Archive;
 pub use bundle::Bundle;
 pub use foreign::{Foreign, ForeignFile};
-pub use key::make_key;
+pub use key::{key_file_fits, make_key};
 pub use lanes::Lanes;
 pub use sealing::Sealing;
 pub use source::Source;
