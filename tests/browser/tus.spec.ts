@@ -1,9 +1,9 @@
 // Uploads by the tus client that others use, from Node: the server keeps what is sealed, and nothing else.
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { DetailedError, Upload, type UploadOptions } from "tus-js-client";
-import { seal } from "./support/cli";
+import { noise } from "./support/cli";
 import type { RecordingProxy } from "./support/proxy";
 import { expect, test } from "./support/test";
 
@@ -17,12 +17,8 @@ async function signIn(origin: string, token: string): Promise<string> {
   return answer.headers.get("set-cookie")?.split(";")[0] ?? "";
 }
 
-/** Random bytes, sealed by the command line. */
-function sealedFile(path: string, length: number): Buffer {
-  const noise = Buffer.alloc(length);
-  for (let at = 0; at < length; at += 1) noise[at] = (at * 7919 + (at >> 8)) & 0xff;
-  writeFileSync(`${path}.plain`, noise);
-  seal({ file: `${path}.plain`, out: path, password });
+function archiveOf(path: string, bytes: number, sealed = true): Buffer {
+  noise(path, bytes, sealed ? password : undefined);
   return readFileSync(path);
 }
 
@@ -66,7 +62,7 @@ const patches = (wire: RecordingProxy) => wire.exchanges.filter(({ method, url }
 
 test("an upload goes on after its connection broke, and gives back what was sent", async ({ server, wire }, info) => {
   const cookie = await signIn(wire.origin, server.token);
-  const archive = sealedFile(info.outputPath("noise.coffer"), 3_000_000);
+  const archive = archiveOf(info.outputPath("noise.coffer"), 3_000_000);
   let broke = false;
   const { url, error } = await send(archive, {
     endpoint: `${wire.origin}/api/uploads`,
@@ -123,7 +119,7 @@ test("an upload goes on after its connection broke, and gives back what was sent
 test("every way that the protocol has to begin and to end", async ({ server, wire }, info) => {
   const cookie = await signIn(wire.origin, server.token);
   const endpoint = `${wire.origin}/api/uploads`;
-  const archive = sealedFile(info.outputPath("noise.coffer"), 200_000);
+  const archive = archiveOf(info.outputPath("noise.coffer"), 200_000);
 
   // Begun with its first bytes, and without its length.
   const whole = await send(archive, { endpoint, headers: { cookie }, uploadDataDuringCreation: true });
@@ -134,7 +130,7 @@ test("every way that the protocol has to begin and to end", async ({ server, wir
   expect((await settled(stream.url, cookie)).state).toBe("stored");
 
   // What is not sealed is refused before much of it was sent.
-  const plain = await send(readFileSync(info.outputPath("noise.coffer.plain")), { endpoint, headers: { cookie }, chunkSize: 50_000 });
+  const plain = await send(archiveOf(info.outputPath("plain.zip"), 200_000, false), { endpoint, headers: { cookie }, chunkSize: 50_000 });
   expect(problemOf(plain.error)).toEqual({ status: 422, code: "not_sealed" });
   expect((await fetch(plain.url, { method: "HEAD", headers: { cookie, "tus-resumable": "1.0.0" } })).status).toBe(410);
 

@@ -1,6 +1,7 @@
 /** Archives made by the command line. */
 import { execFileSync } from "node:child_process";
 import { environment } from "./environment";
+import { execute } from "./python";
 
 export interface BackupOptions {
   readonly database: string;
@@ -32,11 +33,11 @@ export function unseal({ file, out, password }: { file: string; out: string; pas
   });
 }
 
-/** Seals any file for a password. */
-export function seal({ file, out, password }: { file: string; out: string; password: string }): void {
-  execFileSync(environment.coffer, ["seal", file, "--out", out, "--password-env", "COFFER_TEST_PASSWORD"], {
-    env: { ...process.env, COFFER_TEST_PASSWORD: password },
-    stdio: "pipe",
-    timeout: 120_000,
-  });
+/** An archive of about so many bytes, which do not compress. */
+export function noise(out: string, bytes: number, password?: string): void {
+  const database = `${out}.sqlite`;
+  const rows = "WITH RECURSIVE n (v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < ";
+  const insert = `INSERT INTO noise (bytes) SELECT randomblob(1000) FROM (${rows}${Math.ceil(bytes / 1000)}) SELECT v FROM n)`;
+  execute(database, `CREATE TABLE noise (id INTEGER PRIMARY KEY, bytes BLOB); ${insert};`);
+  backup({ database, out, ...(password === undefined ? {} : { password }) });
 }
