@@ -1,4 +1,5 @@
 //! The server's own database, in SQLite and in PostgreSQL: each of these tests runs with both.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

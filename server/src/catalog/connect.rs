@@ -199,7 +199,7 @@ pub(super) fn remove_copies(place: &CatalogPlace) -> Result<(), CatalogError> {
     let remove = || {
         copies(&place.folder)?
             .iter()
-            .try_for_each(|copy| fs::remove_file(copy))
+            .try_for_each(fs::remove_file)
     };
     remove().map_err(|error| file_error(&place.folder, error))
 }
