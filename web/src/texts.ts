@@ -258,7 +258,7 @@ export const texts = {
     withCoffer: "Opening a backup with Coffer",
     withCofferSteps: [
       "In the page of any Coffer, or in the file coffer-open.html that works without a network: choose “Open an archive”, then the archive, then “Use a key file” and this page.",
-      "On the command line: coffer extract ARCHIVE.coffer --identity THIS-PAGE.html --out FOLDER",
+      "On the command line: coffer unseal ARCHIVE.coffer --identity THIS-PAGE.html --out ARCHIVE.zip",
       "From paper: type or scan the secret key into a text file of one line, and use that file in its place.",
     ],
     without: "Opening a backup without Coffer",

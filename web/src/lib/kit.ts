@@ -59,7 +59,7 @@ export async function recoveryKit({ key, profile, server, made }: KitFacts): Pro
 ${facts.map(([name, value]) => `<dt>${escaped(name ?? "")}</dt><dd>${value}</dd>`).join("\n")}
 </dl>
 <h2>${escaped(text.secret)}</h2>
-<pre id="coffer-key-file">${escaped(key.file)}</pre>
+<pre id="coffer-key-file">${escaped(key.secret)}</pre>
 <p>${escaped(text.qr)}</p>
 ${encodeQR(key.secret, "svg", { ecc: "quartile" })}
 <h2>${escaped(text.withCoffer)}</h2>
