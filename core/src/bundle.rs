@@ -398,6 +398,7 @@ mod tests {
                     .collect(),
             ),
             file_sets: Some(file_sets.iter().map(|name| (*name).into()).collect()),
+            ..Selection::ALL
         }
     }
 

@@ -249,6 +249,7 @@ fn readers_of_what_an_archive_means() {
             let everything = Selection {
                 tables: None,
                 file_sets: None,
+                ..Selection::ALL
             };
             let mut bundler = Bundler::new(
                 directory,

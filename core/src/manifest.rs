@@ -17,10 +17,12 @@ use crate::{
 
 pub mod files;
 mod notice;
+mod selection;
 mod validate;
 
 pub use files::{FileEntry, FilesIndexError};
 pub use notice::{LeftOut, LeftOutReason, Notice};
+pub use selection::{Record, Selection};
 pub use validate::ManifestError;
 
 /// Name of the manifest's entry in the archive.
@@ -378,40 +380,6 @@ pub struct EntryDigest {
     pub bytes: u64,
     /// SHA-256 of the bytes.
     pub sha256: Digest,
-}
-
-/// What a user picks from an archive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Selection {
-    /// Tables; `None` for all.
-    pub tables: Option<Vec<TableName>>,
-    /// File sets by name; `None` for all.
-    pub file_sets: Option<Vec<String>>,
-}
-
-impl Selection {
-    /// Everything in the archive.
-    pub const ALL: Self = Self {
-        tables: None,
-        file_sets: None,
-    };
-
-    /// Whether the table is selected.
-    #[must_use]
-    pub fn has_table(&self, table: &TableName) -> bool {
-        self.tables
-            .as_ref()
-            .is_none_or(|tables| tables.contains(table))
-    }
-
-    /// Whether the file set is selected.
-    #[must_use]
-    pub fn has_file_set(&self, name: &str) -> bool {
-        self.file_sets
-            .as_ref()
-            .is_none_or(|sets| sets.iter().any(|set| set == name))
-    }
 }
 
 impl Manifest {

@@ -42,20 +42,25 @@ mod identity;
 mod json;
 mod links;
 mod order;
+mod records;
 mod sample;
 #[cfg(test)]
 mod tests;
 
 pub use json::{Ids, Rewritten, rewrite};
+pub use records::{KeyValue, Root, pick};
 pub use sample::{Changed, SAMPLES, SHOWN, Sample, Shown};
 
 /// All that is decided about a merge before any row is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// [`Mode::Overwrite`] or [`Mode::Skip`].
+    /// [`Mode::Replace`] is for records only: it overwrites them, and nothing that belongs to them stays beside what the
+    /// archive holds.
     pub mode: Mode,
     /// The tables in the order in which they are gone through. References in [`Link`] are indexes into this list.
     pub tables: Vec<MergeTable>,
+    /// The records that were chosen; nothing means all rows.
+    pub roots: Vec<Root>,
 }
 
 /// Why a table takes part.
@@ -197,6 +202,10 @@ pub struct Link {
     pub when: When,
     /// Whether a row with NULL in it is left out too: a preset calls it ownership.
     pub needed: bool,
+    /// Whether a preset says that the row belongs to what it refers to.
+    pub owned: bool,
+    /// Whether a preset says that what it refers to stands for itself.
+    pub deferred: bool,
     /// Whether the row follows what it refers to.
     pub carried: bool,
     /// Columns that become NULL where nothing is found.
@@ -253,6 +262,29 @@ pub enum MergeError {
         /// What it names.
         column: String,
     },
+    /// What belongs to a record is not known.
+    #[error(
+        "what belongs to a record is what its application's preset says; nothing was changed; name one with --preset"
+    )]
+    RecordsNeedPreset,
+    /// A record is asked for out of a table whose rows the archive lacks, or the target.
+    #[error("there are no rows of {table} to choose records from; nothing was changed")]
+    NoRecords {
+        /// The table.
+        table: TableName,
+    },
+    /// A record is asked for by columns that don't say which row it is.
+    #[error(
+        "{} of {table} {} not say which record is meant; nothing was changed; {}", .given.join(", "), if .given.len() == 1 { "does" } else { "do" }, Keys(.keys)
+    )]
+    NoSuchKey {
+        /// The table.
+        table: TableName,
+        /// The columns.
+        given: Vec<String>,
+        /// Those that would say it.
+        keys: Vec<Vec<String>>,
+    },
     /// What identity needs is only known after all rows are recognised.
     #[error(
         "the identity of {table} names {column:?}, which refers to rows that are recognised later; nothing was changed; name other columns, or take back its class deferred"
@@ -263,6 +295,21 @@ pub enum MergeError {
         /// The column.
         column: String,
     },
+}
+
+struct Keys<'a>(&'a [Vec<String>]);
+
+impl fmt::Display for Keys<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("nothing does");
+        }
+        f.write_str("a record is known by ")?;
+        self.0.iter().enumerate().try_for_each(|(index, key)| {
+            let or = if index > 0 { ", or by " } else { "" };
+            write!(f, "{or}{}", key.join(" and "))
+        })
+    }
 }
 
 struct Names<'a>(&'a [TableName]);
@@ -294,17 +341,20 @@ pub enum Skipped {
     Collision,
     /// Its table is not selected, and the target lacks it.
     NotSelected,
+    /// It is not one of the chosen records, nor needed by them, and the target lacks it.
+    NotChosen,
 }
 
 impl Skipped {
     /// All reasons.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Duplicate,
         Self::UnresolvedOwner,
         Self::WithParent,
         Self::NoIdentity,
         Self::Collision,
         Self::NotSelected,
+        Self::NotChosen,
     ];
 }
 
@@ -317,6 +367,7 @@ impl fmt::Display for Skipped {
             Self::NoIdentity => "nothing tells which row it is",
             Self::Collision => "another row has its unique key",
             Self::NotSelected => "its table is not selected",
+            Self::NotChosen => "no part of the chosen records",
         })
     }
 }

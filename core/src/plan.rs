@@ -50,6 +50,14 @@ impl fmt::Display for Mode {
     }
 }
 
+impl Mode {
+    /// Whether rows of this selection are brought together with the target's one by one, rather than whole tables replaced.
+    #[must_use]
+    pub const fn merges(self, selection: &Selection) -> bool {
+        !matches!(self, Self::Replace) || !selection.records.is_empty()
+    }
+}
+
 /// What the user allows, knowingly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -163,6 +171,12 @@ impl Plan {
             .filter(|finding| finding.blocks(&self.consent))
     }
 
+    /// Whether its rows are brought together with the target's one by one, rather than whole tables replaced.
+    #[must_use]
+    pub const fn merges(&self) -> bool {
+        self.mode.merges(&self.selection)
+    }
+
     /// Rows that come from the archive.
     #[must_use]
     pub fn total_insert(&self) -> u64 {
@@ -221,7 +235,7 @@ pub fn plan(
         .tables
         .iter()
         // What a merge does is counted by rehearsing it.
-        .filter(|_| mode == Mode::Replace)
+        .filter(|_| !mode.merges(selection))
         .map(|data| TablePlan {
             table: data.table.clone(),
             delete: current(&data.table),
@@ -277,7 +291,7 @@ pub fn plan(
     }
     let rows = tables.iter().map(|table| table.delete).sum();
     let files = file_sets.iter().map(|set| set.delete).sum();
-    if mode != Mode::Replace && !file_sets.is_empty() {
+    if mode.merges(selection) && !file_sets.is_empty() {
         findings.push(Finding::FilesNotMerged {
             sets: file_sets.iter().map(|set| set.name.clone()).collect(),
         });
@@ -294,8 +308,8 @@ pub fn plan(
         &consent.decisions,
         &mut findings,
     );
-    if mode == Mode::Replace {
-        secrets(&selected, target, &mut findings);
+    secrets(&selected, target, &mut findings);
+    if !mode.merges(selection) {
         closure(&selected, target, &mut findings);
     }
     let mut plan = Plan {

@@ -24,6 +24,7 @@ mod output;
 mod plan;
 mod preset;
 mod publish;
+mod records;
 mod recover;
 mod redact;
 mod rekey;

@@ -67,6 +67,14 @@ pub struct RestoreRequest {
     pub undoes: Option<Undoes>,
 }
 
+impl RestoreRequest {
+    /// Whether rows are brought together with the target's one by one, rather than whole tables replaced.
+    #[must_use]
+    pub const fn merges(&self) -> bool {
+        self.mode.merges(&self.selection)
+    }
+}
+
 /// A restore that another one undoes.
 #[derive(Clone, Debug)]
 pub struct Undoes {
@@ -268,6 +276,7 @@ impl RestoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Read(error) => error.code(),
+            Self::Engine(EngineError::NoRecord { .. }) => "no_such_record",
             Self::Engine(_) => "database",
             Self::Files(_) => "files",
             Self::AppSecret(error) => error.code(),
@@ -315,7 +324,7 @@ pub async fn run(
     let facts = target_facts(target, &archive.manifest, selection, &mut request.consent).await?;
     let nothing = Survey::default();
     let survey = survey::survey(&request, &archive, &facts, nothing, &progress).await?;
-    let plan = if request.mode == Mode::Replace {
+    let plan = if !request.merges() {
         accept(&request, &archive, &facts, &survey)?
     } else {
         // What was confirmed has counts, which are only known once the rows were brought together.
@@ -337,7 +346,7 @@ pub async fn run(
     }
     let selected = selected(&request, &archive);
     let mut kept = None;
-    let loaded = if request.mode != Mode::Replace {
+    let loaded = if request.merges() {
         merge::apply(&request, &archive, survey, &mut kept, &progress).await
     } else if !selected.is_empty() {
         load::replace(

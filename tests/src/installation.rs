@@ -149,7 +149,7 @@ impl Installation {
                 use sqlx::Row;
                 let mut connection = server.connect(name).await;
                 let values = format!(
-                    "SELECT ARRAY(SELECT coalesce(value, '-') FROM json_each_text(row_to_json(result)) WITH ORDINALITY e (key, value, place) ORDER BY place) FROM ({query}) AS result"
+                    "SELECT ARRAY(SELECT coalesce(value, '-') FROM json_each_text(row_to_json(one_row)) WITH ORDINALITY e (key, value, place) ORDER BY place) FROM ({query}) AS one_row"
                 );
                 sqlx::query(sqlx::AssertSqlSafe(values))
                     .fetch_all(&mut connection)

@@ -279,6 +279,7 @@ fn some_tables_are_restored_alone() {
     let selection = Selection {
         tables: Some(vec![TableName::new("main", "customers")]),
         file_sets: Some(vec![]),
+        ..Selection::ALL
     };
     let bundle = Bundle::of(&case.archive, &selection);
     case.damage();

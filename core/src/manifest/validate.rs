@@ -560,6 +560,7 @@ mod tests {
         let selection = Selection {
             tables: Some(vec![a.clone()]),
             file_sets: None,
+            ..Selection::ALL
         };
         let selected = manifest().select(&selection).unwrap();
         assert_eq!(selected.tables.len(), 1);
@@ -576,6 +577,7 @@ mod tests {
         let unknown = Selection {
             tables: Some(vec![TableName::new("public", "c")]),
             file_sets: None,
+            ..Selection::ALL
         };
         assert!(matches!(
             manifest().select(&unknown),

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     manifest::{LeftOut, Manifest, Selection},
     plan::Mode,
-    policy::{ForeignKeyClass, ForeignKeyRule, Matched, Preset, TableRule, names},
+    policy::{ForeignKeyRule, Matched, Preset, TableRule, names},
     schema::{Column, Engine, ForeignKey, Schema, Table, TableName},
 };
 
@@ -32,6 +32,9 @@ impl Program {
         preset: Option<&Preset>,
         loaded: &BTreeMap<TableName, Vec<String>>,
     ) -> Result<Self, MergeError> {
+        if !selection.records.is_empty() && preset.is_none() {
+            return Err(MergeError::RecordsNeedPreset);
+        }
         let nothing = Preset::default();
         Builder {
             mode,
@@ -52,7 +55,13 @@ impl Program {
     }
 
     fn may_lose(&self, table: &MergeTable) -> bool {
-        self.mode == Mode::Overwrite && table.links.iter().any(|link| self.follows(link, 0))
+        self.mode != Mode::Skip && table.links.iter().any(|link| self.follows(link, 0))
+    }
+
+    /// Whether a row of the target that the archive lacks goes where what it belongs to takes the archive's values.
+    #[must_use]
+    pub const fn goes_with(&self, link: &Link) -> bool {
+        link.carried || (matches!(self.mode, Mode::Replace) && link.owned)
     }
 
     /// Whether rows may go, or become NULL there, because what a link leads to goes.
@@ -60,8 +69,8 @@ impl Program {
         let Some(to) = link.to.and_then(|to| self.tables.get(to)) else {
             return false;
         };
-        link.carried
-            || to.links.iter().any(|link| link.carried)
+        self.goes_with(link)
+            || to.links.iter().any(|link| self.goes_with(link))
             || (depth < self.tables.len()
                 && to
                     .links
@@ -71,12 +80,12 @@ impl Program {
 }
 
 pub(super) struct Builder<'a> {
-    mode: Mode,
-    archive: &'a Manifest,
+    pub(super) mode: Mode,
+    pub(super) archive: &'a Manifest,
     pub(super) target: &'a Schema,
-    selection: &'a Selection,
+    pub(super) selection: &'a Selection,
     pub(super) preset: &'a Preset,
-    loaded: &'a BTreeMap<TableName, Vec<String>>,
+    pub(super) loaded: &'a BTreeMap<TableName, Vec<String>>,
 }
 
 impl<'a> Builder<'a> {
@@ -113,16 +122,18 @@ impl<'a> Builder<'a> {
             }
             tables.push(self.table(table, *part, links, &index, &places)?);
         }
+        let place = |name: &TableName| index.get(name).and_then(|at| places.get(at)).copied();
         let mut program = Program {
             mode: self.mode,
             tables,
+            roots: self.roots(place)?,
         };
         program.note_references();
         Ok(program)
     }
 
     /// The columns that the archive's rows of a table have, if it holds any rows of it.
-    fn archived(&self, name: &TableName) -> Option<&'a Vec<String>> {
+    pub(super) fn archived(&self, name: &TableName) -> Option<&'a Vec<String>> {
         self.archive.table(name)?;
         self.loaded.get(name)
     }
@@ -186,7 +197,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The tables that ids inside of other columns name.
-    fn hidden_targets(&self, table: &TableName) -> impl Iterator<Item = &'a TableName> {
+    pub(super) fn hidden_targets(&self, table: &TableName) -> impl Iterator<Item = &'a TableName> {
         self.preset
             .references
             .iter()
@@ -200,6 +211,25 @@ impl<'a> Builder<'a> {
 
     fn taking_part(&self) -> Vec<(&'a Table, Part)> {
         let mut parts: BTreeMap<&'a TableName, Part> = BTreeMap::new();
+        let mut mine = None;
+        if self.selection.records.is_empty() {
+            self.add_selected(&mut parts);
+        } else {
+            let reach = self.reach();
+            parts.extend(reach.all.into_iter().map(|name| (name, Part::Merge)));
+            mine = Some(reach.mine);
+        }
+        if self.mode != Mode::Skip {
+            self.add_along(&mut parts, mine.as_ref());
+        }
+        parts
+            .into_iter()
+            .filter_map(|(name, part)| Some((self.target.table(name)?, part)))
+            .collect()
+    }
+
+    /// Adds the selected tables, and those that they refer to.
+    fn add_selected(&self, parts: &mut BTreeMap<&'a TableName, Part>) {
         let mut open: Vec<&'a TableName> = Vec::new();
         for name in self.target.names() {
             if self.archived(name).is_some() && self.selection.has_table(name) {
@@ -220,21 +250,14 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-        if self.mode == Mode::Overwrite {
-            self.add_along(&mut parts);
-        }
-        parts
-            .into_iter()
-            .filter_map(|(name, part)| Some((self.target.table(name)?, part)))
-            .collect()
     }
 
-    /// Adds the tables whose rows refer to rows that may go.
-    fn add_along(&self, parts: &mut BTreeMap<&'a TableName, Part>) {
-        let owned = |table: &Table, key: &ForeignKey| {
-            self.key_rule(&table.name, &key.columns)
-                .is_some_and(|rule| rule.class == ForeignKeyClass::Ownership)
-        };
+    /// Adds the tables whose rows refer to rows that may go. Where records are chosen, rows go only with those of `mine`.
+    fn add_along(
+        &self,
+        parts: &mut BTreeMap<&'a TableName, Part>,
+        mine: Option<&BTreeSet<&'a TableName>>,
+    ) {
         let mut losing: BTreeSet<&'a TableName> = BTreeSet::new();
         loop {
             let mut grown = false;
@@ -242,14 +265,16 @@ impl<'a> Builder<'a> {
                 for key in self.keys(table) {
                     let carried = parts.get(&table.name) == Some(&Part::Merge)
                         && parts.get(&key.references) == Some(&Part::Merge)
-                        && self.carries(&key.references)
-                        && owned(table, &key);
+                        && (self.mode == Mode::Replace || self.carries(&key.references))
+                        && mine.is_none_or(|mine| mine.contains(&key.references))
+                        && self.is_owned(table, &key);
                     let below = losing.contains(&key.references);
                     if below && !parts.contains_key(&table.name) {
                         parts.insert(&table.name, Part::Along);
                         grown = true;
                     }
-                    let bound = owned(table, &key) || !self.can_be_null(table, &key.columns);
+                    let bound =
+                        self.is_owned(table, &key) || !self.can_be_null(table, &key.columns);
                     if (carried || (below && bound)) && losing.insert(&table.name) {
                         grown = true;
                     }
@@ -281,6 +306,8 @@ impl<'a> Builder<'a> {
             (Part::Merge | Part::Lookup, Some(columns)) => columns.clone(),
             _ => Vec::new(),
         };
+        // What is replaced is not asked what it would rather keep.
+        let changing = rule.filter(|_| self.mode != Mode::Replace);
         let hidden = self.hidden(table, index, places)?;
         let surrogate = self.surrogate(table, &links, rule);
         let on_insert = rule.map(|rule| rule.on_insert.clone()).unwrap_or_default();
@@ -370,7 +397,10 @@ impl<'a> Builder<'a> {
         }
         unique.sort_by(|a, b| (a.columns.len(), &a.columns).cmp(&(b.columns.len(), &b.columns)));
         let mut kept: BTreeSet<String> = table.primary_key.iter().cloned().collect();
-        kept.extend(placeholders);
+        // What is replaced holds what the archive holds.
+        if self.mode != Mode::Replace {
+            kept.extend(placeholders);
+        }
         kept.extend(on_insert.keys().cloned());
         kept.extend(
             self.target
@@ -396,8 +426,8 @@ impl<'a> Builder<'a> {
             links,
             hidden,
             unique,
-            matched: rule.map(|rule| rule.matched).unwrap_or_default(),
-            fill: rule.map(|rule| rule.fill.clone()).unwrap_or_default(),
+            matched: changing.map(|rule| rule.matched).unwrap_or_default(),
+            fill: changing.map(|rule| rule.fill.clone()).unwrap_or_default(),
             on_insert,
             kept,
             carries: part == Part::Merge && self.carries(&table.name),

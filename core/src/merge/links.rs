@@ -45,9 +45,9 @@ impl<'a> Builder<'a> {
                 }
                 _ => When::Late,
             };
-            let needed = declared == Some(ForeignKeyClass::Ownership);
+            let owned = declared == Some(ForeignKeyClass::Ownership);
             let owner = to.and_then(|to| taking_part.get(to));
-            let carried = needed
+            let carried = owned
                 && when == When::Before
                 && part == Part::Merge
                 && owner
@@ -59,7 +59,9 @@ impl<'a> Builder<'a> {
                 referenced: key.referenced_columns,
                 class,
                 when,
-                needed,
+                needed: owned && !rule.is_some_and(|rule| rule.may_be_null),
+                owned,
+                deferred: declared == Some(ForeignKeyClass::Deferred),
                 carried,
                 clears: Vec::new(),
             });

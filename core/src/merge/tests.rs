@@ -125,6 +125,8 @@ mod order {
             class,
             when: When::Before,
             needed: false,
+            owned: false,
+            deferred: false,
             carried: false,
             clears: Vec::new(),
         }

@@ -163,6 +163,7 @@ fn a_schema_that_differs_is_told_by_table_and_refused_only_where_rows_suffer() {
     let others = Selection {
         tables: Some(vec![name("empty")]),
         file_sets: Some(vec![]),
+        ..Selection::ALL
     };
     let digest = Digest::of(b"manifest");
     let partial = plan_of(&manifest, digest, &narrower, &others);
@@ -223,6 +224,7 @@ fn tables_outside_of_the_selection_that_keys_connect_are_named() {
     let only_notes = Selection {
         tables: Some(vec![name("notes")]),
         file_sets: Some(vec![]),
+        ..Selection::ALL
     };
     let plan = plan_of(&manifest, Digest::of(b"m"), &target, &only_notes);
     assert!(plan.findings.contains(&Finding::ReferencedFromOutside {
@@ -285,6 +287,7 @@ fn the_digest_binds_archive_selection_consent_and_target() {
     let without_files = Selection {
         tables: None,
         file_sets: Some(vec![]),
+        ..Selection::ALL
     };
     for other in [
         plan_of(&manifest, Digest::of(b"n"), &target, &all),

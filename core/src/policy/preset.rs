@@ -240,6 +240,9 @@ pub struct ForeignKeyRule {
     /// What it refers to, where the database doesn't declare it.
     #[serde(default)]
     pub references: Option<Referenced>,
+    /// Whether a row may do without an owner by this key: one of several keys says whose it is.
+    #[serde(default)]
+    pub may_be_null: bool,
 }
 
 /// What a foreign key means for a row that it finds nothing for.

@@ -332,6 +332,7 @@ fn a_selection_of_a_sensitive_archive_can_be_redacted_too() {
     let selection = Selection {
         tables: Some(vec![public("empty")]),
         file_sets: Some(vec![]),
+        ..Selection::ALL
     };
     let selected = archive.manifest.select(&selection).unwrap();
     assert!(decide(&selected, None, false).is_ok());

@@ -1,7 +1,8 @@
 //! Why a command failed, as an exit code, a name for programs and a sentence for people.
 
 use coffer_core::{
-    foreign::ForeignError, redact, seal::SealError, verify::VerifyError, withhold::WithholdError,
+    foreign::ForeignError, merge::MergeError, redact, seal::SealError, verify::VerifyError,
+    withhold::WithholdError,
 };
 
 use super::ordinary::findings;
@@ -270,6 +271,12 @@ impl From<RestoreError> for Failure {
             RestoreError::Cancelled => CANCELLED,
             RestoreError::AppSecret(ref error) => app_secret(error),
             RestoreError::Safety(error) => return error.into(),
+            RestoreError::Merge(
+                MergeError::RecordsNeedPreset
+                | MergeError::NoRecords { .. }
+                | MergeError::NoSuchKey { .. },
+            )
+            | RestoreError::Engine(EngineError::NoRecord { .. }) => USAGE,
             RestoreError::Blocked(_)
             | RestoreError::PlanChanged(_)
             | RestoreError::ChangedSince(_) => REFUSED,

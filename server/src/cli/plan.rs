@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coffer_core::plan::{Mode, Plan, PlanFile, TargetFacts};
+use coffer_core::plan::{Plan, PlanFile, TargetFacts};
 use serde::Serialize;
 
 use super::{
@@ -93,7 +93,7 @@ impl fmt::Display for Words<'_> {
         Shown(self.plan).fmt(f)?;
         Samples(self.samples).fmt(f)?;
         match self.rehearsal {
-            Some(_) if self.plan.mode != Mode::Replace => writeln!(
+            Some(_) if self.plan.merges() => writeln!(
                 f,
                 "rehearsed: every byte of the archive was checked, its rows were brought together with the target's, and all of it was undone"
             )?,
@@ -152,7 +152,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             return Err(refusal(&plan));
         }
         // The counts of a merge come from a rehearsal in any case.
-        let rehearsed = rehearsal.is_some() || plan.mode != Mode::Replace;
+        let rehearsed = rehearsal.is_some() || plan.merges();
         write(out, args.overwrite, &plan, &facts, rehearsed)?;
     }
     let words = Words {

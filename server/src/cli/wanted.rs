@@ -1,6 +1,6 @@
 //! Arguments that say what is restored, where, and how.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use coffer_core::{
     manifest::Selection,
@@ -14,14 +14,16 @@ use super::{
     convert::Converted,
     decisions::DecisionArgs,
     foreign::ForeignArgs,
+    records::RecordArgs,
     secret::OpenArgs,
     signing::TrustArgs,
     source,
 };
 use crate::{
     read::{Look, OpenArchive, ReadAt, Unlock, look},
-    restore::RestoreRequest,
+    restore::{RestoreError, RestoreRequest},
     safety::SafetyStore,
+    source::SourceConfig,
 };
 
 #[derive(Debug, clap::Args)]
@@ -47,12 +49,20 @@ pub(super) struct WantedArgs {
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,
 
+    /// The application's rules: what belongs to what, and how rows of the target are recognised. A name means one that comes
+    /// with the program.
+    #[arg(long, value_name = "FILE|NAME")]
+    preset: Option<PathBuf>,
+
     #[command(flatten)]
     described: ConfigArgs,
 
     /// Restore only this table; may be repeated.
     #[arg(long = "table", value_name = "TABLE")]
     tables: Vec<String>,
+
+    #[command(flatten)]
+    records: RecordArgs,
 
     /// Restore no files.
     #[arg(long, conflicts_with = "files")]
@@ -77,9 +87,10 @@ pub(super) struct WantedArgs {
 }
 
 /// The arguments that a plan has answered already.
-pub(super) const ANSWERED_BY_A_PLAN: [&str; 7] = [
+pub(super) const ANSWERED_BY_A_PLAN: [&str; 8] = [
     "mode",
     "tables",
+    "records",
     "without_files",
     "without_file_set",
     "force",
@@ -115,11 +126,21 @@ impl WantedArgs {
                 ));
             }
         };
-        self.with(safety, converted, |archive, unlock| {
+        self.with(safety, converted, |target, archive, unlock| {
             let archive = OpenArchive::open(archive.clone(), unlock)?;
-            let selection = Selection {
-                tables: self.select_tables(&archive)?,
-                file_sets: self.select_file_sets(&archive)?,
+            let file_sets = self.select_file_sets(&archive)?;
+            let selection = if self.records.is_empty() {
+                Selection {
+                    tables: self.select_tables(&archive)?,
+                    file_sets,
+                    ..Selection::ALL
+                }
+            } else {
+                let records = self.records.of_archive(&archive)?;
+                let preset = target.preset.as_ref();
+                let named = Selection::of_records(&archive.manifest, preset, records)
+                    .map_err(RestoreError::from)?;
+                named.without_file_sets_but(file_sets.as_deref())
             };
             let consent = Consent {
                 replace_existing: self.force,
@@ -137,7 +158,7 @@ impl WantedArgs {
         file: &PlanFile,
     ) -> Result<RestoreRequest, Failure> {
         let plan = &file.plan;
-        self.with(safety, None, |_, _| {
+        self.with(safety, None, |_, _, _| {
             Ok((plan.mode, plan.selection.clone(), plan.consent.clone()))
         })
     }
@@ -158,6 +179,7 @@ impl WantedArgs {
         let (target, _) = self.described.source(Beside {
             url: (self.target.as_deref(), "--target"),
             schemas: self.schemas.clone(),
+            preset: self.preset.as_deref(),
             ..Beside::default()
         })?;
         Converted::of(open, target.url, output).await.map(Some)
@@ -167,11 +189,16 @@ impl WantedArgs {
         &self,
         safety: SafetyStore,
         converted: Option<&Converted>,
-        how: impl FnOnce(&Arc<dyn ReadAt>, &Unlock) -> Result<(Mode, Selection, Consent), Failure>,
+        how: impl FnOnce(
+            &SourceConfig,
+            &Arc<dyn ReadAt>,
+            &Unlock,
+        ) -> Result<(Mode, Selection, Consent), Failure>,
     ) -> Result<RestoreRequest, Failure> {
         let (target, _) = self.described.source(Beside {
             url: (self.target.as_deref(), "--target"),
             schemas: self.schemas.clone(),
+            preset: self.preset.as_deref(),
             ..Beside::default()
         })?;
         let archive = match converted {
@@ -185,7 +212,7 @@ impl WantedArgs {
             Some(converted) => converted.unlock.clone(),
             None => self.key.unlock(matches!(look, Look::Sealed(_)))?,
         };
-        let (mode, selection, consent) = how(&archive, &unlock)?;
+        let (mode, selection, consent) = how(&target, &archive, &unlock)?;
         Ok(RestoreRequest {
             target,
             archive,
@@ -203,8 +230,9 @@ impl WantedArgs {
 
     /// The file sets to restore; `None` for all.
     fn select_file_sets(&self, archive: &OpenArchive) -> Result<Option<Vec<String>>, Failure> {
-        // Single tables are asked for without files, unless a folder for them is named.
-        if self.without_files || (!self.tables.is_empty() && self.described.files().is_empty()) {
+        // Single tables or records are asked for without files, unless a folder for them is named.
+        let single = !self.tables.is_empty() || !self.records.is_empty();
+        if self.without_files || (single && self.described.files().is_empty()) {
             return Ok(Some(Vec::new()));
         }
         let without = &self.without_file_set;

@@ -282,6 +282,16 @@ pub enum EngineError {
         /// The table.
         table: TableName,
     },
+    /// A chosen record is not there.
+    #[error("the archive holds no record {record} among {rows} rows of that table{}; nothing was changed", For(.examples))]
+    NoRecord {
+        /// The record.
+        record: String,
+        /// Rows of its table.
+        rows: u64,
+        /// Keys of some of them.
+        examples: Vec<String>,
+    },
     /// The database did something else than what was decided.
     #[error(
         "{found} rows of {table} were written where {expected} were to be; everything was undone; look for rules or partitions that send rows elsewhere"
@@ -326,4 +336,16 @@ fn rows_of(count: Option<u64>) -> String {
 
 fn row_number(row: Option<u64>) -> String {
     row.map_or_else(|| "a row".into(), |row| format!("row {row}"))
+}
+
+/// Some keys that are there, for people.
+struct For<'a>(&'a [String]);
+
+impl std::fmt::Display for For<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        write!(f, ", which has for example {}", self.0.join("; "))
+    }
 }

@@ -13,18 +13,21 @@
 //! | `m` | one of the archive with what becomes of it | [`fate`], `f…` what others name it by afterwards |
 //! | `x` | one of the target that goes | `id` |
 //! | `u` | one of the target that changes | where it lies, `v…` its new values |
+//! | `z` | one of the archive that chosen records are about | `n`, `pick` |
+//! | `w` | one of the archive that rows need which are written for these | `n`, `pick` |
 //!
 //! Nothing but these is written before everything is decided.
 
 use async_trait::async_trait;
 use coffer_core::{
-    merge::{Class, Counts, MergeTable, Part, Program, Sample, Skipped, When},
+    merge::{Class, Counts, MergeTable, Part, Program, Sample, Skipped, When, pick},
     plan::Mode,
     schema::TableName,
 };
 
 use super::{Database, EngineError, Merged};
 
+mod choose;
 mod decide;
 mod dialect;
 mod gone;
@@ -58,6 +61,8 @@ pub(super) mod fate {
     pub(crate) const COLLISION: i64 = -4;
     /// Its table is only looked up, and the target lacks it.
     pub(crate) const NOT_SELECTED: i64 = -5;
+    /// It is not one of the chosen records, and the target lacks it.
+    pub(crate) const NOT_CHOSEN: i64 = -6;
 }
 
 /// A connection that carries statements out.
@@ -98,8 +103,14 @@ pub(super) async fn carry_out(
         places,
     };
     let mut merge = Merge { run, sql };
+    if merge.sql.chooses() {
+        merge.choose().await?;
+    }
     for index in 0..program.tables.len() {
         merge.decide(index).await?;
+    }
+    if merge.sql.chooses() {
+        merge.leave_unneeded().await?;
     }
     let mut counts = Vec::with_capacity(program.tables.len());
     for index in 0..program.tables.len() {
@@ -245,7 +256,14 @@ impl<'a> Merge<'a, '_> {
             return Ok(counts);
         }
         let map = self.sql.own("m", index);
-        let of = |condition: String| format!("SELECT count(*) FROM {map} WHERE {condition}");
+        // Rows that were only looked at beside others are none of the chosen.
+        let chosen = if self.sql.chooses() {
+            format!(" AND pick > {}", pick::BESIDE)
+        } else {
+            String::new()
+        };
+        let of =
+            |condition: String| format!("SELECT count(*) FROM {map} WHERE {condition}{chosen}");
         let count = |number: i64| number.unsigned_abs();
         counts.insert = count(
             self.number(index, of(format!("fate = {}", fate::INSERT)))
@@ -262,6 +280,7 @@ impl<'a> Merge<'a, '_> {
             (Skipped::NoIdentity, fate::NO_IDENTITY),
             (Skipped::Collision, fate::COLLISION),
             (Skipped::NotSelected, fate::NOT_SELECTED),
+            (Skipped::NotChosen, fate::NOT_CHOSEN),
         ] {
             let rows = self.number(index, of(format!("fate = {fate}"))).await?;
             if rows > 0 {
@@ -294,6 +313,6 @@ impl<'a> Merge<'a, '_> {
     }
 
     fn overwrites(&self) -> bool {
-        self.sql.program.mode == Mode::Overwrite
+        self.sql.program.mode != Mode::Skip
     }
 }

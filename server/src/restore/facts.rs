@@ -165,7 +165,7 @@ pub async fn plan(request: &RestoreRequest) -> Result<Planned, RestoreError> {
     let survey = survey::survey(&request, &archive, &facts, Survey::default(), &progress).await?;
     let plan = plan_with(&request, &archive, &facts, Some(&survey))?;
     let planned = Planned::new(plan, facts);
-    if request.mode == Mode::Replace || planned.plan.blocked {
+    if !request.merges() || planned.plan.blocked {
         return Ok(planned);
     }
     Ok(merge::rehearse(&request, &archive, survey, &progress)

@@ -1,6 +1,6 @@
 //! Doing all of a restore but the commit.
 
-use coffer_core::{plan::Mode, schema::Survey};
+use coffer_core::schema::Survey;
 
 use super::{
     Planned, RestoreError, RestoreRequest, RestoredTable, accept, blocking,
@@ -43,10 +43,10 @@ pub async fn rehearse(
     let facts = target_facts(target, &archive.manifest, selection, consent).await?;
     let nothing = Survey::default();
     let survey = survey::survey(&request, &archive, &facts, nothing, progress).await?;
-    let plan = if request.mode == Mode::Replace {
-        Some(accept(&request, &archive, &facts, &survey)?)
-    } else {
+    let plan = if request.merges() {
         None
+    } else {
+        Some(accept(&request, &archive, &facts, &survey)?)
     };
     {
         let (archive, progress) = (archive.clone(), progress.clone());

@@ -56,6 +56,7 @@ fn any_json(json: &[u8]) {
         let selection = Selection {
             tables: Some(vec![table.table.clone()]),
             file_sets: Some(vec![]),
+            ..Selection::ALL
         };
         let selected = manifest.select(&selection).unwrap();
         assert_eq!(selected.tables, std::slice::from_ref(table));

@@ -83,6 +83,9 @@ impl Merge<'_, '_> {
             self.run(index, statement).await?;
         }
         self.lead_to_roots(index).await?;
+        if let Some(statement) = self.sql.chosen_together(index) {
+            self.run(index, statement).await?;
+        }
         for statement in self.sql.found_by_identity(index, round)? {
             self.run(index, statement).await?;
         }

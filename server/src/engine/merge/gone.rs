@@ -23,12 +23,22 @@ impl Sql<'_> {
         for link in &table.links {
             let Some(to) = link.to else { continue };
             let gone = format!("JOIN {} x ON x.id = l.id", self.own("x", to));
-            if link.carried && replaces {
+            let decided = link.when == When::Before || to == index;
+            if self.program.goes_with(link) && replaces && decided {
                 let replaced = format!(
-                    "JOIN {} m ON m.lid = l.id AND m.fate = {}",
+                    "JOIN {} m ON m.lid = l.id AND m.fate = {} AND {}",
                     self.own("m", to),
-                    fate::MATCHED
+                    fate::MATCHED,
+                    self.is_mine("m")
                 );
+                if self.chooses() {
+                    // What belongs to a chosen record goes, whoever else it belongs to.
+                    with.push(self.is_among(link, to, &replaced)?);
+                    if to != index {
+                        with.push(self.is_among(link, to, &gone)?);
+                    }
+                    continue;
+                }
                 any.push(format!("NOT {}", self.has_null(link)));
                 all.push(format!(
                     "({} OR {} OR {})",

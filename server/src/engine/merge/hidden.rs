@@ -15,9 +15,15 @@ use super::{
 use crate::engine::{EngineError, sql};
 
 /// Rows whose texts are looked at together.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 /// Bytes that an id has at most. Longer texts are none.
 const LONGEST_ID: usize = 200;
+
+/// Whether a text may be an id.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "iterators filter by it")]
+pub(super) fn is_id(text: &&str) -> bool {
+    text.len() <= LONGEST_ID && !text.contains('\0')
+}
 
 impl Merge<'_, '_> {
     /// Exchanges the ids in the columns of one table, for the rows that will be written.
@@ -73,7 +79,7 @@ impl Merge<'_, '_> {
             let ids: BTreeSet<&str> = found
                 .iter()
                 .flat_map(|(_, _, ids)| ids.iter())
-                .filter(|id| id.len() <= LONGEST_ID && !id.contains('\0'))
+                .filter(is_id)
                 .collect();
             let new = self.new_ids(hidden, &ids).await?;
             let mut changed = Vec::new();
@@ -123,6 +129,19 @@ impl Sql<'_> {
         after: i64,
     ) -> Result<String, EngineError> {
         let text = self.dialect.printed_value(&format!("s.c{own}"));
+        let conditions = self.holds_id(index, hidden)?;
+        Ok(format!(
+            "SELECT {}, coalesce(j.v, {text}) FROM {} m JOIN {} s ON s.n = m.n LEFT JOIN {} j ON j.n = m.n
+              WHERE (m.fate = 1 OR m.up = 1) AND s.c{own} IS NOT NULL AND m.n > {after}{conditions} ORDER BY m.n LIMIT {BATCH}",
+            self.dialect.printed_value("m.n"),
+            self.own("m", index),
+            self.own("s", index),
+            self.own(&format!("j{own}_"), index)
+        ))
+    }
+
+    /// That a staged row holds an id.
+    pub(super) fn holds_id(&self, index: usize, hidden: &Hidden) -> Result<String, EngineError> {
         let mut conditions = String::new();
         for (column, values) in &hidden.condition {
             let place = self.archived(index, column).ok_or_else(unknown)?;
@@ -137,14 +156,7 @@ impl Sql<'_> {
                 values.join(", ")
             ));
         }
-        Ok(format!(
-            "SELECT {}, coalesce(j.v, {text}) FROM {} m JOIN {} s ON s.n = m.n LEFT JOIN {} j ON j.n = m.n
-              WHERE (m.fate = 1 OR m.up = 1) AND s.c{own} IS NOT NULL AND m.n > {after}{conditions} ORDER BY m.n LIMIT {BATCH}",
-            self.dialect.printed_value("m.n"),
-            self.own("m", index),
-            self.own("s", index),
-            self.own(&format!("j{own}_"), index)
-        ))
+        Ok(conditions)
     }
 
     /// What became of the ids of a table, old and new; nothing if there is nothing to ask.

@@ -170,6 +170,10 @@ impl Sql<'_> {
             .collect())
     }
 
+    pub(super) fn staged_index(&self, index: usize) -> Option<String> {
+        self.index_on("s", index, &["n".to_owned()])
+    }
+
     pub(super) fn mapped_indexes(&self, index: usize) -> Result<Vec<String>, EngineError> {
         let table = self.table(index)?;
         let mut wanted = vec!["n".to_owned(), "lid".to_owned()];
@@ -200,6 +204,9 @@ impl Sql<'_> {
         inner.push(format!("{} AS cp", self.is_carried(index)?));
         inner.push(format!("{} AS e", self.cleared(index, false)?));
         let mut outer = vec![format!("x.n, {round} AS rd, x.st, x.cp, x.e")];
+        if self.chooses() {
+            outer.push("x.pick".into());
+        }
         for (number, column) in table.referenced.iter().enumerate() {
             let own = self.archived(index, column).ok_or_else(unknown)?;
             outer.push(format!("x.c{own} AS o{number}"));
@@ -307,8 +314,12 @@ impl Sql<'_> {
         for (place, link) in self.resolvable(table) {
             if link.carried && self.found_in(link).is_some() {
                 let null = self.is_null(index, link);
-                any.push(format!("NOT {null}"));
-                all.push(format!("({null} OR coalesce(p{place}.mt, 0) = 1)"));
+                // A chosen record follows nobody but other chosen ones.
+                let owner = self.is_mine(&format!("p{place}"));
+                any.push(format!("(NOT {null} AND {owner})"));
+                all.push(format!(
+                    "({null} OR NOT {owner} OR coalesce(p{place}.mt, 0) = 1)"
+                ));
             }
         }
         Ok(if any.is_empty() || self.program.mode != Mode::Skip {

@@ -1,6 +1,6 @@
 //! The queries by which rows of the archive and of the target are found to be the same.
 
-use coffer_core::merge::{Class, Part, When};
+use coffer_core::merge::{Class, Part, When, pick};
 
 use super::{
     fate,
@@ -18,6 +18,9 @@ impl Sql<'_> {
         let text = |name: String| format!("{} AS {name}", self.dialect.cast("NULL", "text"));
         let mut columns = vec!["s.n".to_owned()];
         columns.extend(["fate", "mt", "lid", "root", "e", "up"].map(number));
+        if self.chooses() {
+            columns.push(number("pick"));
+        }
         for (place, column) in table.referenced.iter().enumerate() {
             let own = self.archived(index, column).ok_or_else(unknown)?;
             columns.push(format!("s.c{own} AS o{place}, s.c{own} AS f{place}"));
@@ -76,6 +79,17 @@ impl Sql<'_> {
                 ))
             })
             .collect()
+    }
+
+    /// Rows that are one count as whichever of them was chosen the most.
+    pub(super) fn chosen_together(&self, index: usize) -> Option<String> {
+        self.chooses().then(|| {
+            let (rows, same) = (self.own("a", index), self.own("d", index));
+            format!(
+                "UPDATE {rows} AS own SET pick = z.pick FROM (SELECT d.root, max(a.pick) AS pick FROM {same} d JOIN {rows} a ON a.n = d.n GROUP BY d.root) z
+                  WHERE z.root = own.n AND own.pick < z.pick"
+            )
+        })
     }
 
     /// Finds rows of the target that no other row has found, one alternative after the other, so that a stronger one counts
@@ -180,26 +194,41 @@ impl Sql<'_> {
         if table.part == Part::Lookup {
             fate.push_str(&format!(" ELSE {} END", fate::NOT_SELECTED));
         } else {
+            if self.chooses() {
+                let not_chosen = fate::NOT_CHOSEN;
+                fate.push_str(&format!(
+                    " WHEN a.pick < {} THEN {not_chosen}",
+                    pick::NEEDED
+                ));
+            }
             fate.push_str(&format!(
                 " WHEN a.cp = 1 THEN {} ELSE {} END",
                 fate::WITH_PARENT,
                 fate::INSERT
             ));
         }
-        let matched = "CASE WHEN a.st = 0 AND d.n IS NULL AND h.n IS NOT NULL THEN 1 ELSE 0 END";
+        let is_matched = "a.st = 0 AND d.n IS NULL AND h.n IS NOT NULL";
+        let matched = format!("CASE WHEN {is_matched} THEN 1 ELSE 0 END");
+        let changes = format!(
+            "CASE WHEN {is_matched} AND {} THEN 1 ELSE 0 END",
+            self.is_mine("a")
+        );
         let mut columns = vec![
             "a.n".to_owned(),
             fate,
-            matched.to_owned(),
+            matched,
             "h.id".to_owned(),
             "d.root".to_owned(),
             "a.e".to_owned(),
             if self.updates(table) {
-                matched.to_owned()
+                changes
             } else {
                 "0".to_owned()
             },
         ];
+        if self.chooses() {
+            columns.push("a.pick".to_owned());
+        }
         for place in 0..table.referenced.len() {
             columns.push(format!(
                 "a.o{place}, CASE WHEN h.n IS NOT NULL THEN l.t{place} ELSE a.w{place} END"

@@ -78,7 +78,7 @@ impl<'a> Sql<'a> {
     pub(super) fn updates(&self, table: &MergeTable) -> bool {
         table.part == Part::Merge
             && table.matched == Matched::Mode
-            && (self.program.mode == Mode::Overwrite || !table.fill.is_empty())
+            && (self.program.mode != Mode::Skip || !table.fill.is_empty())
     }
 
     /// The columns of matched rows that may change.

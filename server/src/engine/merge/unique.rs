@@ -82,7 +82,7 @@ impl Sql<'_> {
     /// Rows of the archive that come second to a unique key: after rows that stay as they are, matched rows, earlier ones.
     fn losers(&self, index: usize, place: usize) -> Result<String, EngineError> {
         let (map, listed) = (self.own("m", index), self.own("l", index));
-        let gone = if self.program.mode == coffer_core::plan::Mode::Overwrite {
+        let gone = if self.program.mode != coffer_core::plan::Mode::Skip {
             format!(" AND l.id NOT IN (SELECT id FROM {})", self.own("x", index))
         } else {
             String::new()
