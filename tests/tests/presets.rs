@@ -24,6 +24,9 @@ use coffer_tests::{
 use rusqlite::Connection;
 use serde_json::Value;
 
+#[path = "presets/app_secrets.rs"]
+mod app_secrets;
+
 const NOSDESK: &str = include_str!("../products/nosdesk.sql");
 const NOJOIN: &str = include_str!("../products/nojoin.sql");
 const DBACKUP: &str = include_str!("../products/dbackup.sql");
