@@ -8,7 +8,7 @@ import { become } from "./lib/run.mjs";
 const help = `npm start [-- OPTIONS]
 
 Builds what is missing and runs Coffer on 127.0.0.1, with a catalog and an archive store of its own and a small
-demo application that is registered as a source. It prints the address and a one-time sign-in link.
+demo application that is registered as a source. It prints the address and, the first time, a link that makes the first administrator.
 The first start builds everything and takes some minutes; later ones start at once.
 
 OPTIONS go to "coffer serve", after "--demo --web web/dist". What it says about them:

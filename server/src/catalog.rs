@@ -13,9 +13,12 @@ use std::{fmt, io};
 use crate::vault::{SecretKeyError, Vault, VaultError};
 use sqlx::{Any, AnyPool, Transaction, migrate::MigrateError};
 
+mod audit;
 mod backups;
 mod connect;
+mod credentials;
 mod id;
+mod people;
 mod place;
 mod profiles;
 mod runs;
@@ -23,9 +26,12 @@ mod secrets;
 mod sources;
 mod words;
 
+pub use audit::AuditRecord;
 pub use backups::{BackupOrigin, BackupRecord, BackupState};
+pub use credentials::{SessionRecord, TokenRecord, TriesRecord};
 pub(crate) use id::hex;
 pub use id::{Id, IdError};
+pub use people::{GroupRecord, UserRecord, name_key};
 pub use place::{CatalogPlace, CatalogUrl, CatalogUrlError, VARIABLE};
 pub use profiles::{KeyState, Profile, ProfileKeyRecord, ProfileRecord};
 pub use runs::{RunKind, RunRecord, RunState};
@@ -70,6 +76,16 @@ pub enum CatalogError {
         /// What is the same.
         field: &'static str,
     },
+    /// What is to be changed is not what was looked at.
+    #[error(
+        "this was changed by somebody else meanwhile, or is gone; nothing was changed; look at it again"
+    )]
+    Changed,
+    /// Nobody could administer any more.
+    #[error(
+        "then nobody could administer this server any more; nothing was changed; make somebody else an administrator first"
+    )]
+    LastAdministrator,
     /// The key that its secrets are wrapped under.
     #[error("{0}")]
     SecretKey(#[from] SecretKeyError),

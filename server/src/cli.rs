@@ -42,6 +42,7 @@ mod signing;
 mod source;
 mod undo;
 mod unseal;
+mod user;
 mod verify;
 mod wanted;
 
@@ -107,6 +108,8 @@ enum Command {
     Recover(recover::Args),
     /// Change the key that the server's own secrets are wrapped under.
     Secret(secret_key::Args),
+    /// List and add the server's users, and give them new passwords, on its own machine.
+    User(user::Args),
     /// Run the server: sources, backups and restores in the browser.
     Serve(serve::Args),
 }
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
             Command::Undo(args) => undo::run(args, &output).await,
             Command::Recover(args) => recover::run(args, &output).await,
             Command::Secret(args) => secret_key::run(args, &output).await,
+            Command::User(args) => user::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,
         }
     });

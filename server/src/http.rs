@@ -1,24 +1,30 @@
 //! The HTTP side of the server: a file a resource. The protocol is described in `docs/http-api.md`.
 
-use std::{sync::Arc, time::Duration};
-
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
-    routing::{delete, get, post},
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
-use tower_http::services::ServeDir;
 
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use tower_http::services::ServeDir;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+mod account;
 mod archive;
+mod audit;
 mod backups;
 mod body;
+pub(crate) mod caller;
 mod demo;
 mod described;
+mod etag;
+mod groups;
 mod guard;
 mod headers;
 mod hosts;
 mod id;
+mod openapi;
 mod plans;
 mod problem;
 mod profiles;
@@ -28,14 +34,16 @@ mod runs;
 mod safety_backups;
 mod server;
 mod session;
-mod sign_in;
+pub(crate) mod sign_in;
 mod sources;
 mod statics;
 mod uploads;
+mod users;
 
 pub use hosts::Hosts;
 pub use server::{
-    DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, ServeError, ServeOptions, Server, lock_data,
+    DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, ServeError, ServeOptions,
+    Server, lock_data,
 };
 pub use sources::ConnectError;
 
@@ -47,7 +55,7 @@ use crate::{
     safety::SafetyStore,
     store::{Archives, Room, Uploads},
 };
-use sign_in::SignIn;
+use openapi::Described;
 
 /// Most bytes of a request's JSON, unless an address says otherwise.
 const MAX_JSON: usize = 1 << 20;
@@ -63,7 +71,10 @@ struct App {
     /// Bytes that uploads may have, unfinished or stored.
     upload_quota: Room,
     runs: Runs,
-    sign_in: SignIn,
+    /// What the API can do, and what each operation needs.
+    described: OnceLock<Described>,
+    /// Who is believed when they say for whom they ask.
+    trusted_proxies: Vec<IpAddr>,
     /// What backups are signed with.
     sender: SenderKey,
     /// Where what restores replace is kept.
@@ -73,54 +84,81 @@ struct App {
 
 type Shared = Arc<App>;
 
-/// All addresses. Every one below `/api` needs a sign-in, unless it is in the first list.
-fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
-    let open = Router::new().route("/healthz", get(session::health)).route(
-        "/api/session",
-        get(session::show)
-            .post(session::start)
-            .merge(
-                delete(session::end).route_layer(middleware::from_fn_with_state(
-                    app.clone(),
-                    guard::signed_in,
-                )),
-            ),
-    );
-    let signed_in = Router::new()
-        .route("/sources", get(sources::list).post(sources::add))
-        .route("/sources/{id}", delete(sources::remove))
-        .route("/sources/{id}/backups", post(backups::start))
-        .route("/profiles", get(profiles::list).post(profiles::add))
-        .route("/profiles/{id}/keys", post(profiles::add_key))
-        .route("/profiles/{id}/keys/{fingerprint}", delete(profiles::discard_key))
-        .route("/profiles/{id}/keys/{fingerprint}/verified", post(profiles::key_verified))
-        .route("/profiles/{id}/keys/{fingerprint}/retire", post(profiles::retire_key))
-        .route("/runs", get(runs::list))
-        .route("/runs/{id}", get(runs::show))
-        .route("/runs/{id}/events", get(runs::events))
-        .route("/runs/{id}/cancel", post(runs::cancel))
-        .route("/backups", get(backups::list))
-        .route("/backups/{id}", delete(backups::remove))
-        .route("/backups/{id}/scrub", post(backups::scrub))
-        .route("/backups/{id}/archive", get(archive::read))
-        .route(
-            "/plans",
-            post(plans::make).layer(DefaultBodyLimit::max(plans::MAX_BODY)),
-        )
+impl App {
+    /// Whether a route stands in the description, or is where everything else below it ends.
+    fn known(&self, path: &str) -> bool {
+        let described = self.described.get();
+        path.contains('*')
+            || path.ends_with('/')
+            || described.is_some_and(|described| described.has(path))
+    }
+}
+
+/// All operations below `/api`. What each needs stands in its own line, `x-permission` ([`openapi`]).
+fn operations() -> OpenApiRouter<Shared> {
+    let large = OpenApiRouter::new()
+        .routes(routes!(plans::make))
+        .layer(DefaultBodyLimit::max(plans::MAX_BODY));
+    OpenApiRouter::new()
+        .routes(routes!(openapi::document))
+        .routes(routes!(session::show, session::start, session::end))
+        .routes(routes!(session::by_link))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::sessions))
+        .routes(routes!(account::end_session))
+        .routes(routes!(account::tokens, account::add_token))
+        .routes(routes!(account::remove_token))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::show, users::change, users::remove))
+        .routes(routes!(users::link))
+        .routes(routes!(users::end_sessions))
+        .routes(routes!(groups::list, groups::add))
+        .routes(routes!(groups::show, groups::change, groups::remove))
+        .routes(routes!(audit::list))
+        .routes(routes!(sources::list, sources::add))
+        .routes(routes!(sources::remove))
+        .routes(routes!(backups::start))
+        .routes(routes!(profiles::list, profiles::add))
+        .routes(routes!(profiles::add_key))
+        .routes(routes!(profiles::discard_key))
+        .routes(routes!(profiles::key_verified))
+        .routes(routes!(profiles::retire_key))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::events))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(backups::list))
+        .routes(routes!(backups::remove))
+        .routes(routes!(backups::scrub))
+        .routes(routes!(archive::read))
+        .routes(routes!(restores::start))
+        .routes(routes!(safety_backups::list))
+        .routes(routes!(safety_backups::plan))
+        .routes(routes!(safety_backups::start))
+        .merge(large)
         .merge(uploads::routes())
-        .route("/restores", post(restores::start))
-        .route("/safety-backups", get(safety_backups::list))
-        .route("/safety-backups/{id}/plan", post(safety_backups::plan))
-        .route("/safety-backups/{id}/undo", post(safety_backups::start))
+}
+
+/// All addresses.
+fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
+    let (api, api_described) = operations().split_for_parts();
+    let (open, open_described) = OpenApiRouter::new()
+        .routes(routes!(session::health))
+        .split_for_parts();
+    // Set once: there is one router for an app.
+    let _ = app
+        .described
+        .set(Described::new(&api_described, &open_described));
+    let api = api
         .fallback(problem::no_such_address)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn_with_state(
             app.clone(),
-            guard::signed_in,
+            guard::permitted,
         ));
     let all = open
         .method_not_allowed_fallback(problem::no_such_method)
-        .nest("/api", signed_in)
+        .nest("/api", api)
         .layer(DefaultBodyLimit::max(MAX_JSON));
     let all = match web {
         Some(folder) => all.fallback_service(ServeDir::new(folder)),

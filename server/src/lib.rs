@@ -9,6 +9,7 @@
     )
 )]
 
+pub mod access;
 mod aes;
 pub mod app_secrets;
 pub mod backup;
@@ -28,6 +29,7 @@ pub mod keep;
 pub mod hooks;
 pub mod http;
 mod lanes;
+pub mod password;
 pub mod piped;
 pub mod preset;
 pub mod program;

@@ -234,6 +234,18 @@ impl Runs {
         Ok(record.into())
     }
 
+    /// What a run does, and the source that it does it with; nothing for one from before that was written down.
+    ///
+    /// # Errors
+    /// [`RunError::NoRun`] or [`RunError::Catalog`].
+    pub async fn about(&self, id: &Id) -> Result<(RunKind, Option<Id>), RunError> {
+        if let Some(run) = self.running(id) {
+            return Ok((run.kind, Some(run.source.clone())));
+        }
+        let record = self.0.catalog.run(id).await?.ok_or(RunError::NoRun)?;
+        Ok((record.kind, Id::parse(&record.source).ok()))
+    }
+
     /// A run to be followed to its end.
     ///
     /// # Errors
@@ -353,6 +365,7 @@ impl Running {
             .unzip();
         RunRecord {
             id: self.id.clone(),
+            source: self.source.to_string(),
             kind: self.kind,
             state: view.state,
             progress: serde_json::json!(view.progress).to_string(),

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { DetailedError, Upload, type UploadOptions } from "tus-js-client";
+import { administrator } from "./support/app";
 import { noise } from "./support/cli";
 import type { RecordingProxy } from "./support/proxy";
 import { expect, test } from "./support/test";
@@ -12,7 +13,7 @@ const password = "a password of some length";
 /** A session of the API's own. */
 async function signIn(origin: string, token: string): Promise<string> {
   const headers = { "content-type": "application/json" };
-  const answer = await fetch(`${origin}/api/session`, { method: "POST", headers, body: JSON.stringify({ token }) });
+  const answer = await fetch(`${origin}/api/session/link`, { method: "POST", headers, body: JSON.stringify({ token, ...administrator }) });
   expect(answer.status).toBe(204);
   return answer.headers.get("set-cookie")?.split(";")[0] ?? "";
 }

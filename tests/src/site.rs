@@ -17,6 +17,10 @@ use ureq::{Agent, http};
 
 /// Longest wait for one answer, or for a run.
 const LIMIT: Duration = Duration::from_secs(120);
+/// The first administrator, whom a site signs in as.
+pub const NAME: &str = "Ada";
+/// The password that signs that one in.
+pub const PASSWORD: &str = "correct horse battery";
 const JSON: (&str, &str) = ("content-type", "application/json");
 /// What every request of tus 1.0 carries.
 pub const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
@@ -44,7 +48,7 @@ impl Default for Start {
 pub struct Site {
     /// Where it listens.
     pub address: SocketAddr,
-    /// The one-time token of the link that it gave.
+    /// The one-time token of the link that it gave; empty once there are users.
     pub token: String,
     /// The folder where it keeps everything; gone with the last that holds it.
     pub data: PathBuf,
@@ -106,7 +110,6 @@ impl Answer {
     ///
     /// # Panics
     /// If it has not.
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         let text = String::from_utf8_lossy(&self.body);
         assert_eq!(self.status, status, "{text}");
@@ -130,6 +133,7 @@ impl Site {
             sources: Vec::new(),
             allow_remote: false,
             hosts: vec!["backup.example".into()],
+            trusted_proxies: Vec::new(),
             upload_quota: start.upload_quota,
             user_upload_quota: start.upload_quota,
             safety_recipients: Vec::new(),
@@ -149,7 +153,8 @@ impl Site {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let server = Server::start(options).await.unwrap();
-                let link = server.sign_in_link().as_str().to_owned();
+                let link = server.set_up_link().map(|link| link.as_str().to_owned());
+                let link = link.unwrap_or_else(|| format!("http://{}/#set-up=", server.address()));
                 ready.send((server.address(), link)).unwrap();
                 let stop = async {
                     stopped.await.ok();
@@ -173,8 +178,8 @@ impl Site {
     pub fn reached(link: &str, data: PathBuf) -> Self {
         let (address, token) = link
             .strip_prefix("http://")
-            .and_then(|link| link.split_once("/#sign-in="))
-            .expect("a sign-in link");
+            .and_then(|link| link.split_once("/#set-up="))
+            .expect("a link to make the first administrator");
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -202,11 +207,18 @@ impl Site {
         (folder, site)
     }
 
-    /// Exchanges the token for a session, which later requests carry.
+    /// Makes the first administrator by the link, or signs in as that one; later requests carry the session.
     pub fn sign_in(&mut self) {
-        let answer = self
-            .post("/api/session", &json!({ "token": self.token }))
-            .expect(204);
+        let answer = if self.token.is_empty() {
+            self.post(
+                "/api/session",
+                &json!({ "name": NAME, "password": PASSWORD }),
+            )
+        } else {
+            let chosen = json!({ "token": self.token, "name": NAME, "password": PASSWORD });
+            self.post("/api/session/link", &chosen)
+        }
+        .expect(204);
         let cookie = answer.header("set-cookie");
         for attribute in ["HttpOnly", "SameSite=Strict", "Path=/"] {
             assert!(cookie.contains(attribute), "{cookie}");
@@ -246,6 +258,29 @@ impl Site {
             headers: parts.headers,
             body: bytes,
         }
+    }
+
+    /// Another client of the same server, with nothing but what it is given.
+    #[must_use]
+    pub fn stranger(&self) -> Self {
+        let link = format!("http://{}/#set-up={}", self.address, self.token);
+        Self::reached(&link, self.data.clone())
+    }
+
+    /// Another client, signed in by a one-time link with a password.
+    #[must_use]
+    pub fn by_link(&self, token: &str, password: &str) -> Self {
+        let mut other = self.stranger();
+        let chosen = json!({ "token": token, "password": password });
+        let answer = other.post("/api/session/link", &chosen).expect(204);
+        other.keep_cookie(&answer);
+        other
+    }
+
+    /// Sends this answer's cookie from now on.
+    pub fn keep_cookie(&mut self, answer: &Answer) {
+        let cookie = answer.header("set-cookie").split(';').next();
+        self.cookie = cookie.map(ToOwned::to_owned);
     }
 
     /// `GET`

@@ -76,26 +76,14 @@ fn nothing_answers_unsigned() {
 fn the_link_signs_in_once_and_a_session_can_be_ended() {
     let (_folder, site) = Site::signed_in(BARE);
     assert_eq!(site.get("/api/session").json()["signed_in"], true);
-    let again = site.post("/api/session", &json!({ "token": site.token }));
-    assert_eq!(again.problem(), (401, "wrong_token".into()));
+    let chosen = json!({ "token": site.token, "name": "Eve", "password": "correct horse battery" });
+    let again = site.post("/api/session/link", &chosen);
+    assert_eq!(again.problem(), (401, "wrong_link".into()));
     assert_eq!(again.header("set-cookie"), "");
     assert_eq!(site.get("/api/sources").expect(200).json(), json!([]));
     let answer = site.delete("/api/session").expect(204);
     assert!(answer.header("set-cookie").contains("Max-Age=0"));
     assert_eq!(site.get("/api/sources").status, 401);
-}
-
-#[test]
-fn guessing_is_slowed() {
-    let folder = tempfile::tempdir().unwrap();
-    let site = Site::start(folder.path().join("data"), BARE);
-    for _ in 0..5 {
-        let answer = site.post("/api/session", &json!({ "token": "guess" }));
-        assert_eq!(answer.status, 401);
-    }
-    let answer = site.post("/api/session", &json!({ "token": site.token }));
-    assert_eq!(answer.problem(), (429, "too_many_tries".into()));
-    assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 61);
 }
 
 #[test]
@@ -285,6 +273,7 @@ fn options(data: std::path::PathBuf) -> ServeOptions {
         demo: false,
         allow_remote: false,
         hosts: vec![],
+        trusted_proxies: Vec::new(),
         upload_quota: DEFAULT_UPLOAD_QUOTA,
         user_upload_quota: DEFAULT_UPLOAD_QUOTA,
         safety_recipients: Vec::new(),

@@ -21,6 +21,7 @@ fn options(folder: &Path, sources: &[PathBuf]) -> ServeOptions {
         sources: sources.to_vec(),
         allow_remote: false,
         hosts: Vec::new(),
+        trusted_proxies: Vec::new(),
         upload_quota: DEFAULT_UPLOAD_QUOTA,
         user_upload_quota: DEFAULT_UPLOAD_QUOTA,
         safety_recipients: Vec::new(),

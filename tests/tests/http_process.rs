@@ -60,14 +60,21 @@ impl Process {
         }
     }
 
-    /// The link that it prints.
+    /// The link that it prints, with no token behind once there are users.
     fn link(&mut self) -> String {
+        let mut address = String::new();
         loop {
             let mut line = String::new();
             assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "it ended");
             self.printed.push_str(&line);
-            if line.contains("#sign-in=") {
+            if line.contains("#set-up=") {
                 return line.trim().to_owned();
+            }
+            if let Some((_, found)) = line.trim().split_once("running at ") {
+                found.clone_into(&mut address);
+            }
+            if line.contains("name and password") {
+                return format!("{address}/#set-up=");
             }
         }
     }

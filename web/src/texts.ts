@@ -20,6 +20,7 @@ import type { Backup, Changes, Phase, ProfileKey } from "./lib/api";
 import { bytes, count, number } from "./lib/format";
 import type { Difference, Finding, Outcome, Reference } from "./lib/plan";
 import { plain } from "./lib/visible";
+import { peopleTexts } from "./texts-people";
 
 /** What happened; what it means and what is untouched; what to do next. */
 export interface ProblemText {
@@ -43,6 +44,7 @@ const otherCopy = "If you have another copy of this backup, try that one.";
 export const texts = {
   tableName,
   engines,
+  people: peopleTexts,
   app: {
     name: "Coffer",
     backups: "Backups",
@@ -64,11 +66,6 @@ export const texts = {
     title: "Look into a backup, on this machine",
     lead: "Open an archive with its password. Everything is decrypted in this page; neither the password nor what is inside is sent anywhere.",
     open: "Open an archive",
-    signInTitle: "Take and restore backups",
-    signInLead: "That needs a sign-in to the server that reaches your databases.",
-    signInHow: "Coffer printed a sign-in link where it was started: in the terminal, or in the service’s log. Each link works once.",
-    signInAgain: "Used it already? Start Coffer again, and it prints a new one.",
-    failed: "The sign-in link did not work",
   },
 
   home: {
@@ -946,7 +943,7 @@ export const texts = {
     not_signed_in: {
       title: "You are signed out",
       detail: "Nothing was changed.",
-      next: "Sign in with a new link: Coffer prints one when it is started.",
+      next: "Sign in again.",
     },
     other: "The server could not do this",
   },

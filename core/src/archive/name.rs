@@ -172,6 +172,14 @@ fn is_nfc(text: &str) -> bool {
     ComposingNormalizerBorrowed::new_nfc().is_normalized(text)
 }
 
+/// Text in Unicode normalisation form C.
+#[must_use]
+pub fn nfc(text: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfc()
+        .normalize_iter(text.chars())
+        .collect()
+}
+
 /// The form under which two names would be the same file on a system that ignores case.
 #[must_use]
 pub fn fold(name: &str) -> String {

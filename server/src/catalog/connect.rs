@@ -196,10 +196,6 @@ fn copies(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Removes the copies: they hold secrets as they were before there was a key to wrap them under.
 pub(super) fn remove_copies(place: &CatalogPlace) -> Result<(), CatalogError> {
-    let remove = || {
-        copies(&place.folder)?
-            .iter()
-            .try_for_each(fs::remove_file)
-    };
+    let remove = || copies(&place.folder)?.iter().try_for_each(fs::remove_file);
     remove().map_err(|error| file_error(&place.folder, error))
 }

@@ -8,10 +8,21 @@ use serde::{Deserialize, Serialize};
 ///
 /// Nothing else can be one, so an id is safe as a file's name.
 #[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type,
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    sqlx::Type,
+    utoipa::ToSchema,
 )]
 #[serde(try_from = "String", into = "String")]
 #[sqlx(transparent)]
+#[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
 pub struct Id(String);
 
 /// What was given is no id.

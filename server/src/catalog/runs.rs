@@ -45,6 +45,8 @@ words!(RunState {
 pub struct RunRecord {
     /// Its id.
     pub id: Id,
+    /// The source that is backed up or restored into; empty if it was not written down.
+    pub source: String,
     /// What it does.
     pub kind: RunKind,
     /// How it stands.
@@ -83,8 +85,8 @@ impl Catalog {
     /// [`CatalogError::Database`].
     pub async fn write_run(&self, run: &RunRecord) -> Result<(), CatalogError> {
         sqlx::query(
-            "INSERT INTO runs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            "INSERT INTO runs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at, source)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, state = excluded.state, progress = excluded.progress,
                  result = excluded.result, error_code = excluded.error_code, error_detail = excluded.error_detail,
                  hooks = excluded.hooks, started_at = excluded.started_at, ended_at = excluded.ended_at",
@@ -99,6 +101,7 @@ impl Catalog {
         .bind(&run.hooks)
         .bind(&run.started_at)
         .bind(&run.ended_at)
+        .bind(&run.source)
         .execute(&self.pool)
         .await?;
         Ok(())

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, IsTerminal},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
 
@@ -54,6 +54,11 @@ pub(super) struct Args {
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 
+    /// The address of a reverse proxy that is believed when it says for whom it asks (X-Forwarded-For, X-Forwarded-Proto);
+    /// may be repeated.
+    #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
+    trusted_proxies: Vec<IpAddr>,
+
     /// Most bytes that uploads have together, unfinished or stored, in GiB.
     #[arg(long, value_name = "GIB", default_value_t = DEFAULT_UPLOAD_QUOTA >> 30, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     upload_quota: u64,
@@ -94,14 +99,26 @@ impl Level {
 #[derive(Serialize)]
 struct Started<'a> {
     address: String,
-    sign_in: &'a str,
+    /// Nothing once there are users.
+    set_up: Option<&'a str>,
 }
 
 impl fmt::Display for Started<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Coffer is running at {}", self.address)?;
-        writeln!(f, "Sign in with this link, which works once:")?;
-        writeln!(f, "  {}", self.sign_in)
+        match self.set_up {
+            Some(link) => {
+                writeln!(
+                    f,
+                    "Make the first administrator with this link, which works once:"
+                )?;
+                writeln!(f, "  {link}")
+            }
+            None => writeln!(
+                f,
+                "Sign in there with name and password; coffer user reset NAME gives a new password."
+            ),
+        }
     }
 }
 
@@ -131,15 +148,16 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         sources: args.source_configs,
         allow_remote: args.allow_remote,
         hosts: args.hosts,
+        trusted_proxies: args.trusted_proxies,
         upload_quota: args.upload_quota << 30,
         user_upload_quota: args.user_upload_quota << 30,
         safety_recipients: args.safety_recipients,
     })
     .await?;
-    let link = server.sign_in_link();
+    let link = server.set_up_link();
     let started = Started {
         address: format!("http://{}", server.address()),
-        sign_in: &link,
+        set_up: link.as_ref().map(|link| link.as_str()),
     };
     output.result(&started, &started);
     Ok(server.run(stop).await?)

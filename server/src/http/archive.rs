@@ -9,21 +9,27 @@ use axum::{
 
 use super::{
     Shared, backups,
+    caller::Caller,
     id::IdInPath,
     problem::Problem,
     range::{self, Wanted},
 };
+use crate::access::Permission;
 
 /// For bytes that are not this program's own.
 const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
+#[utoipa::path(get, path = "/backups/{id}/archive", operation_id = "download_archive",
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source")), ("x-audit" = json!(true))), responses((status = 200, description = "The stored bytes"), (status = 206, description = "The range that was asked for"), (status = 304, description = "It is what is known already")))]
 pub(super) async fn read(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let backup = backups::find(&app, &id).await?;
+    caller.may(Permission::View, &backup.source)?;
     let size = app.archives.size(&backup.name).await?;
     let tag = format!("\"{}\"", backup.sha256);
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

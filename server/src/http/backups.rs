@@ -3,9 +3,11 @@
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::{Shared, body::Json, id::IdInPath, problem::Problem, sources::source};
+use super::{Shared, body::Json, caller::Caller, id::IdInPath, problem::Problem, sources::source};
 use crate::{
+    access::Permission,
     catalog::{BackupOrigin, BackupRecord, BackupState, Id, RunKind},
     clock,
     progress::Progress,
@@ -14,7 +16,8 @@ use crate::{
     store::StoreError,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = TakeBackup)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Start {
     profile: Id,
@@ -22,14 +25,17 @@ pub(super) struct Start {
     sensitive: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NoContent)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
 /// A backup as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Backup)]
 pub(super) struct Backup {
     id: Id,
+    #[schema(value_type = String)]
     origin: BackupOrigin,
     uploaded_by: Option<String>,
     source: Option<Id>,
@@ -37,6 +43,7 @@ pub(super) struct Backup {
     name: String,
     size: i64,
     created_at: String,
+    #[schema(value_type = String)]
     state: BackupState,
     fingerprints: Vec<String>,
     sender: Option<String>,
@@ -66,11 +73,15 @@ impl From<BackupRecord> for Backup {
     }
 }
 
+#[utoipa::path(post, path = "/sources/{id}/backups", operation_id = "take_backup", request_body = Start,
+    extensions(("x-permission" = json!("back_up")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
 pub(super) async fn start(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
     Json(body): Json<Start>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
+    caller.may(Permission::BackUp, &id)?;
     let source = source(&app, &id).await?;
     let profile = app.catalog.profile(&body.profile).await?.ok_or_else(|| {
         Problem::unusable(
@@ -99,19 +110,29 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, Answer(json!({ "run": run }))))
 }
 
-pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Backup>>, Problem> {
+#[utoipa::path(get, path = "/backups", operation_id = "list_backups",
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "The newest first", body = [Backup])))]
+pub(super) async fn list(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Answer<Vec<Backup>>, Problem> {
     let mut backups = app.catalog.backups().await?;
+    backups.retain(|backup| caller.rights.allow_for(Permission::View, &backup.source));
     for backup in &mut backups {
         look_after(&app, backup).await?;
     }
     Ok(Answer(backups.into_iter().map(Into::into).collect()))
 }
 
+#[utoipa::path(delete, path = "/backups/{id}", operation_id = "remove_backup",
+    extensions(("x-permission" = json!("configure")), ("x-scope" = json!("source"))), responses((status = 204, description = "Removed")))]
 pub(super) async fn remove(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
 ) -> Result<StatusCode, Problem> {
     let backup = find(&app, &id).await?;
+    caller.may(Permission::Configure, &backup.source)?;
     app.archives.remove(&backup.name).await?;
     app.catalog.remove_backup(&id).await?;
     tracing::info!(archive = backup.name, "removed a backup");
@@ -119,12 +140,16 @@ pub(super) async fn remove(
 }
 
 /// Reads all of a stored archive and compares it with what was stored, and with its own scrub table. No key is needed.
+#[utoipa::path(post, path = "/backups/{id}/scrub", operation_id = "scrub_backup", request_body = Nothing,
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "As it stands now", body = Backup)))]
 pub(super) async fn scrub(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
     Json(Nothing {}): Json<Nothing>,
 ) -> Result<Answer<Backup>, Problem> {
     let backup = find(&app, &id).await?;
+    caller.may(Permission::View, &backup.source)?;
     let stored = match app.archives.read_at(&backup.name) {
         Ok(stored) => stored,
         // Its record says by now that it is damaged.

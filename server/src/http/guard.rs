@@ -1,16 +1,21 @@
-//! Who is let in: requests for this host, from this page, of somebody who signed in.
+//! Who is let in: requests for this host, from this page, of somebody who may ask for it.
 
 use std::time::Duration;
 
 use axum::{
     body::to_bytes,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{Shared, problem::Problem, session};
+use super::{
+    Shared, audit,
+    caller::{self, Caller, Origin, Via, not_permitted},
+    openapi::Need,
+    problem::Problem,
+};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Types that a page of another site can't send without being asked first.
@@ -83,17 +88,99 @@ fn check(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Refuses requests of anybody who has not signed in.
-pub(super) async fn signed_in(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    if session::is_signed_in(&app, request.headers()) {
-        return next.run(request).await;
+/// Lets a request through to its operation if whoever sends it may ask for that, and writes to the audit log what became of it.
+pub(super) async fn permitted(
+    State(app): State<Shared>,
+    matched: Option<MatchedPath>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let origin = Origin::of(&request, &app.trusted_proxies);
+    let caller = match caller::find(&app, request.headers()).await {
+        Ok(caller) => caller,
+        Err(error) => return refuse(request, error.into()).await,
+    };
+    let operation = matched.as_ref().and_then(|matched| {
+        app.described
+            .get()?
+            .operation(matched.as_str(), request.method())
+    });
+    let line = operation
+        .filter(|operation| operation.audited)
+        .map(|operation| audit::begun(operation, caller.as_ref(), &origin, request.uri().path()));
+    let allowed = match operation {
+        Some(operation) => allow(operation.need, caller.as_ref()),
+        // There is no such address or method, which only somebody who is signed in is told.
+        None => allow(Need::SignedIn, caller.as_ref()),
+    };
+    let allowed = match &matched {
+        Some(matched) if operation.is_none() && !app.known(matched.as_str()) => {
+            allowed.and(Err(Problem::internal(
+                "defect",
+                "this address does not say who may use it, so nobody may; nothing was changed; please report it",
+            )))
+        }
+        _ => allowed,
+    };
+    request.extensions_mut().insert(origin);
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
     }
-    let problem = Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "not_signed_in",
-        "nobody is signed in; open the link that Coffer printed when it was started",
-    );
-    refuse(request, problem).await
+    let response = match allowed {
+        Ok(()) => next.run(request).await,
+        Err(problem) => refuse(request, problem).await,
+    };
+    match line {
+        Some(line) => audit::ended(&app, line, response).await,
+        None => response,
+    }
+}
+
+fn allow(need: Need, caller: Option<&Caller>) -> Result<(), Problem> {
+    let caller = match (need, caller) {
+        (Need::Public, _) => return Ok(()),
+        (_, None) => {
+            return Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "not_signed_in",
+                "nobody is signed in; sign in first; nothing was changed",
+            ));
+        }
+        (_, Some(caller)) => caller,
+    };
+    match need {
+        Need::Public | Need::SignedIn => Ok(()),
+        Need::Session => match caller.via {
+            Via::Session(_) => Ok(()),
+            Via::Token(_) => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "needs_session",
+                "a token can't do this, so that one that leaked makes no others; sign in with your password; nothing was changed",
+            )),
+        },
+        Need::Any {
+            permissions,
+            of_source,
+        } => {
+            let held = |permission| {
+                if of_source {
+                    caller.rights.allow_somewhere(permission)
+                } else {
+                    caller.rights.allow(permission)
+                }
+            };
+            let mut needed = permissions.iter();
+            match needed.next() {
+                Some(first) if !held(first) && !needed.any(held) => Err(not_permitted(first)),
+                Some(_) => Ok(()),
+                // Nobody has one of none.
+                None => Err(Problem::internal(
+                    "defect",
+                    "nobody may do this; nothing was changed; please report it",
+                )),
+            }
+        }
+    }
 }
 
 /// Answers without a handler. The little that may still be on its way is read first: a connection that is closed on

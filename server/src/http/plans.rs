@@ -7,21 +7,25 @@ use coffer_core::{
     plan::{Consent, Mode, Plan},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Shared, body::Json, problem::Problem, sources::source};
-use crate::{catalog::Id, restore, runs::source_config};
+use super::{Shared, body::Json, caller::Caller, problem::Problem, sources::source};
+use crate::{access::Permission, catalog::Id, restore, runs::source_config};
 
 /// The largest manifest, escaped in JSON, and what stands around it.
 pub(super) const MAX_BODY: usize = 2 * DEFAULT_MANIFEST_LIMIT as usize + (64 << 10);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PlanRequest)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
     target: Id,
     /// The bundle's manifest, byte for byte.
     manifest: String,
+    #[schema(value_type = String)]
     mode: Mode,
     #[serde(default)]
+    #[schema(value_type = Object)]
     consent: Consent,
 }
 
@@ -31,10 +35,14 @@ pub(super) struct Made {
     digest: Digest,
 }
 
+#[utoipa::path(post, path = "/plans", operation_id = "make_plan", request_body = Request,
+    extensions(("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 200, description = "The plan and its digest")))]
 pub(super) async fn make(
     State(app): State<Shared>,
+    caller: Caller,
     Json(request): Json<Request>,
 ) -> Result<Answer<Made>, Problem> {
+    caller.may(Permission::Restore, &request.target)?;
     let source = source(&app, &request.target).await?;
     let plan = restore::plan_manifest(
         &source_config(&source)?,

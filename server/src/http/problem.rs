@@ -25,6 +25,10 @@ pub(super) struct Problem {
     upload_offset: Option<u64>,
 }
 
+/// The code of a problem, for the audit log.
+#[derive(Clone, Debug)]
+pub(super) struct Code(pub(super) String);
+
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: &'static str,
@@ -95,6 +99,8 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        response.extensions_mut().insert(Code(self.code));
+        let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
@@ -121,6 +127,10 @@ impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::Taken { .. } => Self::new(StatusCode::CONFLICT, "taken", error),
+            CatalogError::Changed => Self::new(StatusCode::PRECONDITION_FAILED, "changed", error),
+            CatalogError::LastAdministrator => {
+                Self::new(StatusCode::CONFLICT, "last_administrator", error)
+            }
             _ => Self::internal("catalog", error),
         }
     }

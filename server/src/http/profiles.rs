@@ -7,6 +7,7 @@ use axum::{
 };
 use coffer_core::seal::{Fingerprint, LockedKey, Recipient, SealError};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Shared, body::Json, id::IdInPath, problem::Problem, sources::checked_name};
 use crate::{
@@ -17,14 +18,16 @@ use crate::{
 /// Most keys that are in use or wait for it: a sealed header has room for 32 stanzas, of which a locked key takes two.
 const MAX_KEYS: usize = 8;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewProfile)]
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
     name: String,
     keys: Vec<NewKey>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewProfileKey)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewKey {
     recipient: String,
@@ -33,7 +36,8 @@ pub(super) struct NewKey {
     locked: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = VerifiedKey)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Verified {
     /// Keys whose place it takes.
@@ -41,12 +45,14 @@ pub(super) struct Verified {
     retire: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Empty)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
 /// A profile as the API shows it. All of it is public, or locked by a password that this server never sees.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Profile)]
 pub(super) struct Shown {
     id: Id,
     name: String,
@@ -55,12 +61,14 @@ pub(super) struct Shown {
     keys: Vec<ShownKey>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProfileKey)]
 struct ShownKey {
     fingerprint: String,
     r#type: String,
     recipient: String,
     locked: Option<String>,
+    #[schema(value_type = String)]
     state: KeyState,
     kit_verified_at: Option<String>,
     created_at: String,
@@ -95,6 +103,8 @@ async fn shown(app: &Shared, profile: Profile) -> Result<Shown, Problem> {
     })
 }
 
+#[utoipa::path(get, path = "/profiles", operation_id = "list_profiles",
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "The oldest first", body = [Shown])))]
 pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Shown>>, Problem> {
     let mut all = Vec::new();
     for profile in app.catalog.profiles().await? {
@@ -103,6 +113,8 @@ pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Shown>>
     Ok(Answer(all))
 }
 
+#[utoipa::path(post, path = "/profiles", operation_id = "add_profile", request_body = New,
+    extensions(("x-permission" = json!("configure"))), responses((status = 201, description = "Added", body = Shown)))]
 pub(super) async fn add(
     State(app): State<Shared>,
     Json(new): Json<New>,
@@ -184,6 +196,8 @@ async fn find(app: &Shared, id: &Id) -> Result<Profile, Problem> {
     app.catalog.profile(id).await?.ok_or_else(no_profile)
 }
 
+#[utoipa::path(post, path = "/profiles/{id}/keys", operation_id = "add_profile_key", request_body = NewKey,
+    extensions(("x-permission" = json!("configure"))), responses((status = 201, description = "Added; it waits for its kit", body = Shown)))]
 pub(super) async fn add_key(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
@@ -210,6 +224,8 @@ pub(super) async fn add_key(
 }
 
 /// A page says that it has opened the saved kit again and found this key in it. What it found stays there.
+#[utoipa::path(post, path = "/profiles/{id}/keys/{fingerprint}/verified", operation_id = "profile_key_verified", request_body = Verified,
+    extensions(("x-permission" = json!("configure"))), responses((status = 200, description = "The key is in use", body = Shown)))]
 pub(super) async fn key_verified(
     State(app): State<Shared>,
     path: KeyPath,
@@ -227,6 +243,8 @@ pub(super) async fn key_verified(
     Ok(Answer(shown(&app, find(&app, &id).await?).await?))
 }
 
+#[utoipa::path(post, path = "/profiles/{id}/keys/{fingerprint}/retire", operation_id = "retire_profile_key", request_body = Nothing,
+    extensions(("x-permission" = json!("configure"))), responses((status = 200, description = "It is sealed to no more", body = Shown)))]
 pub(super) async fn retire_key(
     State(app): State<Shared>,
     path: KeyPath,
@@ -252,6 +270,8 @@ pub(super) async fn retire_key(
     Ok(Answer(shown(&app, find(&app, &id).await?).await?))
 }
 
+#[utoipa::path(delete, path = "/profiles/{id}/keys/{fingerprint}", operation_id = "discard_profile_key",
+    extensions(("x-permission" = json!("configure"))), responses((status = 204, description = "Discarded")))]
 pub(super) async fn discard_key(
     State(app): State<Shared>,
     path: KeyPath,

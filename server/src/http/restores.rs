@@ -9,39 +9,53 @@ use coffer_core::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::{
     Shared,
     body::{SecretJson, SecretText},
+    caller::Caller,
     problem::Problem,
     sources::source,
+    uploads,
 };
 use crate::{
+    access::Permission,
     catalog::{Id, RunKind},
     runs::{RestoreRun, source_config, target_name},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = StartRestore)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Start {
     target: Id,
+    #[schema(value_type = String)]
     plan_digest: Digest,
     #[serde(default)]
+    #[schema(value_type = Object)]
     consent: Consent,
+    #[schema(value_type = String)]
     mode: Mode,
     upload: Id,
+    #[schema(value_type = String)]
     key: SecretText,
 }
 
+#[utoipa::path(post, path = "/restores", operation_id = "start_restore", request_body = Start,
+    extensions(("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
 pub(super) async fn start(
     State(app): State<Shared>,
+    caller: Caller,
     SecretJson(body): SecretJson<Start>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
+    caller.may(Permission::Restore, &body.target)?;
     let source = source(&app, &body.target).await?;
     let target = source_config(&source)?;
     let key = file_key(&body.key.0)?;
     let lock = app.runs.lock_target(&target_name(&target.url))?;
+    uploads::own(&app, &caller, &body.upload)?;
     let upload = app.uploads.claim(&body.upload)?;
     let run = RestoreRun {
         target,

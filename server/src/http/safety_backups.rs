@@ -8,9 +8,11 @@ use axum::{
 use coffer_core::{Digest, plan::Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::{Shared, body::Json, problem::Problem, sources::source};
+use super::{Shared, body::Json, caller::Caller, problem::Problem, sources::source};
 use crate::{
+    access::Permission,
     catalog::{Id, RunKind},
     runs::{UndoRun, source_config, target_name},
     safety::Changes,
@@ -27,11 +29,13 @@ struct Shown<'a> {
     sources: Vec<&'a Id>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PlanUndo)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlanRequest {
     target: Id,
     #[serde(default)]
+    #[schema(value_type = Object)]
     consent: Allowed,
 }
 
@@ -42,18 +46,27 @@ pub(super) struct Made {
     changed_since: Changes,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = StartUndo)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Start {
     target: Id,
+    #[schema(value_type = String)]
     plan_digest: Digest,
     #[serde(default)]
+    #[schema(value_type = Object)]
     consent: Allowed,
 }
 
-pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Value>, Problem> {
+#[utoipa::path(get, path = "/safety-backups", operation_id = "list_safety_backups",
+    extensions(("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 200, description = "The latest first")))]
+pub(super) async fn list(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Answer<Value>, Problem> {
     let listed = undo::list(&app.safety.folder, None).await?;
-    let sources = app.catalog.sources().await?;
+    let mut sources = app.catalog.sources().await?;
+    sources.retain(|source| caller.rights.allow_for(Permission::Restore, &source.id));
     // A source that can't be understood is told about where it is used.
     let targets: Vec<(&Id, String)> = sources
         .iter()
@@ -73,6 +86,10 @@ pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Value>, Pro
                 .map(|(id, _)| *id)
                 .collect(),
         })
+        // What belongs to no source any more is for who may restore all.
+        .filter(|shown: &Shown<'_>| {
+            !shown.sources.is_empty() || caller.rights.allow(Permission::Restore)
+        })
         .collect();
     let unreadable: Vec<String> = listed.unreadable.iter().map(ToString::to_string).collect();
     Ok(Answer(
@@ -80,11 +97,15 @@ pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Value>, Pro
     ))
 }
 
+#[utoipa::path(post, path = "/safety-backups/{id}/plan", operation_id = "plan_undo", request_body = PlanRequest,
+    extensions(("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 200, description = "The plan and its digest")))]
 pub(super) async fn plan(
     State(app): State<Shared>,
+    caller: Caller,
     Path(id): Path<String>,
     Json(request): Json<PlanRequest>,
 ) -> Result<Answer<Made>, Problem> {
+    caller.may(Permission::Restore, &request.target)?;
     let url = source_config(&source(&app, &request.target).await?)?.url;
     let record = undo::find(&app.safety.folder, &url, Some(&id)).await?;
     let Prepared { plan, changes, .. } =
@@ -96,11 +117,15 @@ pub(super) async fn plan(
     }))
 }
 
+#[utoipa::path(post, path = "/safety-backups/{id}/undo", operation_id = "start_undo", request_body = Start,
+    extensions(("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
 pub(super) async fn start(
     State(app): State<Shared>,
+    caller: Caller,
     Path(id): Path<String>,
     Json(request): Json<Start>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
+    caller.may(Permission::Restore, &request.target)?;
     let source = source(&app, &request.target).await?;
     let SourceConfig { url, hooks, .. } = source_config(&source)?;
     let lock = app.runs.lock_target(&target_name(&url))?;

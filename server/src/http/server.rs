@@ -3,10 +3,10 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -16,9 +16,10 @@ use zeroize::Zeroizing;
 
 use super::{
     App, Hosts, Shared,
+    caller::{IDLE, digest},
     described::{self, DescribedError},
     router,
-    sign_in::SignIn,
+    sign_in::{self, FORGIVEN, LINK_AGE},
     sources::ConnectError,
     uploads,
 };
@@ -34,8 +35,7 @@ use crate::{
 };
 
 /// Where the server listens unless told otherwise.
-pub const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8620);
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8620);
 /// Bytes that uploads may have together unless told otherwise: 64 GiB.
 pub const DEFAULT_UPLOAD_QUOTA: u64 = 64 << 30;
 /// Bytes that one user's uploads may have unless told otherwise: 32 GiB.
@@ -66,6 +66,8 @@ pub struct ServeOptions {
     pub demo: bool,
     /// Allows an address that other machines reach.
     pub allow_remote: bool,
+    /// Reverse proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Names that the server is reached by, other than its address.
     pub hosts: Vec<String>,
     /// Bytes that uploads may have together, unfinished or stored.
@@ -160,7 +162,8 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    token: Zeroizing<String>,
+    /// What the link for the first administrator holds; nothing once there are users.
+    token: Option<Zeroizing<String>>,
     app: Shared,
     web: Option<PathBuf>,
     /// Held as long as the server runs, so that no other uses its folder.
@@ -203,7 +206,7 @@ impl Server {
             super::demo::register(&options.data, &catalog).await?;
         }
         let sender = sender_key::open(&options.data)?;
-        let (sign_in, token) = SignIn::new()?;
+        let token = set_up_token(&catalog).await?;
         let app = Arc::new(App {
             runs: Runs::new(catalog.clone()),
             hosts: Hosts::new(address, &options.hosts),
@@ -214,7 +217,8 @@ impl Server {
                 all: options.upload_quota,
                 owner: options.user_upload_quota,
             },
-            sign_in,
+            described: OnceLock::new(),
+            trusted_proxies: options.trusted_proxies,
             sender,
             safety: SafetyStore {
                 folder: options.data.join(SAFETY),
@@ -238,16 +242,21 @@ impl Server {
         self.address
     }
 
-    /// The link that signs in once. The token stands behind `#`, which browsers send to nobody.
+    /// The link that makes the first administrator, while there is none. The token stands behind `#`, which browsers send
+    /// to nobody.
     #[must_use]
-    pub fn sign_in_link(&self) -> Zeroizing<String> {
+    pub fn set_up_link(&self) -> Option<Zeroizing<String>> {
         // A server that listens everywhere is reached here by its loopback address.
         let host = if self.address.ip().is_unspecified() {
             SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.address.port())
         } else {
             self.address
         };
-        Zeroizing::new(format!("http://{host}/#sign-in={}", self.token.as_str()))
+        let token = self.token.as_ref()?;
+        Some(Zeroizing::new(format!(
+            "http://{host}/#set-up={}",
+            token.as_str()
+        )))
     }
 
     /// Answers until `stop` is through; then cancels the runs, waits until they are rolled back, and ends.
@@ -281,9 +290,12 @@ impl Server {
                 let _ = stopped.send(());
             }
         };
-        let serving = axum::serve(listener, router(&app, web.as_deref()))
-            .with_graceful_shutdown(graceful)
-            .into_future();
+        let serving = axum::serve(
+            listener,
+            router(&app, web.as_deref()).into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(graceful)
+        .into_future();
         let late = async {
             // Counted from when the runs have ended; a dropped sender means that serving ends by itself.
             drop(stopping.await);
@@ -342,6 +354,17 @@ async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, ServeError> {
             Err(error) => return Err(ServeError::Listen { listen, error }),
         }
     }
+}
+
+/// A token for the link that makes the first administrator, if there is nobody yet.
+async fn set_up_token(catalog: &Catalog) -> Result<Option<Zeroizing<String>>, ServeError> {
+    if catalog.has_users().await? {
+        return Ok(None);
+    }
+    let token = sign_in::secret()?;
+    let end = clock::text(clock::now() + LINK_AGE);
+    catalog.add_link(&digest(&token), None, &end).await?;
+    Ok(Some(token))
 }
 
 /// Removes what an earlier process left half done, and tells of archives that nobody knows.
@@ -403,6 +426,11 @@ async fn recover_sources(catalog: &Catalog, safety: &Path) -> Result<(), ServeEr
 
 async fn sweep(app: Shared) {
     loop {
+        let now = clock::now();
+        let [now, idle, tried] = [now, now - IDLE, now - FORGIVEN].map(clock::text);
+        if let Err(error) = app.catalog.forget_ended(&now, &idle, &tried).await {
+            tracing::error!(%error, "ended sessions and tokens could not be removed");
+        }
         match app.uploads.remove_abandoned(uploads::AGE) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "removed abandoned uploads"),

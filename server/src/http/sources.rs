@@ -9,9 +9,11 @@ use coffer_core::{
     schema::Engine as Kind,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{CONNECT_LIMIT, Shared, body::Json, id::IdInPath, problem::Problem};
+use super::{CONNECT_LIMIT, Shared, body::Json, caller::Caller, id::IdInPath, problem::Problem};
 use crate::{
+    access::Permission,
     catalog::{FileSetRecord, Id, SourceRecord, StoredUrl},
     clock,
     engine::{self, Database, EngineError},
@@ -23,7 +25,8 @@ const MAX_NAME: usize = 100;
 /// Most folders of one source.
 const MAX_FILE_SETS: usize = 64;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewSource)]
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
     name: String,
@@ -35,15 +38,18 @@ pub(super) struct New {
     preset: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewFileSet)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewFileSet {
     name: String,
+    #[schema(value_type = String)]
     folder: PathBuf,
 }
 
 /// A source as the API shows it: without its URL, and without where its folders are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Source)]
 pub(super) struct Source {
     id: Id,
     name: String,
@@ -55,7 +61,8 @@ pub(super) struct Source {
     created_at: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FileSet)]
 struct FileSet {
     name: String,
 }
@@ -79,11 +86,19 @@ impl From<SourceRecord> for Source {
     }
 }
 
-pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Source>>, Problem> {
-    let sources = app.catalog.sources().await?;
+#[utoipa::path(get, path = "/sources", operation_id = "list_sources",
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "The oldest first", body = [Source])))]
+pub(super) async fn list(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Answer<Vec<Source>>, Problem> {
+    let mut sources = app.catalog.sources().await?;
+    sources.retain(|source| caller.rights.allow_for(Permission::View, &source.id));
     Ok(Answer(sources.into_iter().map(Into::into).collect()))
 }
 
+#[utoipa::path(post, path = "/sources", operation_id = "add_source", request_body = New,
+    extensions(("x-permission" = json!("configure"))), responses((status = 201, description = "Added", body = Source)))]
 pub(super) async fn add(
     State(app): State<Shared>,
     Json(new): Json<New>,
@@ -172,10 +187,14 @@ pub(super) async fn connect(record: &mut SourceRecord) -> Result<(), ConnectErro
     Ok(())
 }
 
+#[utoipa::path(delete, path = "/sources/{id}", operation_id = "remove_source",
+    extensions(("x-permission" = json!("configure")), ("x-scope" = json!("source"))), responses((status = 204, description = "Removed; backups stay")))]
 pub(super) async fn remove(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
 ) -> Result<StatusCode, Problem> {
+    caller.may(Permission::Configure, &id)?;
     if app.catalog.remove_source(&id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -3,24 +3,30 @@
 use std::time::Duration;
 
 use axum::{
-    Json as Answer, Router,
+    Json as Answer,
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use futures_util::Stream;
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Shared, id::IdInPath, problem::Problem};
+use super::{
+    Shared,
+    caller::{Caller, not_permitted},
+    id::IdInPath,
+    problem::Problem,
+};
 use crate::{
+    access::Permission,
     catalog::Id,
     clock,
     keep::{KeepError, keep},
-    store::{Appending, Checksum, Purpose, Room, Stage, UploadView, drain},
+    store::{Appending, Checksum, Purpose, Room, Stage, StoreError, UploadView, drain},
 };
 
 mod tus;
@@ -34,13 +40,10 @@ const KEEP_LIMIT: Duration = Duration::from_secs(20);
 pub(super) const AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// The addresses of uploads.
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/uploads", post(start).options(abilities).get(list))
-        .route(
-            "/uploads/{id}",
-            get(show).head(size).patch(append).delete(remove),
-        )
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(start, abilities, list))
+        .routes(routes!(show, size, append, remove))
         // What is streamed to disk has the uploads' quota for a limit.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(tus::speak))
@@ -116,12 +119,14 @@ fn expires(view: &UploadView) -> OffsetDateTime {
     expires.replace_nanosecond(0).unwrap_or(expires)
 }
 
-/// Whose uploads a request is about.
-const OWNER: &str = "";
-
-/// An upload of this user.
-fn own(app: &Shared, id: &Id) -> Result<UploadView, Problem> {
-    Ok(app.uploads.view(id)?)
+/// An upload of this user: of others, nobody is told.
+pub(super) fn own(app: &Shared, caller: &Caller, id: &Id) -> Result<UploadView, Problem> {
+    let view = app.uploads.view(id)?;
+    if view.record.owner == caller.user.as_str() {
+        Ok(view)
+    } else {
+        Err(StoreError::NoUpload.into())
+    }
 }
 
 /// What unfinished uploads may have beside the stored ones.
@@ -142,23 +147,40 @@ pub(super) async fn keep_waiting(app: &Shared) {
     }
 }
 
-async fn abilities(State(app): State<Shared>) -> Result<Response, Problem> {
-    Ok(tus::abilities(room(&app, OWNER).await?.all))
+#[utoipa::path(options, path = "/uploads", operation_id = "upload_abilities",
+    extensions(("x-permission" = json!("back_up restore")), ("x-scope" = json!("source")), ("x-audit" = json!(false))), responses((status = 204, description = "What tus can do here")))]
+async fn abilities(State(app): State<Shared>, caller: Caller) -> Result<Response, Problem> {
+    Ok(tus::abilities(room(&app, caller.user.as_str()).await?.all))
 }
 
-async fn list(State(app): State<Shared>) -> Answer<Vec<Shown>> {
+#[utoipa::path(get, path = "/uploads", operation_id = "list_uploads",
+    extensions(("x-permission" = json!("back_up restore")), ("x-scope" = json!("source"))), responses((status = 200, description = "Your own")))]
+async fn list(State(app): State<Shared>, caller: Caller) -> Answer<Vec<Shown>> {
     let all = app.uploads.list().into_iter();
+    let all = all.filter(|view| view.record.owner == caller.user.as_str());
     Answer(all.map(|view| shown(&app, view)).collect())
 }
 
-async fn show(State(app): State<Shared>, IdInPath(id): IdInPath) -> Result<Response, Problem> {
-    let view = own(&app, &id)?;
+#[utoipa::path(get, path = "/uploads/{id}", operation_id = "show_upload",
+    extensions(("x-permission" = json!("back_up restore")), ("x-scope" = json!("source"))), responses((status = 200, description = "As it stands")))]
+async fn show(
+    State(app): State<Shared>,
+    caller: Caller,
+    IdInPath(id): IdInPath,
+) -> Result<Response, Problem> {
+    let view = own(&app, &caller, &id)?;
     let headers = state(&view);
     Ok((headers, Answer(shown(&app, view))).into_response())
 }
 
-async fn size(State(app): State<Shared>, IdInPath(id): IdInPath) -> Result<Response, Problem> {
-    let view = own(&app, &id)?;
+#[utoipa::path(head, path = "/uploads/{id}", operation_id = "upload_offset",
+    extensions(("x-permission" = json!("back_up restore")), ("x-scope" = json!("source"))), responses((status = 200, description = "How many bytes there are")))]
+async fn size(
+    State(app): State<Shared>,
+    caller: Caller,
+    IdInPath(id): IdInPath,
+) -> Result<Response, Problem> {
+    let view = own(&app, &caller, &id)?;
     if let Stage::Refused { .. } = view.stage {
         return Err(Problem::gone());
     }
@@ -171,12 +193,15 @@ async fn size(State(app): State<Shared>, IdInPath(id): IdInPath) -> Result<Respo
     Ok((StatusCode::OK, headers).into_response())
 }
 
+#[utoipa::path(post, path = "/uploads", operation_id = "start_upload",
+    extensions(("x-permission" = json!("back_up restore")), ("x-scope" = json!("source"))), responses((status = 201, description = "Begun; its address is in Location")))]
 async fn start(
     State(app): State<Shared>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (id, appending, checksum) = match begin(&app, &headers).await {
+    let (id, appending, checksum) = match begin(&app, &caller, &headers).await {
         Ok(begun) => begun,
         Err(problem) => return refuse(body, problem).await,
     };
@@ -198,6 +223,7 @@ async fn start(
 /// Begins an upload, and takes it if its first bytes come with the request.
 async fn begin(
     app: &Shared,
+    caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<(Id, Option<Appending>, Option<Checksum>), Problem> {
     let Creation {
@@ -206,8 +232,18 @@ async fn begin(
         length,
     } = tus::creation(headers)?;
     let checksum = tus::checksum(headers)?;
-    let room = room(app, OWNER).await?;
-    let id = app.uploads.create(purpose, OWNER, &name, length, room)?;
+    // A bundle is for a restore; what is kept is a backup.
+    let needed = match purpose {
+        Purpose::Archive => Permission::BackUp,
+        Purpose::Bundle => Permission::Restore,
+    };
+    if !caller.rights.allow_somewhere(needed) {
+        return Err(not_permitted(needed));
+    }
+    let room = room(app, caller.user.as_str()).await?;
+    let id = app
+        .uploads
+        .create(purpose, caller.user.as_str(), &name, length, room)?;
     let appending = if tus::has_piece(headers) {
         Some(app.uploads.append_at(&id, 0, None, room)?)
     } else {
@@ -216,13 +252,16 @@ async fn begin(
     Ok((id, appending, checksum))
 }
 
+#[utoipa::path(patch, path = "/uploads/{id}", operation_id = "append_to_upload",
+    extensions(("x-permission" = json!("back_up restore")), ("x-scope" = json!("source")), ("x-audit" = json!(false))), responses((status = 204, description = "Stored")))]
 async fn append(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (appending, checksum) = match go_on(&app, &id, &headers).await {
+    let (appending, checksum) = match go_on(&app, &caller, &id, &headers).await {
         Ok(found) => found,
         Err(problem) => return refuse(body, problem).await,
     };
@@ -234,6 +273,7 @@ async fn append(
 /// Takes an upload for the piece that comes with the request.
 async fn go_on(
     app: &Shared,
+    caller: &Caller,
     id: &Id,
     headers: &HeaderMap,
 ) -> Result<(Appending, Option<Checksum>), Problem> {
@@ -243,8 +283,8 @@ async fn go_on(
     let offset = tus::offset(headers)?;
     let checksum = tus::checksum(headers)?;
     let length = tus::length(headers)?;
-    own(app, id)?;
-    let room = room(app, OWNER).await?;
+    own(app, caller, id)?;
+    let room = room(app, caller.user.as_str()).await?;
     let appending = app.uploads.append_at(id, offset, length, room)?;
     Ok((appending, checksum))
 }
@@ -281,8 +321,14 @@ async fn receive(
     }
 }
 
-async fn remove(State(app): State<Shared>, IdInPath(id): IdInPath) -> Result<StatusCode, Problem> {
-    own(&app, &id)?;
+#[utoipa::path(delete, path = "/uploads/{id}", operation_id = "remove_upload",
+    extensions(("x-permission" = json!("back_up restore")), ("x-scope" = json!("source"))), responses((status = 204, description = "Removed")))]
+async fn remove(
+    State(app): State<Shared>,
+    caller: Caller,
+    IdInPath(id): IdInPath,
+) -> Result<StatusCode, Problem> {
+    own(&app, &caller, &id)?;
     app.uploads.remove(&id)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,16 +5,36 @@ import { type Download, expect, type Locator, type Page } from "@playwright/test
 /** Milliseconds for a job on the demo application, or for anything that derives a key. */
 const jobLimit = 60_000;
 
+/** The first administrator. The password has nothing to do with those of archives. */
+export const administrator = { name: "Ada", password: "correct horse battery" };
+
 export class App {
   constructor(
     readonly page: Page,
     readonly origin: string,
   ) {}
 
-  /** Follows the link that the server printed. */
+  /** Follows the link that the server printed, which makes the first administrator. */
   async signIn(token: string): Promise<void> {
-    await this.page.goto(`${this.origin}/#sign-in=${token}`);
+    await this.page.goto(`${this.origin}/#set-up=${token}`);
+    await this.page.getByLabel("Name").fill(administrator.name);
+    await this.chooseSignInPassword(administrator.password);
+    await this.page.getByRole("button", { name: "Make the administrator" }).click();
     await expect(this.page.getByRole("button", { name: "Sign out" })).toBeVisible();
+  }
+
+  /** Types a new password for signing in, twice. */
+  async chooseSignInPassword(password: string): Promise<void> {
+    await this.page.getByLabel("Password for signing in", { exact: true }).fill(password);
+    await this.page.getByLabel("Password for signing in, again").fill(password);
+  }
+
+  /** Signs in by name and password. */
+  async signInAs({ name, password }: { name: string; password: string }): Promise<void> {
+    await this.page.goto(`${this.origin}/#/`);
+    await this.page.getByLabel("Name").fill(name);
+    await this.page.getByLabel("Password for signing in").fill(password);
+    await this.page.getByRole("button", { name: "Sign in" }).click();
   }
 
   /** One source's card. */

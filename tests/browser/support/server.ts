@@ -32,7 +32,7 @@ export class Server {
       const timer = setTimeout(() => fail(`printed no link within ${startLimit / 1000} s`), startLimit);
       const read = (chunk: Buffer) => {
         output.text += chunk.toString();
-        const found = /(http:\/\/127\.0\.0\.1:\d+)\/#sign-in=(\S+)/.exec(output.text);
+        const found = /(http:\/\/127\.0\.0\.1:\d+)\/#set-up=(\S+)/.exec(output.text);
         if (!found) return;
         clearTimeout(timer);
         resolve(found);

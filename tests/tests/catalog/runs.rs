@@ -9,6 +9,7 @@ async fn an_interrupted_run_has_failed_and_an_old_one_is_forgotten() {
     both(async |catalog, _| {
         let run = RunRecord {
             id: Id::random().unwrap(),
+            source: Id::random().unwrap().to_string(),
             kind: RunKind::Restore,
             state: RunState::Running,
             progress: "{}".into(),

@@ -1,5 +1,6 @@
 /** The server, as the page sees it: one function a resource, and one kind of failure. */
 import type { Contents, TableName } from "@coffer/archive";
+import type { Rights } from "./people";
 import type { Plan } from "./plan";
 
 export type Id = string;
@@ -9,6 +10,10 @@ export interface Session {
   readonly version: string;
   /** Fingerprint of the key that this server signs its backups with; told to who is signed in. */
   readonly sender: string | null;
+  /** Somebody has to make the first administrator. */
+  readonly set_up: boolean;
+  readonly user: { readonly id: Id; readonly name: string } | null;
+  readonly rights: Rights | null;
 }
 
 export interface Source {
@@ -277,19 +282,20 @@ async function failureOf(response: Response): Promise<ApiFailure> {
   return new ApiFailure(response.status, problem.code ?? "unexpected_answer", problem.detail ?? "");
 }
 
-async function json<T>(path: string, method = "GET", body?: unknown): Promise<T> {
+export async function json<T>(path: string, method = "GET", body?: unknown): Promise<T> {
   const init = body === undefined ? { method } : { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   const response = await send(path, init);
   return (response.status === 204 ? undefined : await response.json().catch(() => undefined)) as T;
 }
 
-const remove = (path: string): Promise<void> => json(path, "DELETE", {});
+export const remove = (path: string): Promise<void> => json(path, "DELETE", {});
 
 const safetyBackup = (id: string): string => `api/safety-backups/${encodeURIComponent(id)}`;
 
 export const api = {
   session: () => json<Session>("api/session"),
-  signIn: (token: string) => json<void>("api/session", "POST", { token }),
+  signIn: (name: string, password: string) => json<void>("api/session", "POST", { name, password }),
+  signInByLink: (token: string, name: string | null, password: string) => json<void>("api/session/link", "POST", { token, name, password }),
   signOut: () => remove("api/session"),
 
   sources: () => json<Source[]>("api/sources"),

@@ -4,8 +4,7 @@ export type Route =
   | { readonly page: "home" }
   /** `backup` names one of the server's; without it, whatever is open, or the picker. */
   | { readonly page: "open"; readonly backup?: string }
-  | { readonly page: "restore" }
-  | { readonly page: "profiles" }
+  | { readonly page: "restore" | "profiles" | "account" | "people" | "log" }
   /** Of the source that is named. */
   | { readonly page: "undo"; readonly source: string };
 
@@ -15,6 +14,9 @@ export const paths = {
   backup: (id: string) => `#/open/${encodeURIComponent(id)}`,
   restore: "#/restore",
   profiles: "#/profiles",
+  account: "#/account",
+  people: "#/people",
+  log: "#/log",
   undo: (source: string) => `#/undo/${encodeURIComponent(source)}`,
 };
 
@@ -22,7 +24,9 @@ function parse(hash: string): Route {
   const [, page, argument] = hash.split("/");
   if (page === "open") return argument ? { page, backup: decodeURIComponent(argument) } : { page };
   if (page === "undo" && argument) return { page, source: decodeURIComponent(argument) };
-  return page === "restore" || page === "profiles" ? { page } : { page: "home" };
+  const plain = ["restore", "profiles", "account", "people", "log"] as const;
+  const found = plain.find((known) => known === page);
+  return { page: found ?? "home" };
 }
 
 let route = $state.raw(parse(location.hash));

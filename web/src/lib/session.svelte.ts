@@ -1,48 +1,40 @@
-/** Whether somebody is signed in to the server. Archives can be opened without. */
-import { api, onSignedOut } from "./api";
-import { takeToken } from "./sign-in";
+/** Whether somebody is signed in to the server, and who. Archives can be opened without. */
+import { api, onSignedOut, type Session } from "./api";
+import type { Permission } from "./people";
+import { isLink, type OneTimeLink, takeLink } from "./sign-in";
 
 type State = "unknown" | "signed_in" | "signed_out";
 
 let state = $state<State>("unknown");
-let failure = $state.raw<{ readonly thrown: unknown; readonly link: boolean }>();
-let version = $state("");
-let sender = $state<string | null>(null);
+let failure = $state.raw<unknown>();
+let known = $state.raw<Session>();
+let link = $state.raw<OneTimeLink>();
 
 async function refresh(): Promise<void> {
   try {
-    const session = await api.session();
-    version = session.version;
-    sender = session.sender;
-    state = session.signed_in ? "signed_in" : "signed_out";
+    known = await api.session();
+    state = known.signed_in ? "signed_in" : "signed_out";
   } catch (thrown) {
-    failure ??= { thrown, link: false };
+    failure ??= thrown;
     state = "signed_out";
   }
 }
 
-/** Uses the link's token if there is one, then asks who we are. */
+/** Takes a link out of the address if there is one, and asks who we are. */
 async function begin(): Promise<void> {
-  const token = takeToken();
+  link = takeLink() ?? link;
   failure = undefined;
-  if (token) {
-    try {
-      await api.signIn(token);
-    } catch (thrown) {
-      failure = { thrown, link: true };
-    }
-  }
   await refresh();
 }
 
 onSignedOut((thrown) => {
-  failure = { thrown, link: false };
+  failure = thrown;
   state = "signed_out";
 });
 
 // A link that is pasted into the address bar of an open page changes only the fragment.
 window.addEventListener("hashchange", () => {
-  if (location.hash.startsWith("#sign-in=")) void begin();
+  if (isLink(location.hash)) void begin();
 });
 
 export const session = {
@@ -50,17 +42,49 @@ export const session = {
     return state;
   },
   get version(): string {
-    return version;
+    return known?.version ?? "";
   },
   /** By which name archives that this server has sealed are recognised, while somebody is signed in. */
   get sender(): string | null {
-    return state === "signed_in" ? sender : null;
+    return state === "signed_in" ? (known?.sender ?? null) : null;
   },
-  /** What failed, and whether it was the sign-in link. */
-  get failure(): { readonly thrown: unknown; readonly link: boolean } | undefined {
+  /** Who is signed in. */
+  get name(): string {
+    return known?.user?.name ?? "";
+  },
+  get rights(): Session["rights"] {
+    return known?.rights ?? null;
+  },
+  /** Whether this is allowed with everything. */
+  may: (permission: Permission): boolean => known?.rights?.everywhere.includes(permission) ?? false,
+  /** Whether somebody has to make the first administrator. */
+  get setUp(): boolean {
+    return known?.set_up ?? false;
+  },
+  /** The link that was followed, until it is used. */
+  get link(): OneTimeLink | undefined {
+    return link;
+  },
+  /** What failed, other than signing in. */
+  get failure(): unknown {
     return failure;
   },
   begin,
+  async signIn(name: string, password: string): Promise<void> {
+    await api.signIn(name, password);
+    await begin();
+  },
+  /** Signs in by the link that was followed, with a new password. */
+  async useLink(name: string | null, password: string): Promise<void> {
+    if (!link) return;
+    await api.signInByLink(link.token, name, password);
+    link = undefined;
+    await begin();
+  },
+  /** Forgets the link that was followed. */
+  leaveLink(): void {
+    link = undefined;
+  },
   async signOut(): Promise<void> {
     await api.signOut();
     failure = undefined;
