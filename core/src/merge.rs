@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     plan::Mode,
-    policy::{Given, JsonPath, Made, Matched, Normalise, OneOf, Unresolved},
+    policy::{Given, JsonPath, Made, Matched, Newer, Normalise, OneOf, Settled, Unresolved},
     schema::TableName,
 };
 
@@ -103,6 +103,10 @@ pub struct MergeTable {
     pub matched: Matched,
     /// The only columns that change in matched rows; nothing means all.
     pub fill: Vec<String>,
+    /// What matched rows take in mode skip where the archive's are newer.
+    pub newer: Option<Newer>,
+    /// Values that stand for something under way, and what is written in their place.
+    pub settled: BTreeMap<String, Settled>,
     /// Columns that are never taken from the archive, with what inserted rows get.
     pub on_insert: BTreeMap<String, Given>,
     /// Columns that matched rows keep: what others refer to them by, and what the archive holds placeholders for.
@@ -114,6 +118,26 @@ pub struct MergeTable {
 }
 
 impl MergeTable {
+    /// Whether a preset says which columns of matched rows may change, so that nothing else follows from a match.
+    #[must_use]
+    pub const fn is_picky(&self) -> bool {
+        !self.fill.is_empty() || self.newer.is_some()
+    }
+
+    /// Whether a matched row takes a column's value where the archive's row is newer.
+    #[must_use]
+    pub fn takes_newer(&self, column: &str) -> bool {
+        self.newer.as_ref().is_some_and(|newer| {
+            newer.columns.is_empty() || newer.columns.iter().any(|name| name == column)
+        })
+    }
+
+    /// Whether a matched row may take a column's value from the archive, as far as the preset has a say.
+    #[must_use]
+    pub fn may_change(&self, column: &str) -> bool {
+        !self.is_picky() || self.fill.iter().any(|name| name == column) || self.takes_newer(column)
+    }
+
     /// Whether a preset names the column to recognise rows by. Nothing in it says nothing, and takes no identity away.
     #[must_use]
     pub fn identifies(&self, column: &str) -> bool {

@@ -18,6 +18,6 @@ pub use names::{looks_like_credential, names};
 pub use preset::{
     AppSecretColumn, AppSecretForm, AppSecretRule, CollisionRule, CredentialRule, FileColumn,
     FileSetRule, ForeignKeyClass, ForeignKeyRule, Given, Identity, LeaveOutRule, Made, Matched,
-    Normalise, OneOf, Preset, Random, ReferenceRule, Referenced, Replacement, Scalar, Special,
-    TableRule, Unresolved,
+    Newer, Normalise, OneOf, Preset, Random, ReferenceRule, Referenced, Replacement, Scalar,
+    Settled, Special, TableRule, Unresolved,
 };

@@ -276,6 +276,83 @@ async fn postgres_overwrite() {
     overwrite(Kind::Postgres).await;
 }
 
+const EVENTS: &str = "CREATE TABLE events (uid text PRIMARY KEY, title text, place text, status text, synced integer, cursor text)";
+
+fn events_preset(columns: &str) -> String {
+    format!(
+        r#"
+        app = "calendar"
+        [[table]]
+        table = "events"
+        identity = [{{ columns = ["uid"] }}]
+        fill = ["place"]
+        newer = {{ by = "synced"{columns} }}
+        settled = {{ status = {{ when = ["queued", "running"], value = "failed" }} }}
+        "#
+    )
+}
+
+/// Matched rows take what is newer, empty values are filled, and nothing stays under way.
+#[tokio::test]
+async fn rows_take_what_is_newer_and_settle_what_was_under_way() {
+    const ARCHIVED: &str = "INSERT INTO events VALUES ('later', 'A', 'a', 'running', 5, 'x'), ('same', 'A', 'a', 'done', 5, 'x'),
+        ('older', 'A', 'a', 'queued', 5, 'x'), ('unknown', 'A', 'a', 'done', NULL, 'x'), ('new', 'A', NULL, 'running', NULL, 'x')";
+    const HELD: &str = "INSERT INTO events VALUES ('later', 'B', NULL, 'done', 4, 'y'), ('same', 'B', 'b', 'done', 5, 'y'),
+        ('older', 'B', '', 'done', 6, 'y'), ('unknown', 'B', 'b', 'done', NULL, 'y'), ('here', 'B', 'b', 'running', 9, 'y')";
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        for (columns, mode, expected) in [
+            (
+                "",
+                Mode::Skip,
+                [
+                    "here|B|b|running|9|y",
+                    "later|A|a|failed|5|x",
+                    "new|A|-|failed|-|x",
+                    "older|B|a|done|6|y",
+                    "same|A|a|done|5|x",
+                    "unknown|B|b|done|-|y",
+                ],
+            ),
+            (
+                r#", columns = ["cursor", "synced"]"#,
+                Mode::Skip,
+                [
+                    "here|B|b|running|9|y",
+                    "later|B|a|done|5|x",
+                    "new|A|-|failed|-|x",
+                    "older|B|a|done|6|y",
+                    "same|B|b|done|5|x",
+                    "unknown|B|b|done|-|y",
+                ],
+            ),
+            (
+                "",
+                Mode::Overwrite,
+                [
+                    "here|B|b|running|9|y",
+                    "later|A|a|failed|5|x",
+                    "new|A|-|failed|-|x",
+                    "older|A|a|failed|5|x",
+                    "same|A|a|done|5|x",
+                    "unknown|A|a|done|-|x",
+                ],
+            ),
+        ] {
+            let preset = events_preset(columns);
+            let source = Installation::new(kind, EVENTS, Some(&preset)).await;
+            source.sql(ARCHIVED).await;
+            let target = Installation::new(kind, EVENTS, Some(&preset)).await;
+            target.sql(HELD).await;
+            let archive = source.backup().await;
+            let _counts = target.restore(&archive, mode).await;
+            let held = target.rows("SELECT * FROM events ORDER BY uid").await;
+            assert_eq!(held, expected, "{kind:?} {mode} {columns}");
+            let again = target.restore(&archive, mode).await;
+            assert_eq!(short(&again)[0].1[..2], [0, 0], "{kind:?} {mode} {columns}");
+        }
+    }
+}
+
 /// Schemas that are tried unless `COFFER_MERGE_SEEDS` says how many.
 const SEEDS: u64 = 4;
 

@@ -148,7 +148,10 @@ impl<'a> Builder<'a> {
     /// Whether what belongs to a matched row of the table follows it.
     pub(super) fn carries(&self, table: &TableName) -> bool {
         self.rule(table).is_some_and(|rule| {
-            !rule.identity.is_empty() && rule.matched == Matched::Mode && rule.fill.is_empty()
+            !rule.identity.is_empty()
+                && rule.matched == Matched::Mode
+                && rule.fill.is_empty()
+                && rule.newer.is_none()
         })
     }
 
@@ -428,6 +431,8 @@ impl<'a> Builder<'a> {
             unique,
             matched: changing.map(|rule| rule.matched).unwrap_or_default(),
             fill: changing.map(|rule| rule.fill.clone()).unwrap_or_default(),
+            newer: changing.and_then(|rule| rule.newer.clone()),
+            settled: rule.map(|rule| rule.settled.clone()).unwrap_or_default(),
             on_insert,
             kept,
             carries: part == Part::Merge && self.carries(&table.name),

@@ -141,6 +141,10 @@ impl<'a> Builder<'a> {
             has("identity", &rule.table, identity.collect())?;
             has("fill", &rule.table, rule.fill.iter().collect())?;
             has("on_insert", &rule.table, rule.on_insert.keys().collect())?;
+            has("settled", &rule.table, rule.settled.keys().collect())?;
+            let newer = rule.newer.iter();
+            let newer = newer.flat_map(|newer| newer.columns.iter().chain([&newer.by]));
+            has("newer", &rule.table, newer.collect())?;
         }
         for rule in &self.preset.foreign_keys {
             has("foreign key", &rule.table, rule.columns.iter().collect())?;

@@ -339,6 +339,10 @@ impl<'a> Fit<'a> {
             self.columns(("table", index, "identity"), named, columns);
             self.columns(("table", index, "fill"), named, &rule.fill);
             self.columns(("table", index, "on_insert"), named, rule.on_insert.keys());
+            self.columns(("table", index, "settled"), named, rule.settled.keys());
+            let newer = rule.newer.iter();
+            let newer = newer.flat_map(|newer| newer.columns.iter().chain([&newer.by]));
+            self.columns(("table", index, "newer"), named, newer);
             for (column, given) in &rule.on_insert {
                 self.can_be(("table", index, "on_insert"), named, column, given);
             }

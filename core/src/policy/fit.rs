@@ -87,6 +87,15 @@ impl Preset {
                 .retain(|identity| identity.columns.iter().all(here));
             rule.fill.retain(here);
             rule.on_insert.retain(|column, _| here(column));
+            rule.settled.retain(|column, _| here(column));
+            if let Some(newer) = &mut rule.newer {
+                let had_columns = !newer.columns.is_empty();
+                newer.columns.retain(here);
+                // No columns mean all of them, which is more than any of those that aren't there.
+                if !here(&newer.by) || (had_columns && newer.columns.is_empty()) {
+                    rule.newer = None;
+                }
+            }
         }
         fitted.foreign_keys.retain(|rule| {
             let to = rule.references.as_ref();

@@ -189,6 +189,33 @@ pub struct TableRule {
     /// Columns that an inserted row doesn't take from the archive.
     #[serde(default)]
     pub on_insert: BTreeMap<String, Given>,
+    /// What a matched row takes in mode skip if the archive's is the newer one.
+    #[serde(default)]
+    pub newer: Option<Newer>,
+    /// Values that only meant something while the backup was taken, and what a merge writes in their place.
+    #[serde(default)]
+    pub settled: BTreeMap<String, Settled>,
+}
+
+/// Which of two rows is newer, and what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Newer {
+    /// The column that tells: the greater value is the newer one.
+    pub by: String,
+    /// The columns that are taken over; nothing means all.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+/// A value that stands for something under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settled {
+    /// The values.
+    pub when: OneOf,
+    /// What is written in their place.
+    pub value: Scalar,
 }
 
 /// Columns that together say which row it is. A row with NULL or empty text in one of them is not recognised by it; only a

@@ -17,7 +17,7 @@ impl Sql<'_> {
     pub(super) fn gone(&self, index: usize) -> Result<(String, Option<String>), EngineError> {
         let table = self.table(index)?;
         let listed = self.own("l", index);
-        let replaces = table.matched == Matched::Mode && table.fill.is_empty();
+        let replaces = table.matched == Matched::Mode && !table.is_picky();
         let (mut any, mut all, mut with) = (Vec::new(), Vec::new(), Vec::new());
         let mut own = Vec::new();
         for link in &table.links {

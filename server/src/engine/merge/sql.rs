@@ -78,7 +78,7 @@ impl<'a> Sql<'a> {
     pub(super) fn updates(&self, table: &MergeTable) -> bool {
         table.part == Part::Merge
             && table.matched == Matched::Mode
-            && (self.program.mode != Mode::Skip || !table.fill.is_empty())
+            && (self.program.mode != Mode::Skip || table.is_picky())
     }
 
     /// The columns of matched rows that may change.
@@ -87,7 +87,7 @@ impl<'a> Sql<'a> {
             .columns
             .iter()
             .filter(|column| column.archived && !table.kept.contains(&column.name))
-            .filter(|column| table.fill.is_empty() || table.fill.contains(&column.name))
+            .filter(|column| table.may_change(&column.name))
             .map(|column| column.name.as_str())
             .collect()
     }

@@ -62,6 +62,19 @@ impl<'a> Sql<'a> {
                 .cast(&format!("j{own}.v"), self.type_of(index, column)?);
             value = format!("CASE WHEN j{own}.n IS NOT NULL THEN {found} ELSE {value} END");
         }
+        if let Some(settled) = table.settled.get(column) {
+            let values = settled.when.values().iter();
+            let under_way: Vec<String> = values.map(|one| self.dialect.printed(one)).collect();
+            let instead = self.dialect.cast(
+                &self.dialect.scalar(&settled.value),
+                self.type_of(index, column)?,
+            );
+            value = format!(
+                "CASE WHEN {} IN ({}) THEN {instead} ELSE {value} END",
+                self.dialect.printed_value(&format!("s.c{own}")),
+                under_way.join(", ")
+            );
+        }
         Ok(value)
     }
 
@@ -79,10 +92,25 @@ impl<'a> Sql<'a> {
                 self.dialect.text(&value)
             );
         }
-        if !table.fill.is_empty() && self.program.mode == Mode::Skip {
+        if table.is_picky() && self.program.mode == Mode::Skip {
+            let mut taken = Vec::new();
+            if table.fill.iter().any(|name| name == column) {
+                taken.push(format!(
+                    "{kept} IS NULL OR {} = ''",
+                    self.dialect.text(&kept)
+                ));
+            }
+            if let Some(newer) = &table.newer
+                && table.takes_newer(column)
+            {
+                let (new, old) = (self.taken_over(index, &newer.by)?, sql::name(&newer.by));
+                taken.push(format!(
+                    "(({new}) IS NOT NULL AND (t.{old} IS NULL OR ({new}) >= t.{old}))"
+                ));
+            }
             value = format!(
-                "CASE WHEN {kept} IS NULL OR {} = '' THEN {value} ELSE {kept} END",
-                self.dialect.text(&kept)
+                "CASE WHEN {} THEN {value} ELSE {kept} END",
+                taken.join(" OR ")
             );
         }
         for (place, _) in self.remade(table, column) {
