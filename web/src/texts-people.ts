@@ -107,6 +107,21 @@ export const peopleTexts = {
     actions: "Actions",
   },
 
+  api: {
+    title: "API",
+    lead: "What programs can ask this server for, with a token. The same as a file for tools:",
+    filter: "Filter",
+    operation: "Operation",
+    does: "Does",
+    needs: "Needs",
+    need: (words: string, ofSource: boolean) => {
+      const special: Record<string, string> = { public: "nothing", signed_in: "a sign-in or a token", session: "a sign-in, no token" };
+      const known = permissions as Record<string, string>;
+      const needed = words.split(" ").map((word) => special[word] ?? known[word] ?? word);
+      return `${needed.join(" or ")}${ofSource ? ", for the source" : ""}`;
+    },
+  },
+
   log: {
     title: "Audit log",
     lead: "Each change and download: who, what, when, from where, and how it ended. Nobody can change it here.",

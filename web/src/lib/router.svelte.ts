@@ -4,7 +4,7 @@ export type Route =
   | { readonly page: "home" }
   /** `backup` names one of the server's; without it, whatever is open, or the picker. */
   | { readonly page: "open"; readonly backup?: string }
-  | { readonly page: "restore" | "profiles" | "account" | "people" | "log" }
+  | { readonly page: "restore" | "profiles" | "account" | "people" | "log" | "api" }
   /** Of the source that is named. */
   | { readonly page: "undo"; readonly source: string };
 
@@ -17,6 +17,7 @@ export const paths = {
   account: "#/account",
   people: "#/people",
   log: "#/log",
+  api: "#/api",
   undo: (source: string) => `#/undo/${encodeURIComponent(source)}`,
 };
 
@@ -24,7 +25,7 @@ function parse(hash: string): Route {
   const [, page, argument] = hash.split("/");
   if (page === "open") return argument ? { page, backup: decodeURIComponent(argument) } : { page };
   if (page === "undo" && argument) return { page, source: decodeURIComponent(argument) };
-  const plain = ["restore", "profiles", "account", "people", "log"] as const;
+  const plain = ["restore", "profiles", "account", "people", "log", "api"] as const;
   const found = plain.find((known) => known === page);
   return { page: found ?? "home" };
 }

@@ -57,6 +57,9 @@ export const session = {
   },
   /** Whether this is allowed with everything. */
   may: (permission: Permission): boolean => known?.rights?.everywhere.includes(permission) ?? false,
+  /** Whether this is allowed with any source at all. */
+  maySomewhere: (permission: Permission): boolean =>
+    session.may(permission) || Object.values(known?.rights?.sources ?? {}).some((held) => held.includes(permission)),
   /** Whether somebody has to make the first administrator. */
   get setUp(): boolean {
     return known?.set_up ?? false;
