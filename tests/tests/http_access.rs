@@ -98,7 +98,11 @@ fn other_sites_change_nothing() {
         vec![JSON, ("sec-fetch-site", "same-origin"), ("origin", &own)],
         vec![("content-type", "application/json; charset=utf-8")],
     ] {
-        assert_eq!(post(&allowed).problem(), (404, "no_run".into()), "{allowed:?}");
+        assert_eq!(
+            post(&allowed).problem(),
+            (404, "no_run".into()),
+            "{allowed:?}"
+        );
     }
     let other_port = "http://127.0.0.1:1";
     for refused in [

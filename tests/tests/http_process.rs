@@ -183,7 +183,11 @@ fn what_a_killed_process_left_is_removed_at_the_next_start() {
     let site = signed_in(&mut process, &data);
     let upload = site.begin_upload("bundle").expect(201).json();
     let _piece = site
-        .append(upload["id"].as_str().unwrap(), 0, b"\x89CFR\r\n\x1a\n\0\x01")
+        .append(
+            upload["id"].as_str().unwrap(),
+            0,
+            b"\x89CFR\r\n\x1a\n\0\x01",
+        )
         .expect(204);
     let run = start_long_backup(&site, folder.path());
     let archives = || fs::read_dir(data.join("archives")).unwrap().count();

@@ -29,7 +29,7 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let backup = backups::find(&app, &id).await?;
-    caller.may(Permission::View, &backup.source)?;
+    backups::permitted(&caller, Permission::View, &backup)?;
     let size = app.archives.size(&backup.name).await?;
     let tag = format!("\"{}\"", backup.sha256);
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

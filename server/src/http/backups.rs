@@ -51,6 +51,18 @@ pub(super) struct Backup {
     scrubbed_at: Option<String>,
 }
 
+impl Backup {
+    /// With the name of who uploaded it; a user who is gone is named by the id that is left.
+    async fn named(app: &Shared, mut record: BackupRecord) -> Result<Self, Problem> {
+        if let Ok(by) = Id::parse(&record.uploaded_by)
+            && let Some(user) = app.catalog.user(&by).await?
+        {
+            record.uploaded_by = user.name;
+        }
+        Ok(record.into())
+    }
+}
+
 impl From<BackupRecord> for Backup {
     fn from(record: BackupRecord) -> Self {
         let taken = record.origin == BackupOrigin::Taken;
@@ -117,11 +129,15 @@ pub(super) async fn list(
     caller: Caller,
 ) -> Result<Answer<Vec<Backup>>, Problem> {
     let mut backups = app.catalog.backups().await?;
-    backups.retain(|backup| caller.rights.allow_for(Permission::View, &backup.source));
+    backups.retain(|backup| permitted(&caller, Permission::View, backup).is_ok());
     for backup in &mut backups {
         look_after(&app, backup).await?;
     }
-    Ok(Answer(backups.into_iter().map(Into::into).collect()))
+    let mut shown = Vec::with_capacity(backups.len());
+    for backup in backups {
+        shown.push(Backup::named(&app, backup).await?);
+    }
+    Ok(Answer(shown))
 }
 
 #[utoipa::path(delete, path = "/backups/{id}", operation_id = "remove_backup",
@@ -132,7 +148,7 @@ pub(super) async fn remove(
     IdInPath(id): IdInPath,
 ) -> Result<StatusCode, Problem> {
     let backup = find(&app, &id).await?;
-    caller.may(Permission::Configure, &backup.source)?;
+    permitted(&caller, Permission::Configure, &backup)?;
     app.archives.remove(&backup.name).await?;
     app.catalog.remove_backup(&id).await?;
     tracing::info!(archive = backup.name, "removed a backup");
@@ -149,11 +165,11 @@ pub(super) async fn scrub(
     Json(Nothing {}): Json<Nothing>,
 ) -> Result<Answer<Backup>, Problem> {
     let backup = find(&app, &id).await?;
-    caller.may(Permission::View, &backup.source)?;
+    permitted(&caller, Permission::View, &backup)?;
     let stored = match app.archives.read_at(&backup.name) {
         Ok(stored) => stored,
         // Its record says by now that it is damaged.
-        Err(StoreError::NoArchive { .. }) => return Ok(Answer(backup.into())),
+        Err(StoreError::NoArchive { .. }) => return Ok(Answer(Backup::named(&app, backup).await?)),
         Err(error) => return Err(error.into()),
     };
     let found = tokio::task::spawn_blocking(move || check(&*stored, &Progress::default()))
@@ -172,7 +188,22 @@ pub(super) async fn scrub(
     app.catalog
         .backup_scrubbed(&id, state, &clock::text(clock::now()))
         .await?;
-    Ok(Answer(find(&app, &id).await?.into()))
+    let backup = find(&app, &id).await?;
+    Ok(Answer(Backup::named(&app, backup).await?))
+}
+
+/// Refuses what is not allowed with this backup. What somebody uploaded is of no source, and is its sender's own.
+pub(super) fn permitted(
+    caller: &Caller,
+    permission: Permission,
+    backup: &BackupRecord,
+) -> Result<(), Problem> {
+    let own = backup.origin == BackupOrigin::Uploaded && backup.uploaded_by == caller.user.as_str();
+    if own {
+        Ok(())
+    } else {
+        caller.may(permission, &backup.source)
+    }
 }
 
 /// One backup, with the state that it has now.
