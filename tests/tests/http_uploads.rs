@@ -253,7 +253,10 @@ fn an_archive_is_kept_without_any_key() {
         (&"uploaded".into(), &"verified".into())
     );
     assert_eq!(backup["source_name"], "holiday.coffer");
-    assert_eq!(backup["uploaded_by"], site.get("/api/session").json()["user"]["name"]);
+    assert_eq!(
+        backup["uploaded_by"],
+        site.get("/api/session").json()["user"]["name"]
+    );
     assert!(backup["name"].as_str().unwrap().starts_with("holiday-"));
     assert!(backup["source"].is_null() && backup["contents"].is_null());
 
