@@ -39,6 +39,7 @@ pub mod preview;
 pub mod range;
 pub mod redact;
 mod request;
+pub mod retention;
 pub mod rows;
 pub mod schema;
 pub mod seal;
