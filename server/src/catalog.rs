@@ -126,6 +126,15 @@ impl Catalog {
         Ok(Self { pool, kind, vault })
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn answers(&self) -> Result<(), CatalogError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Writes what is pending and closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;

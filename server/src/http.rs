@@ -24,6 +24,7 @@ mod guard;
 mod headers;
 mod hosts;
 mod id;
+mod metrics;
 mod openapi;
 mod plans;
 mod problem;
@@ -32,6 +33,7 @@ mod range;
 mod restores;
 mod runs;
 mod safety_backups;
+mod serve;
 mod server;
 mod session;
 pub(crate) mod sign_in;
@@ -51,6 +53,7 @@ use coffer_core::seal::SenderKey;
 
 use crate::{
     catalog::Catalog,
+    metrics::Metrics,
     runs::Runs,
     safety::SafetyStore,
     store::{Archives, Room, Uploads},
@@ -75,6 +78,7 @@ struct App {
     described: OnceLock<Described>,
     /// Who is believed when they say for whom they ask.
     trusted_proxies: Vec<IpAddr>,
+    metrics: Metrics,
     /// What backups are signed with.
     sender: SenderKey,
     /// Where what restores replace is kept.
@@ -123,6 +127,7 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(profiles::discard_key))
         .routes(routes!(profiles::key_verified))
         .routes(routes!(profiles::retire_key))
+        .routes(routes!(metrics::scrape))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::events))
@@ -143,7 +148,8 @@ fn operations() -> OpenApiRouter<Shared> {
 fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
     let (api, api_described) = operations().split_for_parts();
     let (open, open_described) = OpenApiRouter::new()
-        .routes(routes!(session::health))
+        .routes(routes!(metrics::health))
+        .routes(routes!(metrics::ready))
         .split_for_parts();
     // Set once: there is one router for an app.
     let _ = app
@@ -166,7 +172,8 @@ fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
             .route("/", get(statics::no_web_app))
             .fallback(problem::no_such_address),
     };
-    all.layer(middleware::from_fn(guard::same_origin))
+    all.layer(middleware::from_fn_with_state(app.clone(), metrics::count))
+        .layer(middleware::from_fn(guard::same_origin))
         .layer(middleware::from_fn_with_state(
             app.clone(),
             guard::known_host,

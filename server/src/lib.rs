@@ -29,6 +29,7 @@ pub mod hooks;
 pub mod http;
 pub mod keep;
 mod lanes;
+pub mod metrics;
 pub mod password;
 pub mod piped;
 pub mod preset;

@@ -302,6 +302,12 @@ impl Runs {
             .is_ok()
     }
 
+    /// Whether no further run is started, since the process is about to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::SeqCst)
+    }
+
     fn running(&self, id: &Id) -> Option<Arc<Running>> {
         self.0.running().get(id).cloned()
     }

@@ -159,7 +159,7 @@ impl Site {
                 let stop = async {
                     stopped.await.ok();
                 };
-                server.run(stop).await.unwrap();
+                server.run(stop).await;
             });
         });
         let (address, link) = started.recv().expect("the server starts");

@@ -22,6 +22,7 @@ const SOME_ID: &str = "0123456789abcdef0123456789abcdef";
 fn guarded() -> Vec<(&'static str, String)> {
     let id = SOME_ID;
     [
+        ("GET", "/api/metrics".to_owned()),
         ("DELETE", "/api/session".to_owned()),
         ("GET", "/api/sources".to_owned()),
         ("POST", "/api/sources".to_owned()),
@@ -70,6 +71,37 @@ fn nothing_answers_unsigned() {
         let answer = site.send(method, &path, &forged, b"{}");
         assert_eq!(answer.status, 401, "{method} {path}");
     }
+}
+
+#[test]
+fn monitors_are_told_how_things_stand() {
+    let (_folder, site) = Site::signed_in(Start { demo: true, ..BARE });
+    assert_eq!(
+        site.get("/readyz").expect(200).json(),
+        json!({ "status": "ready" })
+    );
+    site.get(&format!("/api/runs/{SOME_ID}")).expect(404);
+    site.get("/no/such/page").expect(404);
+    let answer = site.get("/api/metrics").expect(200);
+    let kind = answer.header("content-type");
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    let text = String::from_utf8(answer.body.clone()).unwrap();
+    for line in [
+        // One line for all ids, and one for all addresses that there are not.
+        r#"coffer_http_requests_total{method="GET",route="/api/runs/{id}",status="404"} 1"#,
+        r#"coffer_http_requests_total{method="GET",route="other",status="404"} 1"#,
+        r#"coffer_http_requests_total{method="GET",route="/readyz",status="200"} 1"#,
+        r#"coffer_backups{state="verified"} 0"#,
+        r#"coffer_runs_running{kind="backup"} 0"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    // The demo's source has no backup yet, which a rule on its age has to notice.
+    let demo = text
+        .lines()
+        .find(|line| line.starts_with("coffer_last_verified_backup_timestamp_seconds{"));
+    assert!(demo.is_some_and(|line| line.ends_with("} 0")), "{text}");
+    assert!(text.ends_with("# EOF\n"), "{text}");
 }
 
 #[test]

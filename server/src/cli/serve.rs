@@ -75,6 +75,21 @@ pub(super) struct Args {
     /// How much is told on standard error.
     #[arg(long, value_name = "LEVEL", env = "COFFER_LOG", default_value = "info")]
     log: Level,
+
+    /// In which form: lines for people, or a JSON object for each event.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "COFFER_LOG_FORMAT",
+        default_value = "text"
+    )]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -135,7 +150,7 @@ impl From<ServeError> for Failure {
 }
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
-    log_to_stderr(args.log);
+    log_to_stderr(args.log, args.log_format);
     // Before anything is started, so that no signal finds nobody listening.
     let stop = stop_signal()
         .map_err(|error| Failure::failed("signals", format!("cannot wait for signals: {error}")))?;
@@ -160,21 +175,24 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         set_up: link.as_ref().map(|link| link.as_str()),
     };
     output.result(&started, &started);
-    Ok(server.run(stop).await?)
+    server.run(stop).await;
+    Ok(())
 }
 
 /// What other crates log below a warning may hold what they were given, so only this one's level can be chosen.
-fn log_to_stderr(level: Level) {
+fn log_to_stderr(level: Level, format: LogFormat) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!(
             "warn,coffer_server={}",
             level.name()
         )))
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .finish();
+        .with_ansi(io::stderr().is_terminal());
     // Only a process that logs already has another one.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = match format {
+        LogFormat::Text => tracing::subscriber::set_global_default(subscriber.finish()),
+        LogFormat::Json => tracing::subscriber::set_global_default(subscriber.json().finish()),
+    };
 }
 
 /// Resolves at Ctrl-C or when the service manager wants the process to end.

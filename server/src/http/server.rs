@@ -19,6 +19,7 @@ use super::{
     caller::{IDLE, digest},
     described::{self, DescribedError},
     router,
+    serve::{Limits, serve},
     sign_in::{self, FORGIVEN, LINK_AGE},
     sources::ConnectError,
     uploads,
@@ -27,6 +28,7 @@ use crate::{
     catalog::{Catalog, CatalogError, CatalogPlace, CatalogUrl},
     clock,
     demo::DemoError,
+    metrics::Metrics,
     recover,
     runs::{Runs, remove_unfinished, source_config},
     safety::{self, DEFAULT_KEEP, SafetyStore},
@@ -152,9 +154,9 @@ pub enum ServeError {
     /// The system has no random bytes to give.
     #[error("the system gave no random bytes: {0}; nothing was started")]
     Random(#[from] getrandom::Error),
-    /// The network failed while running.
-    #[error("the server stopped: {0}")]
-    Serve(io::Error),
+    /// The system does not say where it listens.
+    #[error("the address that Coffer listens at is not known: {0}; nothing was started")]
+    Address(io::Error),
 }
 
 /// A server that listens and does not answer yet.
@@ -190,7 +192,7 @@ impl Server {
         make_private_folder(&options.data)?;
         let lock = lock_data(&options.data)?;
         let listener = listen(options.listen).await?;
-        let address = listener.local_addr().map_err(ServeError::Serve)?;
+        let address = listener.local_addr().map_err(ServeError::Address)?;
 
         let place = CatalogPlace {
             folder: options.data.clone(),
@@ -209,6 +211,7 @@ impl Server {
         let token = set_up_token(&catalog).await?;
         let app = Arc::new(App {
             runs: Runs::new(catalog.clone()),
+            metrics: Metrics::new(),
             hosts: Hosts::new(address, &options.hosts),
             catalog,
             archives,
@@ -260,13 +263,7 @@ impl Server {
     }
 
     /// Answers until `stop` is through; then cancels the runs, waits until they are rolled back, and ends.
-    ///
-    /// # Errors
-    /// [`ServeError::Serve`].
-    pub async fn run(
-        self,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), ServeError> {
+    pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self {
             listener,
             app,
@@ -286,29 +283,22 @@ impl Server {
                         "runs did not end in time; what they began is undone by their databases"
                     );
                 }
-                // Nobody waits for this any more when serving ended by itself.
+                // Waited for as long as this runs.
                 let _ = stopped.send(());
             }
         };
-        let serving = axum::serve(
-            listener,
-            router(&app, web.as_deref()).into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(graceful)
-        .into_future();
         let late = async {
-            // Counted from when the runs have ended; a dropped sender means that serving ends by itself.
+            // Counted from when the runs have ended.
             drop(stopping.await);
             tokio::time::sleep(STOP_CONNECTIONS).await;
         };
-        let served = tokio::select! {
-            served = serving => served.map_err(ServeError::Serve),
-            () = late => Ok(()),
-        };
+        tokio::select! {
+            () = serve(listener, router(&app, web.as_deref()), Limits::of_process(), graceful) => {}
+            () = late => {}
+        }
         sweeping.abort();
         app.catalog.close().await;
         drop(lock);
-        served
     }
 }
 

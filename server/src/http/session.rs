@@ -1,4 +1,4 @@
-//! `/api/session`: signing in and out; and whether the server is there at all.
+//! `/api/session`: signing in and out.
 
 use axum::{
     Json as Answer,
@@ -7,7 +7,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
@@ -62,13 +61,6 @@ pub(super) struct Session {
 struct User {
     id: Id,
     name: String,
-}
-
-/// Whether the server is there
-#[utoipa::path(get, path = "/healthz", operation_id = "health", extensions(("x-permission" = json!("public"))),
-    responses((status = 200, description = "It is")))]
-pub(super) async fn health() -> Answer<Value> {
-    Answer(json!({ "status": "ok" }))
 }
 
 /// Who is signed in, and what that allows
