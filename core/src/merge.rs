@@ -38,6 +38,7 @@ use crate::{
 };
 
 mod build;
+mod files;
 mod identity;
 mod json;
 mod links;
@@ -47,6 +48,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use files::{FileCounts, FileMerge, Naming, Put, Renamed, SetMerge, Standing, There};
 pub use json::{Ids, Rewritten, rewrite};
 pub use records::{KeyValue, Root, pick};
 pub use sample::{Changed, SAMPLES, SHOWN, Sample, Shown};
@@ -435,5 +437,11 @@ impl Counts {
     #[must_use]
     pub fn archived(&self) -> u64 {
         self.insert + self.update + self.keep + self.skipped.values().sum::<u64>()
+    }
+
+    /// Whether no row of the target changes.
+    #[must_use]
+    pub const fn is_unchanged(&self) -> bool {
+        self.insert == 0 && self.update == 0 && self.delete == 0 && self.detached == 0
     }
 }

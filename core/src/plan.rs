@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     manifest::{Contents, LeftOut, Manifest, ManifestError, Selection},
-    merge::{Counts, Skipped},
+    merge::{Counts, FileCounts, Skipped},
     rows::RowMap,
     schema::{self, ColumnName, Decisions, Outcome, TableName},
 };
@@ -98,6 +98,32 @@ pub struct FileSetPlan {
     pub insert: u64,
     /// Bytes that come from the archive.
     pub bytes: u64,
+    /// What else happens where archive and target are brought together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<FileCounts>,
+}
+
+/// What a rehearsal found that a merge does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// For each table.
+    pub tables: Vec<(TableName, Counts)>,
+    /// For each file set, with the bytes that come.
+    pub files: Vec<(String, FileCounts, u64)>,
+    /// For file sets, paths at which no file can be put.
+    pub blocked: Vec<(String, Vec<String>)>,
+}
+
+impl Counted {
+    /// Whether nothing of the target changes.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        let rows = self.tables.iter().all(|(_, counts)| counts.is_unchanged());
+        rows && self
+            .files
+            .iter()
+            .all(|(_, counts, _)| counts.is_unchanged())
+    }
 }
 
 /// What a restore will do.
@@ -136,8 +162,9 @@ impl Plan {
 
     /// The plan with what a rehearsal of the merge counted.
     #[must_use]
-    pub fn rehearsed(mut self, counted: &[(TableName, Counts)]) -> Self {
-        self.tables = counted
+    pub fn rehearsed(mut self, counted: &Counted) -> Self {
+        let rows = &counted.tables;
+        self.tables = rows
             .iter()
             .map(|(table, counts)| TablePlan {
                 table: table.clone(),
@@ -146,22 +173,65 @@ impl Plan {
                 merge: Some(counts.clone()),
             })
             .collect();
-        let sum = |of: fn(&Counts) -> u64| counted.iter().map(|(_, counts)| of(counts)).sum();
+        let sum = |of: fn(&Counts) -> u64| rows.iter().map(|(_, counts)| of(counts)).sum();
         let update = sum(|counts| counts.update + counts.detached);
         let delete = sum(|counts| counts.delete);
         if update > 0 || delete > 0 {
             self.findings.push(Finding::RowsChange { update, delete });
         }
         let mut skipped: BTreeMap<Skipped, u64> = BTreeMap::new();
-        for (reason, rows) in counted.iter().flat_map(|(_, counts)| &counts.skipped) {
+        for (reason, rows) in rows.iter().flat_map(|(_, counts)| &counts.skipped) {
             *skipped.entry(*reason).or_default() += rows;
         }
         if !skipped.is_empty() {
             self.findings.push(Finding::RowsSkipped { skipped });
         }
+        self.rehearsed_files(counted);
         let blocked = self.blocking().next().is_some();
         self.blocked = blocked;
         self
+    }
+
+    fn rehearsed_files(&mut self, counted: &Counted) {
+        self.file_sets = counted
+            .files
+            .iter()
+            .map(|(name, counts, bytes)| FileSetPlan {
+                name: name.clone(),
+                delete: counts.replace + counts.remove,
+                insert: counts.add + counts.replace,
+                bytes: *bytes,
+                merge: Some(*counts),
+            })
+            .collect();
+        let sum = |of: fn(&FileCounts) -> u64| -> u64 {
+            let sets = counted.files.iter();
+            sets.map(|(_, counts, _)| of(counts)).sum()
+        };
+        let (replace, remove) = (sum(|counts| counts.replace), sum(|counts| counts.remove));
+        if replace > 0 || remove > 0 {
+            self.findings.push(Finding::FilesChange { replace, remove });
+        }
+        let blocked = counted
+            .blocked
+            .iter()
+            .filter(|(_, paths)| !paths.is_empty());
+        self.findings
+            .extend(blocked.map(|(set, paths)| Finding::PathsTaken {
+                set: set.clone(),
+                files: paths.len() as u64,
+                paths: paths.iter().take(finding::PATHS).cloned().collect(),
+            }));
+    }
+
+    /// Whether a rehearsed merge changes nothing: the target has all of it.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        let rows = |table: &TablePlan| table.merge.as_ref().is_some_and(Counts::is_unchanged);
+        let files = |set: &FileSetPlan| set.merge.is_some_and(|counts| counts.is_unchanged());
+        self.merges()
+            && self.tables.iter().all(rows)
+            && self.file_sets.iter().all(files)
     }
 
     /// Findings that forbid the restore.
@@ -276,7 +346,8 @@ pub fn plan(
                 _ => None,
             })
             .collect();
-        if !patterns.is_empty() && folder.is_some_and(|files| files > 0) {
+        let merged = mode.merges(selection);
+        if !merged && !patterns.is_empty() && folder.is_some_and(|files| files > 0) {
             findings.push(Finding::FilesLeftOut {
                 set: set.name.clone(),
                 patterns,
@@ -284,18 +355,16 @@ pub fn plan(
         }
         file_sets.push(FileSetPlan {
             name: set.name.clone(),
-            delete: folder.unwrap_or(0),
-            insert: set.files,
-            bytes: set.bytes,
+            // What a merge does is counted by rehearsing it.
+            delete: if merged { 0 } else { folder.unwrap_or(0) },
+            insert: if merged { 0 } else { set.files },
+            bytes: if merged { 0 } else { set.bytes },
+            merge: None,
         });
     }
     let rows = tables.iter().map(|table| table.delete).sum();
     let files = file_sets.iter().map(|set| set.delete).sum();
-    if mode.merges(selection) && !file_sets.is_empty() {
-        findings.push(Finding::FilesNotMerged {
-            sets: file_sets.iter().map(|set| set.name.clone()).collect(),
-        });
-    } else if rows > 0 || files > 0 {
+    if rows > 0 || files > 0 {
         findings.push(Finding::NotEmpty { rows, files });
     }
     if consent.no_safety_backup {

@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coffer_core::{
     manifest::{LeftOut, Migration, Sequence},
-    merge::{Counts, Program, Sample},
+    merge::{Counts, Program, Sample, Standing},
     plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet},
-    schema::{Engine as EngineKind, Labels, Schema, TableName},
+    schema::{ColumnName, Engine as EngineKind, Labels, Schema, TableName},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -224,6 +224,32 @@ pub struct Merged {
     pub samples: Vec<Sample>,
 }
 
+/// The rows that name files in one column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedFiles {
+    /// The archive's rows that have a value there.
+    pub archived: Vec<NamedFile>,
+    /// Values of rows of the target that stay as they are.
+    pub held: Vec<String>,
+    /// Values of rows of the target that change or go.
+    pub former: Vec<String>,
+}
+
+/// A row of the archive that names a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// Its number.
+    pub row: i64,
+    /// What becomes of it.
+    pub standing: Standing,
+    /// Its value in the archive.
+    pub archived: String,
+    /// The value that it will have in the target.
+    pub after: Option<String>,
+    /// The value of the target's row that is the same, where that changes.
+    pub before: Option<String>,
+}
+
 /// In how many tables a new row of defaults was tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Canaries {
@@ -263,9 +289,24 @@ pub trait ReplaceSession: Send {
     /// foreign keys out of the way. The session must have been begun for all of these tables.
     async fn stage(&mut self, program: &Program) -> Result<(), EngineError>;
 
-    /// Brings the staged rows together with the tables' own, as the program says. Gives for each of its tables what was
-    /// done.
-    async fn merge(&mut self) -> Result<Vec<Merged>, EngineError>;
+    /// Decides what becomes of the staged rows, as the program says. Nothing of the tables changes.
+    async fn decide(&mut self) -> Result<(), EngineError>;
+
+    /// After [`Self::decide`]: the rows of the archive and of the target that name files in a column.
+    async fn named_files(&mut self, column: &ColumnName) -> Result<NamedFiles, EngineError>;
+
+    /// After [`Self::decide`]: gives rows of the archive, by their numbers, other values in a column that names files.
+    async fn rename_files(
+        &mut self,
+        column: &ColumnName,
+        values: &[(i64, String)],
+    ) -> Result<(), EngineError>;
+
+    /// After [`Self::decide`]: says for each of the program's tables what will be done. Nothing of the tables changes.
+    async fn compose(&mut self) -> Result<Vec<Merged>, EngineError>;
+
+    /// Does what was composed. Gives for each table how many references to rows that went became NULL.
+    async fn write(&mut self) -> Result<Vec<u64>, EngineError>;
 
     /// Loads row text (whole rows, no header lines, any piece size) into one table, or into the room beside it. Its values
     /// are those of `columns` in order. Returns the rows loaded.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coffer_core::{
     Digest,
     manifest::{self, ManifestError, Selection},
-    merge::{Counts, MergeError},
+    merge::{Counts, FileCounts, MergeError},
     plan::{Consent, Finding, Mode, Plan, TargetFacts},
     schema::{Survey, TableName},
 };
@@ -29,6 +29,7 @@ mod facts;
 mod keep;
 mod load;
 mod merge;
+mod merge_files;
 mod rehearse;
 mod rows;
 mod stage;
@@ -137,8 +138,11 @@ pub struct MergedTable {
 pub struct RestoredFileSet {
     /// Its name.
     pub name: String,
-    /// Its files.
+    /// Files that were put in place.
     pub files: u64,
+    /// What else became of files of the archive and of the target, where they were brought together.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<FileCounts>,
 }
 
 /// Why nothing was restored, or what is left to do by hand.
@@ -335,7 +339,12 @@ pub async fn run(
         early
     };
     // Files are compared as they are staged; everything else is before anything is locked.
-    let mut switch = stage::stage(&request, &archive, &progress).await?;
+    let mut switch = if !request.merges() {
+        stage::stage(&request, &archive, &progress).await?
+    } else {
+        // Which files come is only known with the rows.
+        stage::begin(engine::open(&request.target.url).target())?
+    };
     if let Err(error) = stage::as_planned(&plan, &switch) {
         return Err(give_up(switch, error).await);
     }
@@ -347,7 +356,8 @@ pub async fn run(
     let selected = selected(&request, &archive);
     let mut kept = None;
     let loaded = if request.merges() {
-        merge::apply(&request, &archive, survey, &mut kept, &progress).await
+        let (switch, kept) = (&mut switch, &mut kept);
+        merge::apply(&request, &archive, survey, switch, kept, &progress).await
     } else if !selected.is_empty() {
         load::replace(
             &request,
@@ -369,6 +379,7 @@ pub async fn run(
     let Replaced {
         tables,
         merged,
+        files,
         settled,
     } = match loaded {
         Ok(replaced) => replaced,
@@ -380,7 +391,12 @@ pub async fn run(
         }
     };
     let safety_backup = kept.map(|taken| taken.committed(&request.safety));
-    let file_sets = switch_files(&request, switch).await?;
+    let switched = switch_files(&request, switch).await?;
+    let file_sets = if !request.merges() {
+        switched
+    } else {
+        files
+    };
     Ok(RestoreReport {
         rows: tables.iter().map(|table| table.rows).sum(),
         tables,
@@ -418,7 +434,7 @@ async fn files_only(
         archive,
         Reader::Snapshot(snapshot),
         facts,
-        &[],
+        (&[], keep::folders(request, archive)),
         progress,
     )
     .await?;
@@ -450,7 +466,11 @@ async fn switch_files(
     let file_sets = switch
         .counts()
         .into_iter()
-        .map(|(name, files)| RestoredFileSet { name, files })
+        .map(|(name, files)| RestoredFileSet {
+            name,
+            files,
+            merged: None,
+        })
         .collect();
     let Some(journal) = switch.into_journal() else {
         return Ok(file_sets);

@@ -18,13 +18,15 @@ use crate::{engine::CommitMark, files::FilesError};
 
 mod folder;
 mod journal;
+mod single;
 mod staging;
 
 pub use folder::Folder;
 pub use journal::{Found, Journal, JournalError, find, is_own, remove_orphans};
+pub use single::Singles;
 pub use staging::Staging;
 
-/// The folders that one restore replaces.
+/// The folders that one restore replaces, or puts files into.
 #[derive(Debug)]
 pub struct FileSwitch {
     id: String,
@@ -59,6 +61,21 @@ impl FileSwitch {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.staged.is_empty()
+    }
+
+    /// Begins with single files for the folder of a file set, which keeps all others.
+    ///
+    /// # Errors
+    /// [`FilesError`].
+    pub fn stage_single(
+        &mut self,
+        set: &str,
+        folder: &Path,
+        singles: Singles,
+    ) -> Result<&mut Staging, FilesError> {
+        let staging = self.stage(set, folder)?;
+        staging.only(singles);
+        Ok(staging)
     }
 
     /// Begins new content for the folder of a file set.

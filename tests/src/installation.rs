@@ -5,7 +5,7 @@ use std::{fs::File, path::PathBuf, sync::Arc};
 
 use coffer_core::{
     manifest::Selection,
-    merge::Counts,
+    merge::{Counts, FileCounts},
     plan::{Consent, Mode, Plan},
     policy::Preset,
     schema::TableName,
@@ -37,6 +37,8 @@ pub struct Installation {
     place: Place,
     /// The rules of its application.
     pub preset: Option<Preset>,
+    /// The names of its file sets.
+    sets: Vec<String>,
 }
 
 impl std::fmt::Debug for Installation {
@@ -72,9 +74,54 @@ impl Installation {
             folder,
             place,
             preset: preset.map(|text| toml::from_str(text).unwrap()),
+            sets: Vec::new(),
         };
         installation.sql(schema).await;
         installation
+    }
+
+    /// Gives it a file set of these files: paths with their content.
+    pub fn add_files(&mut self, set: &str, files: &[(&str, &str)]) {
+        self.sets.push(set.to_owned());
+        std::fs::create_dir_all(self.set(set)).unwrap();
+        for (path, content) in files {
+            let path = self.set(set).join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+    }
+
+    /// The folder of a file set.
+    #[must_use]
+    pub fn set(&self, set: &str) -> PathBuf {
+        self.folder.path().join(set)
+    }
+
+    /// The files of a set, `path: content`, what was made anew as `new`.
+    #[must_use]
+    pub fn files(&self, set: &str) -> Vec<String> {
+        let folder = self.set(set);
+        let mut files: Vec<String> = crate::two_sides::files_below(&folder)
+            .iter()
+            .map(|path| {
+                let content = std::fs::read_to_string(path).unwrap();
+                let path = path.strip_prefix(&folder).unwrap().to_str().unwrap();
+                format!("{}: {content}", without_word(path))
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// The safety backups that its restores took.
+    #[must_use]
+    pub fn safety_backups(&self) -> usize {
+        let folder = self.folder.path().join("safety");
+        let paths = crate::two_sides::files_below(&folder);
+        let archives = paths
+            .iter()
+            .filter(|path| path.extension().is_some_and(|suffix| suffix == "coffer"));
+        archives.count()
     }
 
     /// Runs SQL that may hold several statements.
@@ -174,7 +221,11 @@ impl Installation {
     fn source(&self) -> SourceConfig {
         SourceConfig {
             url: DatabaseUrl::parse(&self.url()).unwrap(),
-            file_sets: Vec::new(),
+            file_sets: self
+                .sets
+                .iter()
+                .map(|set| (set.clone(), self.set(set)))
+                .collect(),
             file_rules: Vec::new(),
             preset: self.preset.clone(),
             app: None,
@@ -262,6 +313,14 @@ impl Installation {
             .collect();
         if plan.mode != Mode::Replace {
             assert_eq!(planned, done);
+            let planned = plan.file_sets.iter().map(|set| (&set.name, set.merge));
+            let done = report.file_sets.iter().map(|set| (&set.name, set.merged));
+            assert!(
+                planned.eq(done),
+                "{:?} {:?}",
+                plan.file_sets,
+                report.file_sets
+            );
         }
         Ok((plan, report))
     }
@@ -279,6 +338,23 @@ impl Installation {
             .collect()
     }
 
+    /// As [`Self::restore`], for files.
+    pub async fn restore_files(
+        &self,
+        archive: &std::path::Path,
+        mode: Mode,
+    ) -> Vec<(String, FileCounts)> {
+        let (_, report) = self
+            .try_restore(self.request(archive, mode))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        report
+            .file_sets
+            .into_iter()
+            .map(|set| (set.name, set.merged.unwrap()))
+            .collect()
+    }
+
     /// Undoes the last restore that kept what it replaced.
     pub async fn undo(&self) {
         let store = self.request(&self.backup().await, Mode::Replace).safety;
@@ -290,5 +366,17 @@ impl Installation {
         restore::run(prepared.request, Progress::default())
             .await
             .unwrap();
+    }
+}
+
+/// A path with `new` in place of a word that was made up for it.
+#[must_use]
+pub fn without_word(path: &str) -> String {
+    const WORD: usize = 36;
+    match path.split_once("__") {
+        Some((before, after)) if after.len() >= WORD => {
+            format!("{before}__new{}", &after[WORD..])
+        }
+        _ => path.to_owned(),
     }
 }

@@ -12,7 +12,7 @@ use coffer_server::{
     engine::{self, CommitMark, DatabaseUrl, ReplaceSession},
     files::FilesError,
     recover::{self, RecoverError},
-    switch::{FileSwitch, JournalError},
+    switch::{FileSwitch, JournalError, Singles, Staging},
 };
 use coffer_tests::{
     coffer::coffer,
@@ -23,12 +23,32 @@ use rusqlite::Connection;
 /// Stages the new files, as a restore does.
 fn stage(app: &App) -> FileSwitch {
     let mut switch = FileSwitch::new().unwrap();
-    let staging = switch.stage("uploads", app.uploads()).unwrap();
+    add_files(switch.stage("uploads", app.uploads()).unwrap());
+    switch
+}
+
+fn path(number: usize) -> String {
+    format!("{}/{number}", number % 3)
+}
+
+/// As a merge does, which puts single files in place.
+fn stage_single(app: &App) -> FileSwitch {
+    let mut switch = FileSwitch::new().unwrap();
+    let singles = Singles {
+        replaced: (0..FILES).map(path).collect(),
+        ..Singles::default()
+    };
+    let staging = switch.stage_single("uploads", app.uploads(), singles);
+    add_files(staging.unwrap());
+    switch
+}
+
+fn add_files(staging: &Staging) {
     for number in 0..FILES {
         let text = format!("new {number}");
         let file = FileEntry {
             set: "uploads".to_owned(),
-            path: format!("{}/{number}", number % 3),
+            path: path(number),
             entry: String::new(),
             size: text.len() as u64,
             sha256: Digest::of(text.as_bytes()),
@@ -42,7 +62,6 @@ fn stage(app: &App) -> FileSwitch {
             })
             .unwrap();
     }
-    switch
 }
 
 /// Replaces the rows in a transaction that is not committed yet, and arms the switch with its mark.
@@ -70,13 +89,19 @@ fn load(app: &App, switch: &mut FileSwitch) -> Box<dyn ReplaceSession> {
     })
 }
 
+/// Runs a test for folders that are replaced, and for single files that are.
+fn both_ways(test: impl Fn(App, fn(&App) -> FileSwitch)) {
+    both(|app| test(app, stage));
+    both(|app| test(app, stage_single));
+}
+
 fn commit(app: &App, session: Box<dyn ReplaceSession>) {
     app.runtime.block_on(session.commit()).unwrap();
 }
 
 #[test]
 fn killed_before_the_commit_it_is_undone() {
-    both(|app| {
+    both_ways(|app, stage| {
         let mut switch = stage(&app);
         let session = load(&app, &mut switch);
         drop(session);
@@ -91,7 +116,7 @@ fn killed_before_the_commit_it_is_undone() {
 
 #[test]
 fn killed_after_the_commit_it_is_finished() {
-    both(|app| {
+    both_ways(|app, stage| {
         let mut switch = stage(&app);
         let session = load(&app, &mut switch);
         commit(&app, session);
@@ -111,6 +136,28 @@ fn killed_after_its_files_are_in_place_it_is_finished() {
         let session = load(&app, &mut switch);
         commit(&app, session);
         switch.journal().unwrap().put_in_place().unwrap();
+        drop(switch);
+        assert_eq!(app.recover().finished.len(), 1);
+        assert_eq!(app.side(), "new");
+        app.nothing_is_left();
+    });
+}
+
+#[test]
+fn killed_amid_its_single_files_it_is_finished() {
+    both(|app| {
+        let mut switch = stage_single(&app);
+        let session = load(&app, &mut switch);
+        commit(&app, session);
+        // As a process leaves it that is killed after some of the renames.
+        let staged = fs::read_dir(app.path("")).unwrap();
+        let staged = staged
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.is_dir() && path.to_str().unwrap().contains(switch.id()))
+            .unwrap();
+        for number in 0..FILES / 2 {
+            fs::rename(staged.join(path(number)), app.uploads().join(path(number))).unwrap();
+        }
         drop(switch);
         assert_eq!(app.recover().finished.len(), 1);
         assert_eq!(app.side(), "new");

@@ -22,6 +22,8 @@ use coffer_server::{
 };
 use coffer_tests::installation::{Installation, Kind};
 
+#[path = "merge/files.rs"]
+mod files;
 #[path = "merge/model.rs"]
 mod model;
 #[path = "merge/nojoin.rs"]

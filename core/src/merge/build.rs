@@ -14,7 +14,7 @@ use super::{
 use crate::{
     manifest::{LeftOut, Manifest, Selection},
     plan::Mode,
-    policy::{ForeignKeyRule, Matched, Preset, TableRule, names},
+    policy::{ForeignKeyRule, Made, Matched, Preset, TableRule, names},
     schema::{Column, Engine, ForeignKey, Schema, Table, TableName},
 };
 
@@ -296,6 +296,24 @@ impl<'a> Builder<'a> {
             .any(|column| column.nullable && columns.contains(&column.name))
     }
 
+    /// The columns of a table that name files: of sets that are brought together too, or of others.
+    fn paths(&self, table: &'a TableName, merged: bool) -> impl Iterator<Item = &'a String> {
+        self.preset
+            .file_sets
+            .iter()
+            .filter(move |set| {
+                let archived = self
+                    .archive
+                    .file_sets
+                    .iter()
+                    .any(|own| own.name == set.name);
+                (archived && self.selection.has_file_set(&set.name)) == merged
+            })
+            .flat_map(|set| &set.columns)
+            .filter(move |path| names(&path.table, table))
+            .map(|path| &path.column)
+    }
+
     fn table(
         &self,
         table: &'a Table,
@@ -356,7 +374,21 @@ impl<'a> Builder<'a> {
             .iter()
             .filter(|rule| names(&rule.table, &table.name))
             .collect();
-        let remade: BTreeSet<String> = collisions.iter().map(|rule| rule.column.clone()).collect();
+        // What is made anew in one restore must not tell rows apart in the next one, unless nothing else does.
+        let plain = |column: &String| {
+            surrogate.as_ref() != Some(column)
+                && !useless.contains(column)
+                && !links.iter().any(|link| link.columns.contains(column))
+        };
+        let paths: BTreeSet<String> = self.paths(&table.name, true).cloned().collect();
+        let mut remade: BTreeSet<String> =
+            collisions.iter().map(|rule| rule.column.clone()).collect();
+        if archived
+            .iter()
+            .any(|column| plain(column) && !paths.contains(column))
+        {
+            remade.extend(paths.iter().cloned());
+        }
         let (identity, rest) = Facts {
             table,
             rule,
@@ -384,9 +416,13 @@ impl<'a> Builder<'a> {
                 || unique.iter().any(|key| same(&key.columns));
             if !skip {
                 let rule = collisions.iter().find(|rule| same(&rule.columns));
+                // A file can always be called otherwise.
+                let path = || columns.iter().find(|column| paths.contains(*column));
                 unique.push(UniqueKey {
                     columns: columns.clone(),
-                    remake: rule.map(|rule| (rule.column.clone(), rule.with)),
+                    remake: rule
+                        .map(|rule| (rule.column.clone(), rule.with))
+                        .or_else(|| Some((path()?.clone(), Made::Suffix))),
                 });
             }
         }
@@ -405,6 +441,10 @@ impl<'a> Builder<'a> {
             kept.extend(placeholders);
         }
         kept.extend(on_insert.keys().cloned());
+        // Without its file, another name would name nothing.
+        if self.mode != Mode::Replace {
+            kept.extend(self.paths(&table.name, false).cloned());
+        }
         kept.extend(
             self.target
                 .tables

@@ -13,6 +13,9 @@ use crate::{
     schema::{ColumnName, Engine, Outcome, TableDrift, TableName},
 };
 
+/// Paths that a finding names at most.
+pub(super) const PATHS: usize = 10;
+
 /// Something about a restore that the user must know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
@@ -97,10 +100,21 @@ pub enum Finding {
         /// How many, by reason.
         skipped: BTreeMap<Skipped, u64>,
     },
-    /// Files of the archive are selected, which can only replace a whole file set.
-    FilesNotMerged {
-        /// The file sets.
-        sets: Vec<String>,
+    /// Files of the target would be replaced or go, and consent is missing.
+    FilesChange {
+        /// Files in whose place others come.
+        replace: u64,
+        /// Files that go, since no row names them any more.
+        remove: u64,
+    },
+    /// Files of the archive have nowhere to go.
+    PathsTaken {
+        /// The file set.
+        set: String,
+        /// How many.
+        files: u64,
+        /// The paths of the first ones.
+        paths: Vec<String>,
     },
     /// What will be replaced is not kept: by consent, no safety backup is taken.
     NoSafetyBackup,
@@ -140,8 +154,10 @@ impl Finding {
             Self::OtherEngine { .. }
             | Self::NoFolder { .. }
             | Self::SecretNeeded { .. }
-            | Self::FilesNotMerged { .. } => true,
-            Self::NotEmpty { .. } | Self::RowsChange { .. } => !consent.replace_existing,
+            | Self::PathsTaken { .. } => true,
+            Self::NotEmpty { .. } | Self::RowsChange { .. } | Self::FilesChange { .. } => {
+                !consent.replace_existing
+            }
             Self::Drift { drift } => drift.outcome >= Outcome::NeedsDecision,
             Self::MigrationMismatch { .. }
             | Self::NotNeeded { .. }
@@ -259,10 +275,15 @@ impl fmt::Display for Finding {
                         write!(f, "{comma}{rows} ({reason})")
                     })
             }
-            Self::FilesNotMerged { sets } => write!(
+            Self::FilesChange { replace, remove } => write!(
                 f,
-                "files can only be restored in mode replace, and {} are selected: restore the rows without files, and the files on their own",
-                sets.join(", ")
+                "files of the target would change: {replace} are replaced, {remove} go with the rows that named them"
+            ),
+            Self::PathsTaken { set, files, paths } => write!(
+                f,
+                "{files} files of {set} have no place in the target's folder, which holds a folder, a link or something else there: {}{}",
+                paths.join(", "),
+                if *files > paths.len() as u64 { ", …" } else { "" }
             ),
             Self::NoSafetyBackup => f.write_str(
                 "no safety backup is taken: what the restore replaces cannot be brought back by coffer undo",

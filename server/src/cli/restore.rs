@@ -6,7 +6,10 @@ use std::{
     path::PathBuf,
 };
 
-use coffer_core::{merge::Counts, plan::Plan};
+use coffer_core::{
+    merge::{Counts, FileCounts},
+    plan::Plan,
+};
 use indicatif::HumanCount;
 use serde::Serialize;
 
@@ -82,6 +85,11 @@ impl fmt::Display for Shown<'_> {
             )?;
         }
         for set in &plan.file_sets {
+            if let Some(counts) = &set.merge {
+                let (name, counts) = (safe(&set.name), CountedFiles(counts));
+                writeln!(f, "  files {name}: {counts} ({})", bytes(set.bytes))?;
+                continue;
+            }
             writeln!(
                 f,
                 "  files {}: {} go, {} come ({})",
@@ -134,6 +142,32 @@ impl fmt::Display for Counted<'_> {
     }
 }
 
+/// What a merge does to the files of one set, for people.
+struct CountedFiles<'a>(&'a FileCounts);
+
+impl fmt::Display for CountedFiles<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(counts) = self;
+        write!(
+            f,
+            "{} new, {} replaced, {} kept, {} removed",
+            HumanCount(counts.add),
+            HumanCount(counts.replace),
+            HumanCount(counts.keep),
+            HumanCount(counts.remove)
+        )?;
+        for (files, what) in [
+            (counts.rename, "under another name"),
+            (counts.skipped, "left out with their rows"),
+        ] {
+            if files > 0 {
+                write!(f, ", {} {what}", HumanCount(files))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A plan for programs.
 #[derive(Serialize)]
 pub(super) struct Planned<'a> {
@@ -156,6 +190,11 @@ impl fmt::Display for Done {
             for table in &self.report.merged {
                 let name = safe(&format!("{}.{}", table.schema, table.name));
                 writeln!(f, "  {name}  {}", Counted(&table.counts))?;
+            }
+            for set in &self.report.file_sets {
+                if let Some(counts) = &set.merged {
+                    writeln!(f, "  files {}: {}", safe(&set.name), CountedFiles(counts))?;
+                }
             }
             return self.kept(f);
         }
@@ -217,6 +256,21 @@ impl Done {
     }
 }
 
+/// There was nothing to do.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Unchanged {
+    restored: bool,
+}
+
+impl fmt::Display for Unchanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "nothing would change: the target has all of it already; nothing was done"
+        )
+    }
+}
+
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let store = args.safety.store()?;
     let file = args.plan.as_deref().map(plan::read).transpose()?;
@@ -256,6 +310,14 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     if plan.blocked {
         return Err(refusal(&plan));
     }
+    if plan.is_unchanged() {
+        // No application has to be stopped for that.
+        output.result(
+            &Unchanged { restored: false },
+            Unchanged { restored: false },
+        );
+        return Ok(());
+    }
     if !args.yes {
         confirm(&plan)?;
     }
@@ -286,15 +348,15 @@ pub(super) fn refusal(plan: &Plan) -> Failure {
     let reasons: Vec<String> = plan
         .blocking()
         .map(|finding| match finding {
-            Finding::NotEmpty { .. } | Finding::RowsChange { .. } => {
+            Finding::NotEmpty { .. } | Finding::RowsChange { .. } | Finding::FilesChange { .. } => {
                 format!("{finding} (--force allows it)")
             }
             Finding::Drift { drift } => format!("{finding}{}", decisions::options(drift)),
             Finding::NoFolder { set } => {
                 format!("{finding} (give one with --files {set}=FOLDER, or use --without-files)")
             }
-            Finding::FilesNotMerged { .. } => {
-                format!("{finding} (--without-files leaves them out)")
+            Finding::PathsTaken { .. } => {
+                format!("{finding} (--without-files leaves files out)")
             }
             other => other.to_string(),
         })

@@ -304,6 +304,16 @@ pub enum EngineError {
         /// Rows that were.
         found: u64,
     },
+    /// A file gets another path, and what names it can't follow.
+    #[error(
+        "a file that {table} names in {column} has to get another path, and {column} is part of a key by which other rows know the row; nothing was changed; leave the file set out"
+    )]
+    PathInKey {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+    },
     /// The database reports something else.
     #[error("{target} failed while {doing}: {message} ({code}); nothing was changed")]
     Database {

@@ -15,21 +15,25 @@
 //! | `u` | one of the target that changes | where it lies, `v…` its new values |
 //! | `z` | one of the archive that chosen records are about | `n`, `pick` |
 //! | `w` | one of the archive that rows need which are written for these | `n`, `pick` |
+//! | `f` | one of the archive that follows its file to another path | `n`, `v` the column's new value |
 //!
 //! Nothing but these is written before everything is decided.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use coffer_core::{
     merge::{Class, Counts, MergeTable, Part, Program, Sample, Skipped, When, pick},
     plan::Mode,
-    schema::TableName,
+    schema::{ColumnName, TableName},
 };
 
-use super::{Database, EngineError, Merged};
+use super::{Database, EngineError, Merged, NamedFiles};
 
 mod choose;
 mod decide;
 mod dialect;
+mod files;
 mod gone;
 mod hidden;
 mod keys;
@@ -74,6 +78,14 @@ pub(super) trait Run: Send {
     /// The one number that a query gives.
     async fn number(&mut self, table: &TableName, sql: String) -> Result<i64, EngineError>;
 
+    /// Rows of so many texts that a query gives.
+    async fn texts(
+        &mut self,
+        table: &TableName,
+        sql: String,
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, EngineError>;
+
     /// Pairs of texts that a query gives.
     async fn pairs(
         &mut self,
@@ -90,57 +102,120 @@ pub(super) trait Run: Send {
     ) -> Result<(), EngineError>;
 }
 
-/// Brings staged rows together with the target's, and counts what it does.
-pub(super) async fn carry_out(
-    run: &mut dyn Run,
-    program: &Program,
+/// A merge on its way: what was decided before any row was looked at, and what was found out since.
+#[derive(Debug)]
+pub(super) struct Merging {
+    program: Program,
     dialect: Dialect,
     places: Vec<Place>,
-) -> Result<Vec<Merged>, EngineError> {
-    let sql = Sql {
-        program,
-        dialect,
-        places,
-    };
-    let mut merge = Merge { run, sql };
-    if merge.sql.chooses() {
-        merge.choose().await?;
+    /// Tables and their columns in which rows follow their files to other paths.
+    renamed: BTreeSet<(usize, usize)>,
+    counts: Vec<Counts>,
+}
+
+impl Merging {
+    /// Decides what becomes of staged rows.
+    pub(super) async fn decide(
+        run: &mut dyn Run,
+        program: Program,
+        dialect: Dialect,
+        places: Vec<Place>,
+    ) -> Result<Self, EngineError> {
+        let mut merging = Self {
+            program,
+            dialect,
+            places,
+            renamed: BTreeSet::new(),
+            counts: Vec::new(),
+        };
+        let mut counts = Vec::with_capacity(merging.program.tables.len());
+        let mut merge = merging.on(run);
+        if merge.sql.chooses() {
+            merge.choose().await?;
+        }
+        for index in 0..merge.sql.program.tables.len() {
+            merge.decide(index).await?;
+        }
+        if merge.sql.chooses() {
+            merge.leave_unneeded().await?;
+        }
+        for index in 0..merge.sql.program.tables.len() {
+            counts.push(merge.count(index).await?);
+        }
+        for index in 0..merge.sql.program.tables.len() {
+            merge.find_hidden(index).await?;
+        }
+        merging.counts = counts;
+        Ok(merging)
     }
-    for index in 0..program.tables.len() {
-        merge.decide(index).await?;
+
+    /// The rows that name files in a column.
+    pub(super) async fn named_files(
+        &self,
+        run: &mut dyn Run,
+        column: &ColumnName,
+    ) -> Result<NamedFiles, EngineError> {
+        self.on(run).named_files(column).await
     }
-    if merge.sql.chooses() {
-        merge.leave_unneeded().await?;
+
+    /// Gives rows other values in a column that names files.
+    pub(super) async fn rename_files(
+        &mut self,
+        run: &mut dyn Run,
+        column: &ColumnName,
+        values: &[(i64, String)],
+    ) -> Result<(), EngineError> {
+        if let Some(place) = self.on(run).rename_files(column, values).await? {
+            self.renamed.insert(place);
+        }
+        Ok(())
     }
-    let mut counts = Vec::with_capacity(program.tables.len());
-    for index in 0..program.tables.len() {
-        counts.push(merge.count(index).await?);
+
+    /// Composes rows that change, and counts all that will be done.
+    pub(super) async fn compose(&mut self, run: &mut dyn Run) -> Result<Vec<Merged>, EngineError> {
+        let mut counts = self.counts.clone();
+        let mut samples: Vec<Vec<Sample>> = Vec::with_capacity(counts.len());
+        let mut merge = self.on(run);
+        for (index, counts) in counts.iter_mut().enumerate() {
+            merge.compose(index, counts).await?;
+            samples.push(if counts.update > 0 {
+                merge.sample(index).await?
+            } else {
+                Vec::new()
+            });
+        }
+        self.counts.clone_from(&counts);
+        Ok(counts
+            .into_iter()
+            .zip(samples)
+            .map(|(counts, samples)| Merged { counts, samples })
+            .collect())
     }
-    for index in 0..program.tables.len() {
-        merge.find_hidden(index).await?;
+
+    /// Does what was composed, and gives for each table the references that became NULL.
+    pub(super) async fn write(&self, run: &mut dyn Run) -> Result<Vec<u64>, EngineError> {
+        let mut merge = self.on(run);
+        for (index, counts) in self.counts.iter().enumerate() {
+            merge.write(index, counts).await?;
+        }
+        let mut detached = Vec::with_capacity(self.counts.len());
+        for index in 0..self.counts.len() {
+            detached.push(merge.detach(index).await?);
+        }
+        Ok(detached)
     }
-    for (index, counts) in counts.iter_mut().enumerate() {
-        merge.compose(index, counts).await?;
+
+    fn on<'a, 'r>(&'a self, run: &'r mut dyn Run) -> Merge<'a, 'r> {
+        Merge {
+            run,
+            sql: Sql {
+                program: &self.program,
+                dialect: self.dialect,
+                places: &self.places,
+                renamed: &self.renamed,
+            },
+        }
     }
-    let mut samples: Vec<Vec<Sample>> = Vec::with_capacity(counts.len());
-    for (index, counts) in counts.iter().enumerate() {
-        samples.push(if counts.update > 0 {
-            merge.sample(index).await?
-        } else {
-            Vec::new()
-        });
-    }
-    for (index, counts) in counts.iter_mut().enumerate() {
-        merge.write(index, counts).await?;
-    }
-    for (index, counts) in counts.iter_mut().enumerate() {
-        counts.detached = merge.detach(index).await?;
-    }
-    Ok(counts
-        .into_iter()
-        .zip(samples)
-        .map(|(counts, samples)| Merged { counts, samples })
-        .collect())
 }
 
 /// The index of a table that the archive's rows with these columns can be staged for.

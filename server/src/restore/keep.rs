@@ -29,7 +29,7 @@ impl Facts {
 }
 
 /// The folders that will be replaced.
-fn folders(request: &RestoreRequest, archive: &OpenArchive) -> Vec<(String, PathBuf)> {
+pub(super) fn folders(request: &RestoreRequest, archive: &OpenArchive) -> Vec<(String, PathBuf)> {
     let replaced = |name: &String| {
         request.selection.has_file_set(name)
             && archive
@@ -48,7 +48,7 @@ pub(super) async fn keep(
     archive: &OpenArchive,
     reader: Reader<'_>,
     facts: Facts,
-    tables: &[TableName],
+    (tables, file_sets): (&[TableName], Vec<(String, PathBuf)>),
     progress: &Progress,
 ) -> Result<Option<Taken>, RestoreError> {
     if request.consent.no_safety_backup {
@@ -59,7 +59,7 @@ pub(super) async fn keep(
         database: facts.database,
         counts: facts.counts,
         tables: tables.to_vec(),
-        file_sets: folders(request, archive),
+        file_sets,
         before: if request.undoes.is_some() {
             Occasion::Undo
         } else {

@@ -11,12 +11,12 @@ use coffer_core::{
 use tokio::sync::mpsc;
 
 use super::{
-    MergedTable, Planned, RestoreError, RestoreRequest, RestoredTable, accept, facts::facts, keep,
-    rows, survey,
+    MergedTable, Planned, RestoreError, RestoreRequest, RestoredFileSet, RestoredTable, accept,
+    facts::facts, keep, rows, survey,
 };
 use crate::{
     backup::Reader,
-    engine::{self, EngineError, Outcome, ReplaceSession, Settled},
+    engine::{self, Engine, EngineError, Outcome, ReplaceSession, Settled},
     progress::{Phase, Progress},
     read::OpenArchive,
     recover,
@@ -32,6 +32,7 @@ const QUEUE: usize = 2;
 pub(super) struct Replaced {
     pub(super) tables: Vec<RestoredTable>,
     pub(super) merged: Vec<MergedTable>,
+    pub(super) files: Vec<RestoredFileSet>,
     pub(super) settled: Settled,
 }
 
@@ -128,6 +129,7 @@ async fn fill(
     let mut replaced = Replaced {
         tables: Vec::with_capacity(selected.len()),
         merged: Vec::new(),
+        files: Vec::new(),
         settled,
     };
     let mut read_back = Vec::with_capacity(selected.len());
@@ -184,27 +186,38 @@ pub(super) async fn replace(
     keep::unchanged(request, &mut *begun.session).await?;
     let now = keep::Facts::of(begun.session.database(), begun.rows.clone());
     let reader = Reader::Session(&mut *begun.session);
-    *kept = keep::keep(request, archive, reader, now, &begun.tables, progress).await?;
+    let replaced = (begun.tables.as_slice(), keep::folders(request, archive));
+    *kept = keep::keep(request, archive, reader, now, replaced, progress).await?;
     let mut left = Vec::new();
     let read_back = kept.is_some().then_some(&mut left);
     let replaced = fill(&mut begun, request, archive, selected, read_back, progress).await?;
-    let mut session = begun.session;
+    let session = begun.session;
     if let Some(taken) = kept {
         taken.arm(keep::left(request, archive, left)?)?;
     }
+    commit(session, &*database, switch, progress).await?;
+    Ok(replaced)
+}
+
+/// Commits. The files wait for it; from the moment in which they do, the database decides what becomes of them.
+pub(super) async fn commit(
+    mut session: Box<dyn ReplaceSession>,
+    database: &dyn Engine,
+    switch: &mut FileSwitch,
+    progress: &Progress,
+) -> Result<(), RestoreError> {
     progress.begin(Phase::Committing, 0);
     if switch.is_empty() {
-        session.commit().await?;
-        return Ok(replaced);
+        return Ok(session.commit().await?);
     }
     let mark = session.mark(switch.id()).await?;
     switch.arm(&database.target(), mark.clone())?;
     match session.commit().await {
-        Ok(()) => Ok(replaced),
+        Ok(()) => Ok(()),
         // The files wait for the answer that was lost.
         Err(EngineError::CommitUnknown { target, reason }) => {
-            match recover::outcome(&*database, &mark).await {
-                Ok(Outcome::Committed) => Ok(replaced),
+            match recover::outcome(database, &mark).await {
+                Ok(Outcome::Committed) => Ok(()),
                 Ok(Outcome::RolledBack) => Err(EngineError::ConnectionLost {
                     target,
                     doing: "committing".to_owned(),

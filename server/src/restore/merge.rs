@@ -5,18 +5,19 @@ use std::{collections::BTreeMap, sync::Arc};
 use coffer_core::{
     manifest::{Selection, TableData},
     merge::{Counts, Part, Program, Sample},
-    plan::{self, Plan, TargetFacts},
+    plan::{self, Counted, Plan, TargetFacts},
     policy,
     rows::RowMap,
     schema::{Survey, TableName},
 };
 
 use super::{
-    MergedTable, Planned, Rehearsed, RestoreError, RestoreRequest, RestoredTable, TableSamples,
-    confirmed,
+    MergedTable, Planned, Rehearsed, RestoreError, RestoreRequest, RestoredFileSet, RestoredTable,
+    TableSamples, confirmed,
     facts::{facts, plan_with},
     keep,
     load::{self, Replaced},
+    merge_files::{self, MergedFiles},
     survey,
 };
 use crate::{
@@ -25,26 +26,39 @@ use crate::{
     progress::{Phase, Progress},
     read::OpenArchive,
     safety::{self, Content, Taken},
+    switch::FileSwitch,
 };
+
+/// A merge that is decided about, with nothing written yet.
+struct Decided {
+    session: Box<dyn ReplaceSession>,
+    /// Without what it does to rows.
+    plan: Plan,
+    facts: TargetFacts,
+    /// All tables that take part.
+    names: Vec<TableName>,
+    written: Vec<TableName>,
+    before: Vec<(TableName, u64)>,
+    counted: Counted,
+    files: MergedFiles,
+    samples: Vec<TableSamples>,
+}
 
 /// A merge that only has to be committed, or forgotten.
 struct Merged {
     session: Box<dyn ReplaceSession>,
-    plan: Plan,
-    facts: TargetFacts,
-    counts: Vec<(TableName, Counts)>,
-    samples: Vec<TableSamples>,
+    planned: Planned,
+    counted: Counted,
     /// Rows of the tables afterwards.
     rows: Vec<(TableName, u64)>,
-    written: Vec<TableName>,
     settled: Settled,
 }
 
 impl Merged {
     /// The tables with the rows that they have now.
     fn tables(&self) -> Vec<RestoredTable> {
-        self.counts
-            .iter()
+        let tables = self.counted.tables.iter();
+        tables
             .map(|(table, _)| RestoredTable {
                 schema: table.schema.clone(),
                 name: table.name.clone(),
@@ -52,6 +66,22 @@ impl Merged {
                 not_compared: Vec::new(),
             })
             .collect()
+    }
+
+    fn report(&self) -> (Vec<MergedTable>, Vec<RestoredFileSet>) {
+        let tables = self.counted.tables.iter();
+        let tables = tables.map(|(table, counts)| MergedTable {
+            schema: table.schema.clone(),
+            name: table.name.clone(),
+            counts: counts.clone(),
+        });
+        let files = self.counted.files.iter();
+        let files = files.map(|(name, counts, _)| RestoredFileSet {
+            name: name.clone(),
+            files: counts.add + counts.replace,
+            merged: Some(*counts),
+        });
+        (tables.collect(), files.collect())
     }
 }
 
@@ -62,15 +92,12 @@ pub(super) async fn rehearse(
     survey: Survey,
     progress: &Progress,
 ) -> Result<Rehearsed, RestoreError> {
-    let merged = merge(request, archive, survey, None, progress).await?;
+    let decided = decide(request, archive, survey, progress).await?;
+    let merged = write(decided, progress).await?;
     let tables = merged.tables();
     merged.session.roll_back().await?;
     Ok(Rehearsed {
-        planned: Planned {
-            plan: merged.plan,
-            facts: merged.facts,
-            samples: merged.samples,
-        },
+        planned: merged.planned,
         tables,
         indexes: merged.settled.indexes,
         dangling: merged.settled.dangling,
@@ -82,36 +109,52 @@ pub(super) async fn apply(
     request: &RestoreRequest,
     archive: &Arc<OpenArchive>,
     survey: Survey,
+    switch: &mut FileSwitch,
     kept: &mut Option<Taken>,
     progress: &Progress,
 ) -> Result<Replaced, RestoreError> {
-    let mut merged = merge(request, archive, survey, Some(kept), progress).await?;
-    let planned = Planned::new(merged.plan.clone(), merged.facts.clone());
-    confirmed(request, planned)?;
+    let mut decided = decide(request, archive, survey, progress).await?;
+    let changes = !decided.counted.is_unchanged();
+    if changes {
+        // Refused at once where it would be refused later, before anything is kept.
+        let plan = decided.plan.clone().rehearsed(&decided.counted);
+        if plan.blocked {
+            return Err(RestoreError::Blocked(Box::new(plan)));
+        }
+        let now = keep::Facts::of(decided.session.database(), decided.before.clone());
+        let reader = Reader::Session(&mut *decided.session);
+        let changing = (decided.written.as_slice(), decided.files.changing());
+        *kept = keep::keep(request, archive, reader, now, changing, progress).await?;
+        decided
+            .files
+            .stage(request, archive, switch, progress)
+            .await?;
+    }
+    let (files, written) = (std::mem::take(&mut decided.files), decided.written.clone());
+    let mut merged = write(decided, progress).await?;
+    confirmed(request, merged.planned.clone())?;
     if progress.cancelled() {
         return Err(RestoreError::Cancelled);
     }
-    if let Some(taken) = kept {
-        let tables = safety::of_session(&mut *merged.session, merged.written.iter()).await?;
-        taken.arm(Content {
-            tables,
-            file_sets: Vec::new(),
-        })?;
-    }
-    progress.begin(Phase::Committing, 0);
     let tables = merged.tables();
-    merged.session.commit().await?;
+    let (merged_tables, merged_files) = merged.report();
+    if changes {
+        if let Some(taken) = kept {
+            taken.arm(Content {
+                tables: safety::of_session(&mut *merged.session, written.iter()).await?,
+                file_sets: files.left()?,
+            })?;
+        }
+        let database = engine::open(&request.target.url);
+        load::commit(merged.session, &*database, switch, progress).await?;
+    } else {
+        // What wouldn't change anything isn't done.
+        merged.session.roll_back().await?;
+    }
     Ok(Replaced {
         tables,
-        merged: merged
-            .counts
-            .iter()
-            .map(|(table, counts)| MergedTable {
-                schema: table.schema.clone(),
-                name: table.name.clone(),
-                counts: counts.clone(),
-            })
-            .collect(),
+        merged: merged_tables,
+        files: merged_files,
         settled: merged.settled,
     })
 }
@@ -142,14 +185,13 @@ fn decided(
     Ok((program, maps))
 }
 
-/// Everything but the commit. What will change is kept first where `kept` says where.
-async fn merge(
+/// Everything up to the moment in which the target's rows would change.
+async fn decide(
     request: &RestoreRequest,
     archive: &Arc<OpenArchive>,
     survey: Survey,
-    kept: Option<&mut Option<Taken>>,
     progress: &Progress,
-) -> Result<Merged, RestoreError> {
+) -> Result<Decided, RestoreError> {
     progress.begin(Phase::Planning, 0);
     let manifest = &archive.manifest;
     let database = engine::open(&request.target.url.covering(manifest.schema.names()));
@@ -188,18 +230,11 @@ async fn merge(
         .into());
     }
     let written: Vec<TableName> = program.written().map(|table| table.table.clone()).collect();
-    let now = keep::Facts::of(session.database(), before.clone());
     let survey = survey::survey(request, archive, &facts, survey, progress).await?;
     let plan = plan_with(request, archive, &facts, Some(&survey))?;
     if plan.blocked {
         return Err(RestoreError::Blocked(Box::new(plan)));
     }
-    if let Some(kept) = kept {
-        let reader = Reader::Session(&mut *session);
-        *kept = keep::keep(request, archive, reader, now, &written, progress).await?;
-    }
-    // Where the application's counters are, they are ahead of all rows.
-    let sequences = session.database().sequences.clone();
     session.stage(&program).await?;
     let staged: Vec<&TableData> = program
         .tables
@@ -215,28 +250,71 @@ async fn merge(
         load::as_counted(&survey, &table.table, &mapped)?;
     }
     progress.begin(Phase::Proving, 0);
-    let mut counts: Vec<(TableName, Counts)> = Vec::new();
+    session.decide().await?;
+    let files = merge_files::decide(request, archive, &mut *session, progress).await?;
+    let mut counted = Counted::default();
     let mut samples = Vec::new();
-    for (table, merged) in names.into_iter().zip(session.merge().await?) {
-        if !written.contains(&table) {
+    for (table, merged) in names.iter().zip(session.compose().await?) {
+        if !written.contains(table) {
             continue;
         }
         if !merged.samples.is_empty() {
             samples.push(shown(request, table.clone(), merged.samples));
         }
-        counts.push((table, merged.counts));
+        counted.tables.push((table.clone(), merged.counts));
     }
-    let settled = session.settle(&sequences).await?;
-    let rows = session.count_rows().await?;
-    prove(&counts, &before, &rows)?;
-    Ok(Merged {
-        plan: plan.rehearsed(&counts),
-        facts,
+    files.count(&mut counted);
+    Ok(Decided {
         session,
-        counts,
-        samples,
-        rows,
+        plan,
+        facts,
+        names,
         written,
+        before,
+        counted,
+        files,
+        samples,
+    })
+}
+
+/// Everything else but the commit.
+async fn write(decided: Decided, progress: &Progress) -> Result<Merged, RestoreError> {
+    let Decided {
+        mut session,
+        plan,
+        facts,
+        names,
+        before,
+        mut counted,
+        samples,
+        ..
+    } = decided;
+    progress.begin(Phase::Proving, 0);
+    let (rows, settled) = if counted.is_unchanged() {
+        (before, Settled::default())
+    } else {
+        // Where the application's counters are, they are ahead of all rows.
+        let sequences = session.database().sequences.clone();
+        for (table, detached) in names.iter().zip(session.write().await?) {
+            let mut tables = counted.tables.iter_mut();
+            if let Some((_, counts)) = tables.find(|(name, _)| name == table) {
+                counts.detached = detached;
+            }
+        }
+        let settled = session.settle(&sequences).await?;
+        let rows = session.count_rows().await?;
+        prove(&counted.tables, &before, &rows)?;
+        (rows, settled)
+    };
+    Ok(Merged {
+        session,
+        planned: Planned {
+            plan: plan.rehearsed(&counted),
+            facts,
+            samples,
+        },
+        counted,
+        rows,
         settled,
     })
 }

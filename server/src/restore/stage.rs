@@ -31,6 +31,15 @@ pub(super) fn as_planned(plan: &Plan, switch: &FileSwitch) -> Result<(), Restore
     Ok(())
 }
 
+/// A switch of nothing yet.
+pub(super) fn begin(target: String) -> Result<FileSwitch, FilesError> {
+    FileSwitch::new().map_err(|error| FilesError {
+        doing: "name the files staged for",
+        path: target,
+        error: io::Error::other(error),
+    })
+}
+
 /// Writes the selected file sets where a rename can put them in place, compared with their digests.
 pub(super) async fn stage(
     request: &RestoreRequest,
@@ -60,11 +69,7 @@ pub(super) async fn stage(
             Phase::Files,
             listed.iter().filter(of_sets).map(|file| file.size).sum(),
         );
-        let mut switch = FileSwitch::new().map_err(|error| FilesError {
-            doing: "name the files staged for",
-            path: request_target,
-            error: io::Error::other(error),
-        })?;
+        let mut switch = begin(request_target)?;
         for (name, folder) in &sets {
             let staging = switch.stage(name, folder)?;
             let add = |file: &FileEntry| {

@@ -201,30 +201,54 @@ impl SetContent {
         Self::of(name, &listing)
     }
 
+    /// What a folder will hold in which some files come and others go.
+    ///
+    /// # Errors
+    /// [`FilesError`] if it can't be listed.
+    pub fn of_changed(
+        name: &str,
+        folder: &Path,
+        come: &[FileEntry],
+        go: &[String],
+    ) -> Result<Self, FilesError> {
+        let mut listing = listing(name, folder)?;
+        for path in go {
+            listing.remove(path);
+        }
+        let come = come.iter();
+        listing.extend(come.map(|file| (file.path.clone(), Some((file.size, file.mtime)))));
+        Ok(Self::of(name, &listing))
+    }
+
     /// What a folder holds; one that isn't there holds nothing.
     ///
     /// # Errors
     /// [`FilesError`] if it can't be listed.
     pub fn of_folder(name: &str, folder: &Path) -> Result<Self, FilesError> {
-        let mut listing = Listing::new();
-        if folder.exists() {
-            // Everything, since everything is replaced.
-            let walk = walk(name, folder, &Globs::default())?;
-            for file in walk.found {
-                match fs::symlink_metadata(&file.disk) {
-                    Ok(metadata) => {
-                        listing.insert(file.path, Some((metadata.len(), metadata.mtime())));
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(FilesError::at("look at", &file.disk)(error)),
+        Ok(Self::of(name, &listing(name, folder)?))
+    }
+}
+
+/// The files of a folder; one that isn't there holds none.
+fn listing(name: &str, folder: &Path) -> Result<Listing, FilesError> {
+    let mut listing = Listing::new();
+    if folder.exists() {
+        // Everything, since everything is replaced.
+        let walk = walk(name, folder, &Globs::default())?;
+        for file in walk.found {
+            match fs::symlink_metadata(&file.disk) {
+                Ok(metadata) => {
+                    listing.insert(file.path, Some((metadata.len(), metadata.mtime())));
                 }
-            }
-            for notice in walk.notices {
-                listing.insert(notice.to_string(), None);
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(FilesError::at("look at", &file.disk)(error)),
             }
         }
-        Ok(Self::of(name, &listing))
+        for notice in walk.notices {
+            listing.insert(notice.to_string(), None);
+        }
     }
+    Ok(listing)
 }
 
 #[cfg(test)]

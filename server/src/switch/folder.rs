@@ -12,7 +12,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{journal::is_own, staging::flush};
+use super::{journal::is_own, single::Singles, staging::flush};
 use crate::files::FilesError;
 
 /// Where the new content waits.
@@ -42,6 +42,9 @@ pub struct Folder {
     pub(super) kept: PathBuf,
     /// The names directly in the staged folder, where it waits inside.
     pub(super) names: Vec<String>,
+    /// Where single files change places, and the rest of the folder stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) single: Option<Singles>,
 }
 
 impl Folder {
@@ -60,9 +63,10 @@ impl Folder {
     /// # Errors
     /// [`FilesError`]; doing it again goes on.
     pub fn put_in_place(&self) -> Result<(), FilesError> {
-        match self.place {
-            Place::Beside => self.change_places()?,
-            Place::Inside => self.move_names()?,
+        match (&self.single, self.place) {
+            (Some(singles), _) => singles.put_in_place(&self.staged, &self.target)?,
+            (None, Place::Beside) => self.change_places()?,
+            (None, Place::Inside) => self.move_names()?,
         }
         flush(self.around())
     }
@@ -118,9 +122,10 @@ impl Folder {
     /// # Errors
     /// [`FilesError`]; doing it again goes on.
     pub fn remove_replaced(&self) -> Result<(), FilesError> {
-        let placed = match self.place {
-            Place::Beside => self.is_staged_folder(&self.target),
-            Place::Inside => !self.staged.exists(),
+        let placed = match (&self.single, self.place) {
+            (Some(singles), _) => !singles.wait(&self.staged),
+            (None, Place::Beside) => self.is_staged_folder(&self.target),
+            (None, Place::Inside) => !self.staged.exists(),
         };
         if placed {
             remove(&self.staged)?;
@@ -148,7 +153,7 @@ fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>, FilesError> {
 }
 
 /// A name in `folder` that nothing has: an application that runs may have made a file of the same name again.
-fn free_name(folder: &Path, name: &std::ffi::OsStr) -> PathBuf {
+pub(super) fn free_name(folder: &Path, name: &std::ffi::OsStr) -> PathBuf {
     let mut path = folder.join(name);
     let mut number = 1_u32;
     while path.symlink_metadata().is_ok() {
@@ -235,6 +240,7 @@ mod tests {
                     staged_id: (metadata.dev(), metadata.ino()),
                     kept: holder.join(".coffer-replaced-1-uploads"),
                     names: ["a", "b", "d", "e"].map(String::from).to_vec(),
+                    single: None,
                     staged,
                 },
                 around,

@@ -12,7 +12,10 @@ use std::{
 use coffer_core::manifest::FileEntry;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
-use super::folder::{Folder, Place};
+use super::{
+    folder::{Folder, Place},
+    single::Singles,
+};
 use crate::files::FilesError;
 
 /// New content for one folder. Dropping it removes what was staged, unless it was told to keep it.
@@ -26,6 +29,7 @@ pub struct Staging {
     /// Held so that nobody takes the staged folder for one that a dead process left.
     _lock: File,
     files: AtomicU64,
+    single: Option<Singles>,
     kept: bool,
 }
 
@@ -69,11 +73,17 @@ impl Staging {
             staged,
             _lock: lock,
             files: AtomicU64::new(0),
+            single: None,
             kept: false,
         };
         fs::set_permissions(&staging.staged, fs::Permissions::from_mode(mode))
             .map_err(FilesError::at("set permissions of", &staging.staged))?;
         Ok(staging)
+    }
+
+    /// What is staged are single files.
+    pub(super) fn only(&mut self, singles: Singles) {
+        self.single = Some(singles);
     }
 
     /// The file set.
@@ -152,6 +162,7 @@ impl Staging {
             staged: self.staged.clone(),
             staged_id: (metadata.dev(), metadata.ino()),
             names,
+            single: self.single.clone(),
         })
     }
 

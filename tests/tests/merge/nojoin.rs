@@ -3,7 +3,7 @@
 //! worked out by hand.
 
 use coffer_core::{
-    merge::{Counts, Skipped},
+    merge::{Counts, FileCounts, Skipped},
     plan::Mode,
 };
 use coffer_tests::installation::{Installation, Kind};
@@ -52,11 +52,79 @@ const B: &str = r#"
     INSERT INTO chat_messages (id, recording_id, user_id, role, content) VALUES (1, 2, 2, 'user', 'Only here');
     INSERT INTO user_tasks (id, user_id, title) VALUES (1, 2, 'Call'), (2, 1, 'Mine')"#;
 
-async fn installation(rows: &str) -> Installation {
-    let installation = Installation::new(Kind::Postgres, TABLES, Some(PRESET)).await;
+const A_AUDIO: &[(&str, &str)] = &[
+    ("standup.wav", "A standup"),
+    ("standup.mp3", "A proxy"),
+    ("plan.opus", "A plan"),
+    ("retro.wav", "A retro"),
+    ("legacy.wav", "A legacy"),
+];
+const A_DOCUMENTS: &[(&str, &str)] = &[("slides.pdf", "A slides")];
+
+const B_AUDIO: &[(&str, &str)] = &[
+    ("plan.opus", "B other"),
+    ("b-standup.wav", "B standup"),
+    ("b.mp3", "B proxy"),
+    ("legacy.opus", "B old"),
+    ("standup.mp3", "B stray"),
+];
+const B_DOCUMENTS: &[(&str, &str)] = &[("manual.pdf", "B manual")];
+
+async fn installation(
+    rows: &str,
+    audio: &[(&str, &str)],
+    documents: &[(&str, &str)],
+) -> Installation {
+    let mut installation = Installation::new(Kind::Postgres, TABLES, Some(PRESET)).await;
     installation.sql(DEFAULTS).await;
     installation.sql(rows).await;
+    installation.add_files("recordings", audio);
+    installation.add_files("documents", documents);
     installation
+}
+
+/// The two installations, which have gone different ways.
+async fn two() -> (Installation, Installation) {
+    (
+        installation(A, A_AUDIO, A_DOCUMENTS).await,
+        installation(B, B_AUDIO, B_DOCUMENTS).await,
+    )
+}
+
+/// Each recording with the audio that it names.
+async fn audio(installation: &Installation) -> Vec<String> {
+    let rows = installation
+        .rows("SELECT name, substr(audio_path, 12) AS path FROM recordings ORDER BY id")
+        .await;
+    let read = |row: &String| {
+        let (name, path) = row.split_once('|').unwrap();
+        let audio = std::fs::read_to_string(installation.set("recordings").join(path));
+        format!("{name}: {}", audio.unwrap())
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Restores, and gives what becomes of rows and of the two file sets.
+async fn restore(
+    b: &Installation,
+    archive: &std::path::Path,
+    mode: Mode,
+) -> (Vec<(String, Counts)>, [FileCounts; 2]) {
+    let mut request = b.request(archive, mode);
+    request.consent.no_safety_backup = false;
+    let (_, report) = b.try_restore(request).await.unwrap();
+    let rows = report.merged.into_iter();
+    let files: Vec<FileCounts> = ["recordings", "documents"]
+        .iter()
+        .map(|name| {
+            let mut sets = report.file_sets.iter();
+            sets.find(|set| set.name == *name).unwrap().merged.unwrap()
+        })
+        .collect();
+    (
+        rows.map(|table| (table.name, table.counts)).collect(),
+        files.try_into().unwrap(),
+    )
 }
 
 /// What changes in some table, by the table's name: insert, update, keep, delete, and left out with parents.
@@ -97,10 +165,20 @@ async fn a_second_time(b: &Installation, archive: &std::path::Path, mode: Mode) 
     for query in [RECORDINGS, TAGS, SPEAKERS, TRANSCRIPTS] {
         before.push(b.rows(query).await);
     }
-    for (table, counts) in b.restore(archive, mode).await {
-        let changes = (counts.insert, counts.update, counts.delete, counts.detached);
-        assert_eq!(changes, (0, 0, 0, 0), "{table}: {counts:?}");
+    let files = (b.files("recordings"), b.files("documents"), audio(b).await);
+    let kept = b.safety_backups();
+    assert_eq!(kept, 1);
+    let (rows, sets) = restore(b, archive, mode).await;
+    for (table, counts) in rows {
+        assert!(counts.is_unchanged(), "{table}: {counts:?}");
     }
+    assert!(sets.iter().all(FileCounts::is_unchanged), "{sets:?}");
+    assert_eq!(
+        files,
+        (b.files("recordings"), b.files("documents"), audio(b).await)
+    );
+    // Nothing had to be kept.
+    assert_eq!(b.safety_backups(), kept);
     for (query, rows) in [RECORDINGS, TAGS, SPEAKERS, TRANSCRIPTS].iter().zip(before) {
         assert_eq!(b.rows(query).await, rows);
     }
@@ -108,9 +186,9 @@ async fn a_second_time(b: &Installation, archive: &std::path::Path, mode: Mode) 
 
 #[tokio::test]
 async fn nojoin_skip_adds_what_is_new() {
-    let (a, b) = (installation(A).await, installation(B).await);
+    let (a, b) = two().await;
     let archive = a.backup().await;
-    let counts = b.restore(&archive, Mode::Skip).await;
+    let (counts, [recordings, documents]) = restore(&b, &archive, Mode::Skip).await;
     assert_eq!(
         short(&counts),
         [
@@ -180,14 +258,57 @@ async fn nojoin_skip_adds_what_is_new() {
         .await,
         ["Zed|-|-|-", "Eve|ACME|eve@acme|CEO"]
     );
+    // Audio comes with its recording; where the name is another recording's, under a name of its own.
+    assert_eq!(
+        b.files("recordings"),
+        [
+            "b-standup.wav: B standup",
+            "b.mp3: B proxy",
+            "legacy.opus: B old",
+            "plan.opus: B other",
+            "plan__new.opus: A plan",
+            "retro.wav: A retro",
+            "standup.mp3: B stray",
+        ]
+    );
+    assert_eq!(
+        audio(&b).await,
+        [
+            "Other: B other",
+            "Standup, renamed: B standup",
+            "Old: B old",
+            "Plan: A plan",
+            "Retro: A retro",
+        ]
+    );
+    assert_eq!(
+        b.files("documents"),
+        ["manual.pdf: B manual", "slides.pdf: A slides"]
+    );
+    assert_eq!(
+        (recordings, documents),
+        (
+            FileCounts {
+                add: 2,
+                keep: 1,
+                rename: 1,
+                skipped: 2,
+                ..FileCounts::default()
+            },
+            FileCounts {
+                add: 1,
+                ..FileCounts::default()
+            }
+        )
+    );
     a_second_time(&b, &archive, Mode::Skip).await;
 }
 
 #[tokio::test]
 async fn nojoin_overwrite_makes_the_backup_count() {
-    let (a, b) = (installation(A).await, installation(B).await);
+    let (a, b) = two().await;
     let archive = a.backup().await;
-    let counts = b.restore(&archive, Mode::Overwrite).await;
+    let (counts, [recordings, documents]) = restore(&b, &archive, Mode::Overwrite).await;
     assert_eq!(
         short(&counts),
         [
@@ -246,5 +367,69 @@ async fn nojoin_overwrite_makes_the_backup_count() {
         b.rows(TRANSCRIPTS).await[1],
         r#"Standup|one|[{"recording_speaker_id": 2}]|[]"#
     );
+    // What matched recordings named before goes, and nothing else: proxies are no recording's audio.
+    assert_eq!(
+        b.files("recordings"),
+        [
+            "b.mp3: B proxy",
+            "legacy.wav: A legacy",
+            "plan.opus: B other",
+            "plan__new.opus: A plan",
+            "retro.wav: A retro",
+            "standup.mp3: A proxy",
+            "standup.wav: A standup",
+        ]
+    );
+    assert_eq!(
+        audio(&b).await,
+        [
+            "Other: B other",
+            "Standup: A standup",
+            "Legacy: A legacy",
+            "Plan: A plan",
+            "Retro: A retro",
+        ]
+    );
+    assert_eq!(
+        b.files("documents"),
+        ["manual.pdf: B manual", "slides.pdf: A slides"]
+    );
+    assert_eq!(
+        (recordings, documents),
+        (
+            FileCounts {
+                add: 4,
+                replace: 1,
+                remove: 2,
+                rename: 1,
+                ..FileCounts::default()
+            },
+            FileCounts {
+                add: 1,
+                ..FileCounts::default()
+            }
+        )
+    );
     a_second_time(&b, &archive, Mode::Overwrite).await;
+    // The one safety backup brings all of it back.
+    b.undo().await;
+    assert_eq!(
+        b.files("recordings"),
+        [
+            "b-standup.wav: B standup",
+            "b.mp3: B proxy",
+            "legacy.opus: B old",
+            "plan.opus: B other",
+            "standup.mp3: B stray",
+        ]
+    );
+    assert_eq!(b.files("documents"), ["manual.pdf: B manual"]);
+    assert_eq!(
+        audio(&b).await,
+        [
+            "Other: B other",
+            "Standup, renamed: B standup",
+            "Old: B old"
+        ]
+    );
 }

@@ -1,6 +1,8 @@
 //! What all queries are written with. Names of tables and columns come from schemas and are quoted; nothing else of anybody's
 //! is part of them.
 
+use std::collections::BTreeSet;
+
 use coffer_core::{
     merge::{MergeTable, Part, Program},
     plan::Mode,
@@ -30,7 +32,9 @@ pub(crate) struct Place {
 pub(crate) struct Sql<'a> {
     pub(super) program: &'a Program,
     pub(super) dialect: Dialect,
-    pub(super) places: Vec<Place>,
+    pub(super) places: &'a [Place],
+    /// Tables and their columns, each in which rows follow their files to other paths.
+    pub(super) renamed: &'a BTreeSet<(usize, usize)>,
 }
 
 impl<'a> Sql<'a> {

@@ -42,7 +42,23 @@ impl<'a> Sql<'a> {
             let made = self.dialect.cast(&format!("m.g{place}"), type_name);
             value = format!("CASE WHEN m.y{place} = 1 THEN {made} ELSE {value} END");
         }
-        Ok(Some(value))
+        Ok(Some(self.following(index, column, value)?))
+    }
+
+    /// The value of a column that names files, where the row follows its file to another path.
+    fn following(&self, index: usize, column: &str, value: String) -> Result<String, EngineError> {
+        let Some(own) = self.archived(index, column) else {
+            return Ok(value);
+        };
+        if !self.renamed.contains(&(index, own)) {
+            return Ok(value);
+        }
+        let path = self
+            .dialect
+            .cast(&format!("f{own}.v"), self.type_of(index, column)?);
+        Ok(format!(
+            "CASE WHEN f{own}.n IS NOT NULL THEN {path} ELSE {value} END"
+        ))
     }
 
     /// What the archive gives a row in a column. `s` and `m` are the row.
@@ -116,7 +132,7 @@ impl<'a> Sql<'a> {
         for (place, _) in self.remade(table, column) {
             value = format!("CASE WHEN m.y{place} = 1 THEN {kept} ELSE {value} END");
         }
-        Ok(value)
+        self.following(index, column, value)
     }
 
     /// The unique keys that give a column another value, with their places.
@@ -131,8 +147,8 @@ impl<'a> Sql<'a> {
         .collect()
     }
 
-    /// Joins the ids that were exchanged inside of columns.
-    pub(super) fn hidden_joins(&self, index: usize) -> Result<String, EngineError> {
+    /// Joins the ids that were exchanged inside of columns, and the paths that rows follow their files to.
+    pub(super) fn exchanged_joins(&self, index: usize) -> Result<String, EngineError> {
         let table = self.table(index)?;
         let mut joins = String::new();
         let mut joined: Vec<&str> = Vec::new();
@@ -146,6 +162,12 @@ impl<'a> Sql<'a> {
                     self.own(&format!("j{own}_"), index)
                 ));
             }
+        }
+        for (_, own) in self.renamed.iter().filter(|(of, _)| *of == index) {
+            joins.push_str(&format!(
+                " LEFT JOIN {} f{own} ON f{own}.n = m.n",
+                self.own(&format!("f{own}_"), index)
+            ));
         }
         Ok(joins)
     }

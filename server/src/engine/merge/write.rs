@@ -13,6 +13,9 @@ impl Merge<'_, '_> {
         counts: &mut Counts,
     ) -> Result<(), EngineError> {
         let table = self.table(index)?;
+        if self.overwrites() {
+            counts.delete = self.rows(index, "x").await?;
+        }
         if table.part != Part::Merge {
             return Ok(());
         }
@@ -30,20 +33,17 @@ impl Merge<'_, '_> {
     }
 
     /// Removes what goes, exchanges what changes, inserts what is new.
-    pub(super) async fn write(
-        &mut self,
-        index: usize,
-        counts: &mut Counts,
-    ) -> Result<(), EngineError> {
+    pub(super) async fn write(&mut self, index: usize, counts: &Counts) -> Result<(), EngineError> {
         let table = self.table(index)?;
-        if self.overwrites() {
+        if counts.delete > 0 {
             let listed = format!(
                 "{} l JOIN {} x ON x.id = l.id",
                 self.sql.own("l", index),
                 self.sql.own("x", index)
             );
             let remove = self.sql.removed(index, "l", &listed)?;
-            counts.delete = self.run(index, remove).await?;
+            let removed = self.run(index, remove).await?;
+            self.expect(index, removed, counts.delete)?;
         }
         if self.sql.updates(table) && counts.update > 0 {
             let changed = format!("{} u", self.sql.own("u", index));
@@ -125,7 +125,7 @@ impl Sql<'_> {
             self.lies(index)?,
             self.own("s", index),
             self.late_joins(index)?,
-            self.hidden_joins(index)?,
+            self.exchanged_joins(index)?,
             self.dialect.differ(&pairs)
         ))
     }
@@ -200,7 +200,7 @@ impl Sql<'_> {
             self.own("m", index),
             self.own("s", index),
             self.late_joins(index)?,
-            self.hidden_joins(index)?,
+            self.exchanged_joins(index)?,
             fate::INSERT
         ))
     }

@@ -13,8 +13,8 @@ use super::{
     replace::refused_row,
 };
 use crate::engine::{
-    EngineError, Merged,
-    merge::{self, Dialect, Place, Run},
+    EngineError,
+    merge::{self, Dialect, Merging, Place, Run},
     sql,
 };
 
@@ -64,12 +64,12 @@ pub(super) fn in_statement(
     ))
 }
 
-/// Carries the program out.
-pub(super) async fn merge(
+/// Decides what becomes of the staged rows.
+pub(super) async fn decide(
     link: &mut Link,
     catalog: &Catalog,
-    program: &Program,
-) -> Result<Vec<Merged>, EngineError> {
+    program: Program,
+) -> Result<Merging, EngineError> {
     let mut places = Vec::with_capacity(program.tables.len());
     for (index, table) in program.tables.iter().enumerate() {
         if table.part != Part::Along {
@@ -90,10 +90,11 @@ pub(super) async fn merge(
             numbered: merge::numbered(&catalog.database, table),
         });
     }
-    merge::carry_out(&mut Statements(link), program, Dialect::Postgres, places).await
+    Merging::decide(&mut Statements(link), program, Dialect::Postgres, places).await
 }
 
-struct Statements<'a>(&'a mut Link);
+/// Carries out the statements of a merge.
+pub(super) struct Statements<'a>(pub(super) &'a mut Link);
 
 impl Statements<'_> {
     fn fail(&mut self, table: &TableName, error: &sqlx::Error) -> EngineError {
@@ -124,6 +125,22 @@ impl Run for Statements<'_> {
             Ok(row) => self.0.get(&row, 0),
             Err(error) => Err(self.fail(table, &error)),
         }
+    }
+
+    async fn texts(
+        &mut self,
+        table: &TableName,
+        sql: String,
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+        let connection = self.0.for_statement()?;
+        let rows = match connection.fetch_all(sqlx::query(AssertSqlSafe(sql))).await {
+            Ok(rows) => rows,
+            Err(error) => return Err(self.fail(table, &error)),
+        };
+        rows.iter()
+            .map(|row| (0..columns).map(|place| self.0.get(row, place)).collect())
+            .collect()
     }
 
     async fn pairs(

@@ -8,7 +8,7 @@ use coffer_core::{
     plan::Reference,
     policy::{ColumnPolicy, TablePolicy},
     rows::{Part, RowError, RowSet},
-    schema::{Column, TableName},
+    schema::{Column, ColumnName, TableName},
 };
 use futures_util::TryStreamExt;
 use sqlx::postgres::PgDatabaseError;
@@ -21,11 +21,13 @@ use super::{
     copy, export,
     indexes::Indexes,
     link::{self, Id, Link, Step},
-    mark, merge, references, sequence, views,
+    mark,
+    merge::{self, Statements},
+    references, sequence, views,
 };
 use crate::engine::{
-    CommitMark, Database, EngineError, IndexesBuilt, Merged, ReplaceSession, Settled,
-    url::PostgresUrl,
+    CommitMark, Database, EngineError, IndexesBuilt, Merged, NamedFiles, ReplaceSession, Settled,
+    merge::Merging, url::PostgresUrl,
 };
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
@@ -45,6 +47,8 @@ enum Stage {
     Cleared,
     /// There is room beside the tables, with keys and triggers set aside.
     Staged,
+    /// It is decided what becomes of what was staged.
+    Decided,
     /// What was staged is in the tables.
     Merged,
     /// Everything is back in place.
@@ -60,6 +64,7 @@ pub(super) struct PostgresReplace {
     aside: Aside,
     indexes: Indexes,
     program: Option<Program>,
+    merging: Option<Merging>,
     stage: Stage,
 }
 
@@ -116,6 +121,7 @@ impl PostgresReplace {
             aside: Aside::default(),
             indexes: Indexes::default(),
             program: None,
+            merging: None,
             stage: Stage::Begun,
         })
     }
@@ -128,6 +134,13 @@ impl PostgresReplace {
             target: self.link.target().to_owned(),
             why,
         })
+    }
+
+    fn not_decided(&self) -> EngineError {
+        EngineError::Ended {
+            target: self.link.target().to_owned(),
+            why: "nothing is decided yet about the staged rows",
+        }
     }
 
     fn selected(&self, table: &TableName) -> Result<&Relation, EngineError> {
@@ -227,14 +240,55 @@ impl ReplaceSession for PostgresReplace {
         Ok(())
     }
 
-    async fn merge(&mut self) -> Result<Vec<Merged>, EngineError> {
-        self.expect(Stage::Staged, "rows are merged once, after staging")?;
-        let counts = match &self.program {
-            Some(program) => merge::merge(&mut self.link, &self.catalog, program).await?,
-            None => Vec::new(),
-        };
+    async fn decide(&mut self) -> Result<(), EngineError> {
+        self.expect(Stage::Staged, "rows are decided about once, after staging")?;
+        let program = self.program.clone().ok_or_else(|| self.not_decided())?;
+        self.merging = Some(merge::decide(&mut self.link, &self.catalog, program).await?);
+        self.stage = Stage::Decided;
+        Ok(())
+    }
+
+    async fn named_files(&mut self, column: &ColumnName) -> Result<NamedFiles, EngineError> {
+        match &self.merging {
+            Some(merging) => {
+                merging
+                    .named_files(&mut Statements(&mut self.link), column)
+                    .await
+            }
+            None => Err(self.not_decided()),
+        }
+    }
+
+    async fn rename_files(
+        &mut self,
+        column: &ColumnName,
+        values: &[(i64, String)],
+    ) -> Result<(), EngineError> {
+        match &mut self.merging {
+            Some(merging) => {
+                let run = &mut Statements(&mut self.link);
+                merging.rename_files(run, column, values).await
+            }
+            None => Err(self.not_decided()),
+        }
+    }
+
+    async fn compose(&mut self) -> Result<Vec<Merged>, EngineError> {
+        match &mut self.merging {
+            Some(merging) => merging.compose(&mut Statements(&mut self.link)).await,
+            None => Err(self.not_decided()),
+        }
+    }
+
+    async fn write(&mut self) -> Result<Vec<u64>, EngineError> {
+        self.expect(
+            Stage::Decided,
+            "rows are written once, after they are decided about",
+        )?;
+        let merging = self.merging.take().ok_or_else(|| self.not_decided())?;
+        let detached = merging.write(&mut Statements(&mut self.link)).await?;
         self.stage = Stage::Merged;
-        Ok(counts)
+        Ok(detached)
     }
 
     async fn load(

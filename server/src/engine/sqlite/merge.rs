@@ -9,8 +9,8 @@ use rusqlite::OptionalExtension;
 
 use super::{blocking::Blocking, link::Link, replace::Open};
 use crate::engine::{
-    EngineError, Merged,
-    merge::{self, Dialect, Place, Run},
+    EngineError,
+    merge::{self, Dialect, Merging, Place, Run},
     sql,
 };
 
@@ -65,16 +65,16 @@ pub(super) fn index(link: &Link, index: usize) -> Result<(), EngineError> {
     link.run(&"numbering rows", &create)
 }
 
-/// Carries the program out.
-pub(super) async fn merge(
+/// Decides what becomes of the staged rows.
+pub(super) async fn decide(
     open: &mut Blocking<Open>,
-    program: &Program,
-) -> Result<Vec<Merged>, EngineError> {
+    program: Program,
+) -> Result<Merging, EngineError> {
     let tables = program.tables.clone();
     let places = open
         .call(move |open| tables.iter().map(|table| place(open, table)).collect())
         .await?;
-    merge::carry_out(&mut Statements(open), program, Dialect::Sqlite, places).await
+    Merging::decide(&mut Statements(open), program, Dialect::Sqlite, places).await
 }
 
 /// Where a table's rows are: by their rowid, or by the primary key of a table that has none.
@@ -116,7 +116,8 @@ fn place(open: &Open, table: &MergeTable) -> Result<Place, EngineError> {
     })
 }
 
-struct Statements<'a>(&'a mut Blocking<Open>);
+/// Carries out the statements of a merge.
+pub(super) struct Statements<'a>(pub(super) &'a mut Blocking<Open>);
 
 #[async_trait]
 impl Run for Statements<'_> {
@@ -144,6 +145,27 @@ impl Run for Statements<'_> {
                     .query_row(&sql, [], |row| row.get::<_, Option<i64>>(0))
                     .map(Option::unwrap_or_default)
                     .map_err(|error| open.link.name(&doing, &error))
+            })
+            .await
+    }
+
+    async fn texts(
+        &mut self,
+        table: &TableName,
+        sql: String,
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+        let table = table.clone();
+        self.0
+            .call(move |open| {
+                let doing = format_args!("bringing rows together with {table}");
+                let read = || -> rusqlite::Result<Vec<Vec<Option<String>>>> {
+                    let mut statement = open.link.connection.prepare(&sql)?;
+                    let rows = statement
+                        .query_map([], |row| (0..columns).map(|place| row.get(place)).collect())?;
+                    rows.collect()
+                };
+                read().map_err(|error| open.link.name(&doing, &error))
             })
             .await
     }

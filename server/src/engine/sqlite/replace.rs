@@ -10,7 +10,7 @@ use coffer_core::{
     plan::Reference,
     policy::TablePolicy,
     rows::{Part, RowSet, sqlite::Class},
-    schema::{Column, TableName},
+    schema::{Column, ColumnName, TableName},
 };
 use rusqlite::{ErrorCode, config::DbConfig};
 use tokio::sync::mpsc;
@@ -20,13 +20,15 @@ use super::{
     canary,
     catalog::{self, Catalog},
     link::{Link, describe},
-    mark, merge,
+    mark,
+    merge::{self, Statements},
     rows::{self, Lines, Source},
     snapshot::{count_rows, export, references_into},
     virtual_table::Kind,
 };
 use crate::engine::{
-    CommitMark, Dangling, Database, EngineError, Merged, ReplaceSession, Settled, sql,
+    CommitMark, Dangling, Database, EngineError, Merged, NamedFiles, ReplaceSession, Settled,
+    merge::Merging, sql,
 };
 
 /// How far the session is.
@@ -38,6 +40,8 @@ enum Stage {
     Cleared,
     /// There is room beside the tables.
     Staged,
+    /// It is decided what becomes of what was staged.
+    Decided,
     /// What was staged is in the tables.
     Merged,
     /// Everything is checked and in place.
@@ -52,6 +56,7 @@ pub(super) struct SqliteReplace {
     database: Database,
     target: String,
     program: Option<Program>,
+    merging: Option<Merging>,
     stage: Stage,
 }
 
@@ -76,6 +81,7 @@ impl SqliteReplace {
             database,
             target,
             program: None,
+            merging: None,
             stage: Stage::Begun,
         })
     }
@@ -90,6 +96,13 @@ impl SqliteReplace {
             target: self.target.clone(),
             why,
         })
+    }
+
+    fn not_decided(&self) -> EngineError {
+        EngineError::Ended {
+            target: self.target.clone(),
+            why: "nothing is decided yet about the staged rows",
+        }
     }
 
     /// Does one step. An error ends the session, so that nothing half-done can be committed.
@@ -157,16 +170,58 @@ impl ReplaceSession for SqliteReplace {
         Ok(())
     }
 
-    async fn merge(&mut self) -> Result<Vec<Merged>, EngineError> {
-        self.expect(Stage::Staged, "rows are merged once, after staging")?;
-        let Some(program) = self.program.clone() else {
-            return Ok(Vec::new());
-        };
+    async fn decide(&mut self) -> Result<(), EngineError> {
+        self.expect(Stage::Staged, "rows are decided about once, after staging")?;
+        let program = self.program.clone().ok_or_else(|| self.not_decided())?;
         // An error in between leaves the session failed.
         self.stage = Stage::Failed;
-        let counts = merge::merge(&mut self.open, &program).await?;
+        self.merging = Some(merge::decide(&mut self.open, program).await?);
+        self.stage = Stage::Decided;
+        Ok(())
+    }
+
+    async fn named_files(&mut self, column: &ColumnName) -> Result<NamedFiles, EngineError> {
+        match &self.merging {
+            Some(merging) => {
+                merging
+                    .named_files(&mut Statements(&mut self.open), column)
+                    .await
+            }
+            None => Err(self.not_decided()),
+        }
+    }
+
+    async fn rename_files(
+        &mut self,
+        column: &ColumnName,
+        values: &[(i64, String)],
+    ) -> Result<(), EngineError> {
+        match &mut self.merging {
+            Some(merging) => {
+                let run = &mut Statements(&mut self.open);
+                merging.rename_files(run, column, values).await
+            }
+            None => Err(self.not_decided()),
+        }
+    }
+
+    async fn compose(&mut self) -> Result<Vec<Merged>, EngineError> {
+        match &mut self.merging {
+            Some(merging) => merging.compose(&mut Statements(&mut self.open)).await,
+            None => Err(self.not_decided()),
+        }
+    }
+
+    async fn write(&mut self) -> Result<Vec<u64>, EngineError> {
+        self.expect(
+            Stage::Decided,
+            "rows are written once, after they are decided about",
+        )?;
+        let merging = self.merging.take().ok_or_else(|| self.not_decided())?;
+        self.stage = Stage::Failed;
+        let detached = merging.write(&mut Statements(&mut self.open)).await?;
         self.stage = Stage::Merged;
-        Ok(counts)
+        Ok(detached)
     }
 
     async fn load(
