@@ -229,9 +229,7 @@ impl Plan {
     pub fn is_unchanged(&self) -> bool {
         let rows = |table: &TablePlan| table.merge.as_ref().is_some_and(Counts::is_unchanged);
         let files = |set: &FileSetPlan| set.merge.is_some_and(|counts| counts.is_unchanged());
-        self.merges()
-            && self.tables.iter().all(rows)
-            && self.file_sets.iter().all(files)
+        self.merges() && self.tables.iter().all(rows) && self.file_sets.iter().all(files)
     }
 
     /// Findings that forbid the restore.

@@ -329,6 +329,9 @@ pub trait ReplaceSession: Send {
         columns: &[String],
     ) -> Result<(u64, RowSet), EngineError>;
 
+    /// What tells whether a row of the table was changed since, whatever became of their number.
+    async fn state(&mut self, table: &TableName) -> Result<String, EngineError>;
+
     /// Makes a mark by which it can be told later whether this transaction was committed. `id` is 16 hexadecimal
     /// digits that no other restore has.
     async fn mark(&mut self, id: &str) -> Result<CommitMark, EngineError>;

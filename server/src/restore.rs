@@ -105,6 +105,9 @@ pub struct RestoreReport {
     pub dangling: Vec<Dangling>,
     /// Where what was replaced is kept; `None` if that was declined.
     pub safety_backup: Option<SafetyBackup>,
+    /// The plan of a merge, as it was carried out.
+    #[serde(skip)]
+    pub planned: Option<Box<Planned>>,
 }
 
 /// The rows of one table after a restore.
@@ -381,6 +384,7 @@ pub async fn run(
         merged,
         files,
         settled,
+        planned,
     } = match loaded {
         Ok(replaced) => replaced,
         Err(error) => {
@@ -392,11 +396,7 @@ pub async fn run(
     };
     let safety_backup = kept.map(|taken| taken.committed(&request.safety));
     let switched = switch_files(&request, switch).await?;
-    let file_sets = if !request.merges() {
-        switched
-    } else {
-        files
-    };
+    let file_sets = if !request.merges() { switched } else { files };
     Ok(RestoreReport {
         rows: tables.iter().map(|table| table.rows).sum(),
         tables,
@@ -405,6 +405,7 @@ pub async fn run(
         indexes: settled.indexes,
         dangling: settled.dangling,
         safety_backup,
+        planned,
     })
 }
 

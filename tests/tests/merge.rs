@@ -14,9 +14,11 @@ use coffer_core::{
     merge::{Counts, Program},
     plan::Mode,
     policy::Preset,
+    schema::TableName,
 };
 use coffer_server::{
     engine::EngineError,
+    progress::Progress,
     read::{FileSource, OpenArchive, Unlock},
     restore::{self, RestoreError},
 };
@@ -30,6 +32,8 @@ mod model;
 mod nojoin;
 #[path = "merge/random.rs"]
 mod random;
+#[path = "merge/unique.rs"]
+mod unique;
 
 use model::{Model, NEW, Row, Tables};
 use random::{Random, Schema, UIDS};
@@ -493,6 +497,34 @@ async fn as_the_model(seed: u64, kind: Kind, mode: Mode) -> Option<Tables> {
     }
     assert_eq!(tables_of(&installation, &schema).await, now, "{}", about());
     Some(now)
+}
+
+#[tokio::test]
+async fn rows_that_were_edited_since_the_plan_are_noticed() {
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        let (a, b) = two(kind).await;
+        let mut request = b.request(&a.backup().await, Mode::Skip);
+        let planned = restore::plan(&request).await.unwrap();
+        request.expected_plan = Some(planned.plan.digest());
+        // As many rows as before, and the merge would do as much.
+        b.sql("UPDATE tags SET parent_id = 2 WHERE id = 5").await;
+        let before = everything(&b).await;
+        let error = restore::run(request.clone(), Progress::default())
+            .await
+            .unwrap_err();
+        let RestoreError::PlanChanged(now) = error else {
+            panic!("{error}");
+        };
+        let edited = |states: &[(TableName, String)]| {
+            let mut states = states.iter();
+            states.find(|(table, _)| table.name == "tags").cloned()
+        };
+        assert_eq!(now.facts.rows, planned.facts.rows);
+        assert_ne!(edited(&now.facts.states), edited(&planned.facts.states));
+        assert_eq!(everything(&b).await, before);
+        request.expected_plan = Some(now.plan.digest());
+        restore::run(request, Progress::default()).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -34,14 +34,32 @@ impl Facts<'_> {
                     .collect(),
                 (!self.remade.is_empty()).then(|| self.rest(true)).flatten(),
             ),
-            _ => (
-                self.keys()
-                    .into_iter()
-                    .map(|columns| self.of_key(columns))
-                    .collect(),
-                self.rest(!self.remade.is_empty()),
-            ),
+            _ => {
+                let keys = self.keys();
+                let after_all = !self.remade.is_empty();
+                // Whole rows are compared for those that no key tells apart.
+                let needed = after_all || !keys.iter().any(|columns| self.never_null(columns));
+                let rest = needed.then(|| self.rest(after_all)).flatten();
+                (
+                    keys.into_iter()
+                        .map(|columns| self.of_key(columns))
+                        .collect(),
+                    rest,
+                )
+            }
         }
+    }
+
+    /// Whether each row has a value in all of these columns, whatever becomes of what it refers to.
+    fn never_null(&self, columns: &[String]) -> bool {
+        columns.iter().all(|name| {
+            let column = self
+                .table
+                .columns
+                .iter()
+                .find(|column| column.name == *name);
+            column.is_some_and(|column| !column.nullable)
+        })
     }
 
     fn in_link(&self, column: &str) -> bool {

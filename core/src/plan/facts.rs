@@ -64,6 +64,9 @@ pub struct TargetFacts {
     /// Foreign keys from tables that keep their rows into those that are selected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
+    /// What tells that rows of a table changed whose number didn't: for tables that are brought together with the archive's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<(TableName, String)>,
     /// The labels of its enumerations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Labels>,

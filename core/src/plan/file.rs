@@ -137,6 +137,11 @@ pub enum Change {
         /// Rows now.
         now: u64,
     },
+    /// A table has as many rows, but others.
+    Edited {
+        /// The table.
+        table: TableName,
+    },
     /// Tables of the target have another shape.
     Shape {
         /// The tables.
@@ -200,6 +205,18 @@ fn compare(then: &TargetFacts, now: &TargetFacts) -> Vec<Change> {
                 now: *now,
             }),
     );
+    changes.extend(
+        then.states
+            .iter()
+            .filter(|(table, _)| before.get(table) == after.get(table))
+            .filter(|state| {
+                let mut states = now.states.iter();
+                states.any(|now| now.0 == state.0 && now.1 != state.1)
+            })
+            .map(|(table, _)| Change::Edited {
+                table: table.clone(),
+            }),
+    );
     let files = |facts: &TargetFacts, name: &str| {
         let mut sets = facts.files.iter();
         let set = sets.find(|(set, _)| set == name);
@@ -235,6 +252,7 @@ impl fmt::Display for Change {
             Self::Rows { table, then, now } => {
                 write!(f, "{table} had {then} rows and has {now}")
             }
+            Self::Edited { table } => write!(f, "rows of {table} were edited"),
             Self::Shape { tables } if tables.is_empty() => f.write_str(
                 "the target's schema has changed in its defaults or the order of columns",
             ),

@@ -28,6 +28,7 @@ fn archived(manifest: &Manifest) -> Archived<'_> {
 
 fn target_like(manifest: &Manifest) -> TargetFacts {
     TargetFacts {
+        states: Vec::new(),
         engine: manifest.engine,
         name: "target".into(),
         schema: manifest.schema.clone(),

@@ -213,6 +213,8 @@ async fn write(
 pub(super) struct Converted {
     pub(super) source: Arc<dyn ReadAt>,
     pub(super) unlock: Unlock,
+    /// The product's rules, by which its rows are brought together with others.
+    pub(super) preset: Preset,
     _file: tempfile::NamedTempFile,
 }
 
@@ -237,9 +239,10 @@ impl Converted {
         let recipient = key
             .recipient()
             .map_err(|error| Failure::from(ReadError::Seal(error)))?;
+        let preset = preset_of(product)?;
         let request = ConvertRequest {
             like: target,
-            preset: Some(preset_of(product)?),
+            preset: Some(preset.clone()),
             sensitive,
             seal: Some(SealTo {
                 recipients: vec![recipient],
@@ -257,6 +260,7 @@ impl Converted {
         Ok(Self {
             source,
             unlock,
+            preset,
             _file: file,
         })
     }

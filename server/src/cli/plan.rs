@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{
     Failure, Output,
+    foreign::ForeignArgs,
     output::{count, safe},
     publish::Unpublished,
     restore::{Planned, Shown, refusal},
@@ -29,6 +30,9 @@ const MAX_PLAN: u64 = 256 << 20;
 pub(super) struct Args {
     #[command(flatten)]
     wanted: WantedArgs,
+
+    #[command(flatten)]
+    foreign: ForeignArgs,
 
     /// Do all of it in a transaction that is rolled back. It takes as long as the restore, and shuts others out of the tables.
     #[arg(long)]
@@ -126,7 +130,15 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         recipients: Vec::new(),
         keep: DEFAULT_KEEP,
     };
-    let mut request = args.wanted.request(nowhere, args.no_safety_backup, None)?;
+    // It goes with its end: until then the plan reads it.
+    let converted = args.wanted.converted(&args.foreign, *output).await?;
+    if converted.is_some() && args.out.is_some() {
+        return Err(Failure::usage(
+            "a plan is kept for an archive of Coffer's own, which this one only becomes on the way; nothing was written; convert it first with coffer convert --like",
+        ));
+    }
+    let declined = args.no_safety_backup;
+    let mut request = args.wanted.request(nowhere, declined, converted.as_ref())?;
     let mut planned = restore::plan(&request).await?;
     let mut rehearsal = None;
     if args.rehearse && !planned.plan.blocked {

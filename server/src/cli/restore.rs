@@ -8,7 +8,7 @@ use std::{
 
 use coffer_core::{
     merge::{Counts, FileCounts},
-    plan::Plan,
+    plan::{Plan, PlanFile},
 };
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     hooks::{self, Occasion},
     progress::Progress,
-    restore::{self, RestoreError, RestoreReport},
+    restore::{self, RestoreError, RestoreReport, TableSamples},
 };
 
 #[derive(Debug, clap::Args)]
@@ -257,19 +257,15 @@ impl Done {
 }
 
 /// There was nothing to do.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Unchanged {
+#[derive(Serialize)]
+struct Unchanged<'a> {
     restored: bool,
+    #[serde(flatten)]
+    planned: Planned<'a>,
 }
 
-impl fmt::Display for Unchanged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "nothing would change: the target has all of it already; nothing was done"
-        )
-    }
-}
+/// What is said of it.
+const NOTHING: &str = "nothing would change: the target has all of it already; nothing was done\n";
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let store = args.safety.store()?;
@@ -285,6 +281,17 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             .wanted
             .request(store, args.safety.declined(), converted.as_ref())?,
     };
+    // A merge's plan is a rehearsal of all of it. Where nobody is asked in between, and nobody has to be told to stop the
+    // application, once is enough: what the transaction comes to is the plan.
+    let at_once = args.yes && !args.dry_run && request.merges() && request.target.hooks.is_empty();
+    if at_once {
+        request.expected_plan = file.as_ref().map(|file| file.plan.digest());
+        let progress = Progress::default();
+        let restored = output
+            .watch(&progress, restore::run(request, progress.clone()))
+            .await;
+        return at_once_ended(restored, file.as_ref(), output);
+    }
     let planned = restore::plan(&request).await?;
     if let Some(outdated) = file
         .as_ref()
@@ -303,19 +310,20 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    output.note(Shown(&plan));
-    if !samples.is_empty() {
-        output.note(plan::Samples(&samples));
-    }
+    note(output, &plan, &samples);
     if plan.blocked {
         return Err(refusal(&plan));
     }
     if plan.is_unchanged() {
         // No application has to be stopped for that.
-        output.result(
-            &Unchanged { restored: false },
-            Unchanged { restored: false },
-        );
+        let unchanged = Unchanged {
+            restored: false,
+            planned: Planned {
+                plan: &plan,
+                digest: plan.digest().to_string(),
+            },
+        };
+        output.result(&unchanged, NOTHING);
         return Ok(());
     }
     if !args.yes {
@@ -327,12 +335,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let work = async {
         let report = restore::run(request, progress.clone())
             .await
-            .map_err(|error| match (&file, error) {
-                // With the tables locked, something had changed after all.
-                (Some(file), RestoreError::PlanChanged(now)) => plan::outdated(file, &now)
-                    .unwrap_or_else(|| RestoreError::PlanChanged(now).into()),
-                (_, error) => error.into(),
-            })?;
+            .map_err(|error| failed(error, file.as_ref()))?;
         Ok::<_, Failure>(Done {
             restored: true,
             report,
@@ -341,6 +344,55 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let hooked = hooks::around(&hooks, Occasion::Restore, &progress, work);
     let outcome = output.watch(&progress, hooked).await;
     hooked::end(*output, &progress, outcome)
+}
+
+/// Shows a plan, with rows that change.
+fn note(output: &Output, plan: &Plan, samples: &[TableSamples]) {
+    output.note(Shown(plan));
+    if !samples.is_empty() {
+        output.note(plan::Samples(samples));
+    }
+}
+
+/// What a restore failed with.
+fn failed(error: RestoreError, file: Option<&PlanFile>) -> Failure {
+    match (file, error) {
+        // With the tables locked, something had changed after all.
+        (Some(file), RestoreError::PlanChanged(now)) => {
+            plan::outdated(file, &now).unwrap_or_else(|| RestoreError::PlanChanged(now).into())
+        }
+        (_, error) => error.into(),
+    }
+}
+
+/// Shows what a merge came to that was planned and carried out at once.
+fn at_once_ended(
+    restored: Result<RestoreReport, RestoreError>,
+    file: Option<&PlanFile>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let report = match restored {
+        Ok(report) => report,
+        Err(RestoreError::Blocked(plan)) => {
+            output.note(Shown(&plan));
+            return Err(refusal(&plan));
+        }
+        Err(error) => return Err(failed(error, file)),
+    };
+    if let Some(planned) = &report.planned {
+        note(output, &planned.plan, &planned.samples);
+    }
+    let planned = report.planned.as_ref();
+    let done = Done {
+        restored: planned.is_none_or(|planned| !planned.plan.is_unchanged()),
+        report,
+    };
+    if done.restored {
+        output.result(&done, &done);
+    } else {
+        output.result(&done, NOTHING);
+    }
+    Ok(())
 }
 
 pub(super) fn refusal(plan: &Plan) -> Failure {

@@ -195,7 +195,7 @@ impl WantedArgs {
             &Unlock,
         ) -> Result<(Mode, Selection, Consent), Failure>,
     ) -> Result<RestoreRequest, Failure> {
-        let (target, _) = self.described.source(Beside {
+        let (mut target, _) = self.described.source(Beside {
             url: (self.target.as_deref(), "--target"),
             schemas: self.schemas.clone(),
             preset: self.preset.as_deref(),
@@ -212,6 +212,9 @@ impl WantedArgs {
             Some(converted) => converted.unlock.clone(),
             None => self.key.unlock(matches!(look, Look::Sealed(_)))?,
         };
+        if let (Some(converted), None) = (converted, &target.preset) {
+            target.preset = Some(converted.preset.clone());
+        }
         let (mode, selection, consent) = how(&target, &archive, &unlock)?;
         Ok(RestoreRequest {
             target,

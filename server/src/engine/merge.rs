@@ -15,6 +15,7 @@
 //! | `u` | one of the target that changes | where it lies, `v…` its new values |
 //! | `z` | one of the archive that chosen records are about | `n`, `pick` |
 //! | `w` | one of the archive that rows need which are written for these | `n`, `pick` |
+//! | `o` | one that would be in the target, where only the database can judge its unique indexes | the target's own |
 //! | `f` | one of the archive that follows its file to another path | `n`, `v` the column's new value |
 //!
 //! Nothing but these is written before everything is decided.
@@ -36,6 +37,7 @@ mod dialect;
 mod files;
 mod gone;
 mod hidden;
+mod judge;
 mod keys;
 mod links;
 mod recognise;
@@ -45,6 +47,7 @@ mod unique;
 mod values;
 mod write;
 
+pub(super) use judge::JUDGE;
 pub(super) use sql::{Dialect, Place, Sql};
 
 /// What becomes of a row of the archive, as `m` says it.
@@ -311,7 +314,7 @@ impl<'a> Merge<'a, '_> {
         }
         self.lose(index).await?;
         if table.part == Part::Merge {
-            if !table.unique.is_empty() {
+            if !table.unique.is_empty() || !self.sql.place(index)?.judge.is_empty() {
                 self.keep_unique(index).await?;
             }
             let waits_for_itself = table.links.iter().any(|link| {

@@ -14,6 +14,7 @@ mod converting;
 mod copy;
 mod export;
 mod indexes;
+mod judge;
 mod link;
 mod mark;
 mod merge;

@@ -17,6 +17,7 @@ mod blocking;
 mod canary;
 mod catalog;
 mod converting;
+mod judge;
 mod link;
 mod mark;
 mod merge;

@@ -87,6 +87,7 @@ pub(super) fn facts(
         schema: database.schema.clone(),
         rows,
         references,
+        states: Vec::new(),
         labels: database.labels.clone(),
         migration: database.migration.clone(),
         files,

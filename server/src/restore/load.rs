@@ -34,6 +34,8 @@ pub(super) struct Replaced {
     pub(super) merged: Vec<MergedTable>,
     pub(super) files: Vec<RestoredFileSet>,
     pub(super) settled: Settled,
+    /// The plan of a merge.
+    pub(super) planned: Option<Box<Planned>>,
 }
 
 /// A write transaction with the tables locked, and the plan that was accepted in it.
@@ -130,6 +132,7 @@ async fn fill(
         tables: Vec::with_capacity(selected.len()),
         merged: Vec::new(),
         files: Vec::new(),
+        planned: None,
         settled,
     };
     let mut read_back = Vec::with_capacity(selected.len());

@@ -156,6 +156,7 @@ pub(super) async fn apply(
         merged: merged_tables,
         files: merged_files,
         settled: merged.settled,
+        planned: Some(Box::new(merged.planned)),
     })
 }
 
@@ -213,7 +214,7 @@ async fn decide(
         .collect();
     let mut session = database.begin_replace(&names).await?;
     let before = session.count_rows().await?;
-    let facts = facts(
+    let mut facts = facts(
         session.database(),
         before.clone(),
         Vec::new(),
@@ -230,6 +231,11 @@ async fn decide(
         .into());
     }
     let written: Vec<TableName> = program.written().map(|table| table.table.clone()).collect();
+    // Of rows that change or stay, it matters which they are.
+    for table in &names {
+        let state = session.state(table).await?;
+        facts.states.push((table.clone(), state));
+    }
     let survey = survey::survey(request, archive, &facts, survey, progress).await?;
     let plan = plan_with(request, archive, &facts, Some(&survey))?;
     if plan.blocked {

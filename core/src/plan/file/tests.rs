@@ -11,6 +11,7 @@ use crate::{
 fn facts() -> TargetFacts {
     let manifest = fixture().manifest;
     TargetFacts {
+        states: Vec::new(),
         engine: manifest.engine,
         name: "shop".into(),
         schema: manifest.schema.clone(),

@@ -26,6 +26,8 @@ pub(crate) struct Place {
     pub(crate) at: Vec<String>,
     /// The greatest number that was ever given to a row, as far as the database knows.
     pub(crate) numbered: i64,
+    /// Statements that make a table with those unique indexes that only the database can judge.
+    pub(crate) judge: Vec<String>,
 }
 
 /// Writes the queries of a program.

@@ -12,7 +12,9 @@ impl Merge<'_, '_> {
     /// Finds rows whose unique key another row has, and gives them another one, or leaves them out, until none is left.
     pub(super) async fn keep_unique(&mut self, index: usize) -> Result<(), EngineError> {
         let table = self.table(index)?;
-        if self.sql.updates(table) {
+        let has_keys = !table.unique.is_empty();
+        self.call_judge(index).await?;
+        if has_keys && self.sql.updates(table) {
             for statement in self.sql.keys_of_updates(index, false)? {
                 self.run(index, statement).await?;
             }
@@ -32,7 +34,11 @@ impl Merge<'_, '_> {
                     .await?;
             }
             if found == 0 {
-                break;
+                // Who stays as it was after all may be in the way of others again.
+                if self.ask_judge(index).await? == 0 {
+                    break;
+                }
+                continue;
             }
             for statement in self.sql.resolve_losers(index)? {
                 self.run(index, statement).await?;

@@ -9,12 +9,13 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use super::{
     catalog::Catalog,
+    judge::judge,
     link::{Link, Step},
     replace::refused_row,
 };
 use crate::engine::{
     EngineError,
-    merge::{self, Dialect, Merging, Place, Run},
+    merge::{self, Dialect, JUDGE, Merging, Place, Run},
     sql,
 };
 
@@ -24,6 +25,11 @@ pub(super) async fn stage(
     catalog: &Catalog,
     program: &Program,
 ) -> Result<(), EngineError> {
+    // Lists of rows are looked up as hashes; where they don't fit, each row would be compared with all of them. And how rows
+    // are spread matters for the order of joins only, which a small sample tells.
+    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL default_statistics_target = 10";
+    link.run(Step::new("setting the session up"), settings.into())
+        .await?;
     for (index, table) in program.tables.iter().enumerate() {
         if table.part == Part::Along {
             continue;
@@ -73,7 +79,20 @@ pub(super) async fn decide(
     let mut places = Vec::with_capacity(program.tables.len());
     for (index, table) in program.tables.iter().enumerate() {
         if table.part != Part::Along {
-            let analyse = format!("ANALYZE {}", Dialect::Postgres.own("s", index));
+            // What is joined by, and no long texts.
+            let mut columns = vec!["n".to_owned()];
+            let linked = table.links.iter().flat_map(|link| &link.columns);
+            for column in linked {
+                let own = table.archived.iter().position(|name| name == column);
+                columns.extend(own.map(|own| format!("c{own}")));
+            }
+            columns.sort();
+            columns.dedup();
+            let analyse = format!(
+                "ANALYZE {} ({})",
+                Dialect::Postgres.own("s", index),
+                columns.join(", ")
+            );
             link.run(Step::of("looking at the rows for", &table.table), analyse)
                 .await?;
         }
@@ -83,7 +102,13 @@ pub(super) async fn decide(
             // Rows of two partitions may lie at the same place of each.
             at.insert(0, "tableoid".to_owned());
         }
+        let judge = if table.part == Part::Merge {
+            judge(link, relation, &Dialect::Postgres.own(JUDGE, index)).await?
+        } else {
+            Vec::new()
+        };
         places.push(Place {
+            judge,
             rows: relation.rows_clause(),
             into: sql::table(&table.table),
             at,

@@ -168,7 +168,7 @@ fn named(kind: &str, name: &str) -> LeftOut {
 }
 
 /// All rows of a query.
-fn all<T>(
+pub(super) fn all<T>(
     link: &Link,
     sql: &str,
     parameters: impl Params,

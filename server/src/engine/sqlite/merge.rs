@@ -7,10 +7,10 @@ use coffer_core::{
 };
 use rusqlite::OptionalExtension;
 
-use super::{blocking::Blocking, link::Link, replace::Open};
+use super::{blocking::Blocking, judge, link::Link, replace::Open};
 use crate::engine::{
     EngineError,
-    merge::{self, Dialect, Merging, Place, Run},
+    merge::{self, Dialect, JUDGE, Merging, Place, Run},
     sql,
 };
 
@@ -72,13 +72,18 @@ pub(super) async fn decide(
 ) -> Result<Merging, EngineError> {
     let tables = program.tables.clone();
     let places = open
-        .call(move |open| tables.iter().map(|table| place(open, table)).collect())
+        .call(move |open| {
+            let tables = tables.iter().enumerate();
+            tables
+                .map(|(index, table)| place(open, index, table))
+                .collect()
+        })
         .await?;
     Merging::decide(&mut Statements(open), program, Dialect::Sqlite, places).await
 }
 
 /// Where a table's rows are: by their rowid, or by the primary key of a table that has none.
-fn place(open: &Open, table: &MergeTable) -> Result<Place, EngineError> {
+fn place(open: &Open, index: usize, table: &MergeTable) -> Result<Place, EngineError> {
     let doing = "reading the schema";
     let without: Option<bool> = open
         .link
@@ -108,7 +113,14 @@ fn place(open: &Open, table: &MergeTable) -> Result<Place, EngineError> {
             .collect(),
     };
     let name = sql::table(&table.table);
+    let judge = if table.part == Part::Merge {
+        let own = Dialect::Sqlite.own(JUDGE, index);
+        judge::judge(&open.link, &table.table.name, &own)?
+    } else {
+        Vec::new()
+    };
     Ok(Place {
+        judge,
         rows: name.clone(),
         into: name,
         at,

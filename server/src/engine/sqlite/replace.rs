@@ -282,6 +282,12 @@ impl ReplaceSession for SqliteReplace {
             .await
     }
 
+    async fn state(&mut self, table: &TableName) -> Result<String, EngineError> {
+        let columns = crate::safety::columns(&self.database.schema, table).unwrap_or_default();
+        let (_, rows) = self.read_back(table, &columns).await?;
+        Ok(format!("{rows:?}"))
+    }
+
     async fn mark(&mut self, id: &str) -> Result<CommitMark, EngineError> {
         let name = mark::name(id);
         let made = name.clone();
