@@ -117,8 +117,7 @@ impl Sql<'_> {
 
     /// Whether matched rows take the archive's file: not where a table is merely filled in.
     fn takes_files(&self, table: &MergeTable, column: &str) -> bool {
-        self.updates(table)
-            && (table.fill.is_empty() || table.fill.iter().any(|name| name == column))
+        self.updates(table) && table.may_change(column)
     }
 
     /// The archive's rows that have a value in a column: number, standing, value, value afterwards, the target's own.
