@@ -17,7 +17,7 @@
 //! beginning of the history would be lost while the long periods fill up.
 
 use alloc::vec::Vec;
-use core::num::NonZeroU32;
+use core::{cmp::Reverse, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
@@ -228,7 +228,7 @@ fn counted(candidates: &[Candidate]) -> Vec<Counted> {
         .filter(|(_, one)| one.verified && !one.locked)
         .map(|(at, &candidate)| Counted { at, candidate })
         .collect();
-    counted.sort_by(|a, b| b.candidate.taken.cmp(&a.candidate.taken));
+    counted.sort_by_key(|one| Reverse(one.candidate.taken));
     counted
 }
 
