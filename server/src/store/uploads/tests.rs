@@ -258,7 +258,7 @@ async fn archives_outlive_the_process_and_bundles_do_not() {
     );
     assert_eq!(uploads.waiting(), []);
     append(&uploads, &id, 2_000, &whole[2_000..]).await.unwrap();
-    assert_eq!(uploads.waiting(), [id.clone()]);
+    assert_eq!(uploads.waiting(), std::slice::from_ref(&id));
 
     let complete = uploads.complete(&id).unwrap().unwrap();
     assert_eq!(uploads.view(&id).unwrap().stage, Stage::Checking);
