@@ -46,6 +46,9 @@ pub const DEFAULT_USER_UPLOAD_QUOTA: u64 = 32 << 30;
 const FURTHER_PORTS: u16 = 20;
 /// The folder of safety backups, in the data folder.
 const SAFETY: &str = "safety";
+/// How long the lock of a data folder is waited for, and how often it is tried.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_STEP: Duration = Duration::from_millis(20);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long an ended run can be asked about.
 const RUN_AGE: time::Duration = time::Duration::days(90);
@@ -318,12 +321,20 @@ pub fn lock_data(data: &Path) -> Result<File, ServeError> {
         .mode(0o600)
         .open(data.join("lock"))
         .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ServeError::InUse {
-            folder: data.display().to_string(),
-        }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A program that is just being started, a hook's say, has this process's files until it is that program;
+            // so the lock of a server that has ended can be held for a moment more.
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOCK_STEP),
+            Err(TryLockError::WouldBlock) => {
+                return Err(ServeError::InUse {
+                    folder: data.display().to_string(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
 }
 

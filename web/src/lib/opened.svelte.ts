@@ -53,23 +53,25 @@ export class Opened {
 }
 
 let current = $state.raw<Opened>();
+/** Counts what was asked for, opening or closing. The last one wins, whichever is quicker. */
+let asked = 0;
 
 async function open(source: Blob | string, name: string, { backup, sidecar }: { backup?: Id; sidecar?: Blob | undefined }): Promise<void> {
   close();
+  const mine = asked;
   const opened = new Opened(await openArchive(source, sidecar ? { sidecar } : {}), name, backup);
-  if (!opened.handle.sealed) {
-    try {
-      await opened.load();
-    } catch (failure) {
-      opened.handle.close();
-      throw failure;
-    }
+  try {
+    if (!opened.handle.sealed) await opened.load();
+    if (mine !== asked) throw new DOMException("Another archive was opened, or this one was closed.", "AbortError");
+  } catch (failure) {
+    opened.handle.close();
+    throw failure;
   }
-  close();
   current = opened;
 }
 
 function close(): void {
+  asked += 1;
   current?.handle.close();
   current = undefined;
 }
