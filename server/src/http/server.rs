@@ -7,7 +7,8 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use coffer_core::seal::Recipient;
