@@ -1,6 +1,6 @@
 /** The words about people: signing in, accounts, users and groups, the audit log. */
-import type { Permission } from "./lib/people";
-import { plain } from "./lib/visible";
+import type { Permission } from "../lib/people";
+import { plain } from "../lib/visible";
 
 const permissions: Record<Permission, string> = {
   view: "View",
