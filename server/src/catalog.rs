@@ -15,22 +15,33 @@ use sqlx::{Any, AnyPool, Transaction, migrate::MigrateError};
 
 mod audit;
 mod backups;
+mod channels;
 mod connect;
+mod copies;
 mod credentials;
+mod destinations;
 mod id;
+mod job_runs;
+mod jobs;
 mod people;
 mod place;
 mod profiles;
 mod runs;
 mod secrets;
+mod server;
 mod sources;
 mod words;
 
 pub use audit::AuditRecord;
 pub use backups::{BackupOrigin, BackupRecord, BackupState};
+pub use channels::{ChannelRecord, NoticeRecord};
+pub use copies::{CopyRecord, CopyState, KeptCopy};
 pub use credentials::{SessionRecord, TokenRecord, TriesRecord};
+pub use destinations::DestinationRecord;
 pub(crate) use id::hex;
 pub use id::{Id, IdError};
+pub use job_runs::{Beat, Due, Ending, JobRunRecord, JobRunState, Lease, NewNotice};
+pub use jobs::{CatchUp, JobRecord, Timetable};
 pub use people::{GroupRecord, UserRecord, name_key};
 pub use place::{CatalogPlace, CatalogUrl, CatalogUrlError, VARIABLE};
 pub use profiles::{KeyState, Profile, ProfileKeyRecord, ProfileRecord};
@@ -48,6 +59,16 @@ pub enum CatalogError {
         "the catalog {path} cannot be opened: {error}; nothing was changed; check the folder's owner and free space"
     )]
     File {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file that names this server can't be used.
+    #[error(
+        "the file {path}, which tells this server from others, cannot be read or made: {error}; nothing was changed; check the folder's owner and free space, and bring the file back from a copy if it was changed"
+    )]
+    ServerId {
         /// The file.
         path: String,
         /// What the system says.
@@ -86,6 +107,22 @@ pub enum CatalogError {
         "then nobody could administer this server any more; nothing was changed; make somebody else an administrator first"
     )]
     LastAdministrator,
+    /// Something refers to it.
+    #[error("{what} is used by {by}; nothing was changed; see to that first")]
+    InUse {
+        /// What it is.
+        what: &'static str,
+        /// What refers to it.
+        by: &'static str,
+    },
+    /// What it holds can't be read.
+    #[error(
+        "a row of the catalog cannot be read: {0}; it is unchanged; it was written by another version of Coffer, or by hand"
+    )]
+    Content(serde_json::Error),
+    /// The system has no random bytes to give.
+    #[error("the system gave no random bytes: {0}; nothing was stored")]
+    Random(#[from] getrandom::Error),
     /// The key that its secrets are wrapped under.
     #[error("{0}")]
     SecretKey(#[from] SecretKeyError),
@@ -103,6 +140,8 @@ pub struct Catalog {
     pool: AnyPool,
     kind: Kind,
     vault: Vault,
+    /// Which of the servers that share it this is; empty where there is only one.
+    server: String,
 }
 
 impl fmt::Debug for Catalog {
@@ -118,12 +157,21 @@ impl Catalog {
     /// Opens a catalog, which is made when it isn't there, and brings it to this version.
     ///
     /// # Errors
-    /// [`CatalogError::File`], [`CatalogError::Copy`], [`CatalogError::Migrate`], [`CatalogError::SecretKey`],
-    /// [`CatalogError::Database`].
+    /// [`CatalogError::ServerId`], [`CatalogError::File`], [`CatalogError::Copy`], [`CatalogError::Migrate`],
+    /// [`CatalogError::SecretKey`], [`CatalogError::Database`].
     pub async fn open(place: &CatalogPlace) -> Result<Self, CatalogError> {
         let (pool, kind) = connect(place).await?;
+        let server = match kind {
+            Kind::Sqlite => String::new(),
+            Kind::Postgres => server::server_of(&place.folder)?.to_string(),
+        };
         let vault = secrets::vault(&pool, kind, place).await?;
-        Ok(Self { pool, kind, vault })
+        Ok(Self {
+            pool,
+            kind,
+            vault,
+            server,
+        })
     }
 
     /// Whether the database answers.

@@ -17,6 +17,7 @@ mod foreign;
 mod hooked;
 mod inspect;
 mod interrupt;
+mod job;
 mod key;
 mod key_file;
 mod ordinary;
@@ -106,6 +107,10 @@ enum Command {
     Undo(undo::Args),
     /// Finish or undo a restore that was interrupted between its commit and the last of its files.
     Recover(recover::Args),
+    /// Look at a server's jobs and set them off.
+    Job(job::JobArgs),
+    /// Look at where a server's jobs store, and take backups that are there into its catalog.
+    Destination(job::DestinationArgs),
     /// Change the key that the server's own secrets are wrapped under.
     Secret(secret_key::Args),
     /// List and add the server's users, and give them new passwords, on its own machine.
@@ -152,6 +157,8 @@ pub fn main() -> ExitCode {
             Command::Restore(args) => restore::run(args, &output).await,
             Command::Undo(args) => undo::run(args, &output).await,
             Command::Recover(args) => recover::run(args, &output).await,
+            Command::Job(args) => job::run(args, &output).await,
+            Command::Destination(args) => job::run_destination(args, &output).await,
             Command::Secret(args) => secret_key::run(args, &output).await,
             Command::User(args) => user::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,

@@ -16,14 +16,18 @@ mod audit;
 mod backups;
 mod body;
 pub(crate) mod caller;
+mod channels;
+mod copies;
 mod demo;
 mod described;
+mod destinations;
 mod etag;
 mod groups;
 mod guard;
 mod headers;
 mod hosts;
 mod id;
+mod jobs;
 mod metrics;
 mod openapi;
 mod plans;
@@ -39,6 +43,7 @@ mod session;
 pub(crate) mod sign_in;
 mod sources;
 mod statics;
+mod upkeep;
 mod uploads;
 mod users;
 
@@ -53,6 +58,7 @@ use coffer_core::seal::SenderKey;
 
 use crate::{
     catalog::Catalog,
+    jobs::Scheduler,
     metrics::Metrics,
     runs::Runs,
     safety::SafetyStore,
@@ -79,6 +85,8 @@ struct App {
     /// Who is believed when they say for whom they ask.
     trusted_proxies: Vec<IpAddr>,
     metrics: Metrics,
+    /// What runs jobs.
+    scheduler: Scheduler,
     /// What backups are signed with.
     sender: SenderKey,
     /// Where what restores replace is kept.
@@ -135,13 +143,36 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(backups::list))
         .routes(routes!(backups::remove))
         .routes(routes!(backups::scrub))
+        .routes(routes!(backups::lock))
+        .routes(routes!(backups::unlock))
         .routes(routes!(archive::read))
         .routes(routes!(restores::start))
         .routes(routes!(safety_backups::list))
         .routes(routes!(safety_backups::plan))
         .routes(routes!(safety_backups::start))
+        .merge(configured())
         .merge(large)
         .merge(uploads::routes())
+}
+
+/// What is configured: jobs, with where they store, and who is told.
+fn configured() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(destinations::list, destinations::add))
+        .routes(routes!(destinations::change, destinations::remove))
+        .routes(routes!(destinations::test))
+        .routes(routes!(destinations::found))
+        .routes(routes!(destinations::adopt))
+        .routes(routes!(jobs::list, jobs::add))
+        .routes(routes!(jobs::show, jobs::change, jobs::remove))
+        .routes(routes!(jobs::runs, jobs::start))
+        .routes(routes!(jobs::retention))
+        .routes(routes!(jobs::run))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::preview))
+        .routes(routes!(channels::list, channels::add))
+        .routes(routes!(channels::remove))
+        .routes(routes!(channels::test))
 }
 
 /// All addresses.

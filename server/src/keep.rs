@@ -133,7 +133,7 @@ async fn store(
         };
     }
     let written = incoming.publish().await?;
-    let stored = archives.read_at(name)?;
+    let stored = archives.read_at(name).await?;
     let source = upload.read_at()?;
     tokio::task::spawn_blocking(move || proven(&stored, &source, written))
         .await
@@ -179,7 +179,7 @@ fn proven(
 }
 
 /// The names of the keys that open it, in the order of its header, each once.
-fn fingerprints(locks: &[Lock]) -> String {
+pub(crate) fn fingerprints(locks: &[Lock]) -> String {
     let mut names: Vec<String> = Vec::new();
     for lock in locks {
         if let Lock::Key { fingerprint, .. } | Lock::LockedKey(fingerprint) = lock {

@@ -10,6 +10,7 @@
 )]
 
 pub mod access;
+pub mod adoption;
 mod aes;
 pub mod app_secrets;
 pub mod backup;
@@ -20,6 +21,7 @@ pub mod config;
 pub mod convert;
 mod deflate;
 pub mod demo;
+pub mod destination;
 pub mod engine;
 pub mod extract;
 pub mod files;
@@ -27,9 +29,11 @@ pub mod foreign;
 mod held;
 pub mod hooks;
 pub mod http;
+pub mod jobs;
 pub mod keep;
 mod lanes;
 pub mod metrics;
+pub mod notify;
 pub mod password;
 pub mod piped;
 pub mod preset;
@@ -44,6 +48,7 @@ pub mod restore;
 pub mod runs;
 pub mod safety;
 pub mod salvage;
+pub mod schedule;
 pub mod scrub;
 pub mod sealed_check;
 pub mod sender_key;

@@ -30,7 +30,7 @@ mod source;
 mod undo;
 
 pub use backup::BackupRun;
-pub(crate) use backup::{remove_unfinished, slug};
+pub(crate) use backup::{prepare, prove, remove_unfinished, slug};
 pub use failure::RunFailure;
 pub use restore::RestoreRun;
 pub(crate) use source::target_name;

@@ -9,7 +9,7 @@ use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::Path};
 
 use coffer_core::seal::SealError;
 
-use crate::sealed_check::CheckError;
+use crate::{read_at::SourceError, sealed_check::CheckError};
 
 mod archives;
 mod sink;
@@ -51,6 +51,9 @@ pub enum StoreError {
         "the disk that holds the store has no room left; what came so far stays, and the upload can go on once there is room"
     )]
     DiskFull,
+    /// An object can't be looked at.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// No archive of that name is there.
     #[error("the archive {name} is not in the store any more; restore it from another copy")]
     NoArchive {
@@ -164,7 +167,7 @@ impl StoreError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Folder { .. } | Self::Store(_) | Self::Io(_) => "store_failed",
+            Self::Folder { .. } | Self::Store(_) | Self::Io(_) | Self::Source(_) => "store_failed",
             Self::DiskFull => "disk_full",
             Self::OwnQuota { .. } => "own_quota_exceeded",
             Self::TooLong { .. } => "too_long",

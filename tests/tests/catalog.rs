@@ -9,8 +9,12 @@ use sqlx::{AnyConnection, Connection};
 
 #[path = "catalog/backups.rs"]
 mod backups;
+#[path = "catalog/jobs.rs"]
+mod jobs;
 #[path = "catalog/migrations.rs"]
 mod migrations;
+#[path = "catalog/profiles.rs"]
+mod profiles;
 #[path = "catalog/runs.rs"]
 mod runs;
 #[path = "catalog/secrets.rs"]

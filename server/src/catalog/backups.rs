@@ -120,8 +120,8 @@ impl Catalog {
                 _ => format!("{stem}-{number}.{ending}"),
             };
             let done = sqlx::query(
-                "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at, origin, uploaded_by)
-                 VALUES ($1, $2, $3, $4, 'storing', 0, '', $5, $6, $7, $8, $9, $10) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at, origin, uploaded_by, server)
+                 VALUES ($1, $2, $3, $4, 'storing', 0, '', $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING",
             )
             .bind(&backup.id)
             .bind(&backup.source)
@@ -133,6 +133,7 @@ impl Catalog {
             .bind(&backup.created_at)
             .bind(backup.origin)
             .bind(&backup.uploaded_by)
+            .bind(&self.server)
             .execute(&self.pool)
             .await?;
             if done.rows_affected() > 0 {
@@ -260,15 +261,18 @@ impl Catalog {
         Ok(())
     }
 
-    /// Backups whose run an earlier process did not bring to an end.
+    /// Backups into this server's own store that an earlier process of it did not bring to an end; and those of jobs whose run is
+    /// forgotten. The other ones of jobs are looked after by whoever takes the run.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn unfinished_backups(&self) -> Result<Vec<BackupRecord>, CatalogError> {
-        Ok(
-            sqlx::query_as("SELECT * FROM backups WHERE state = 'storing'")
-                .fetch_all(&self.pool)
-                .await?,
+        Ok(sqlx::query_as(
+            "SELECT * FROM backups WHERE state = 'storing' AND (job_run IS NULL AND server IN ('', $1)
+                 OR job_run IS NOT NULL AND NOT EXISTS (SELECT 1 FROM job_runs WHERE job_runs.id = backups.job_run))",
         )
+        .bind(&self.server)
+        .fetch_all(&self.pool)
+        .await?)
     }
 }

@@ -67,6 +67,14 @@ pub struct RunRecord {
     pub ended_at: Option<String>,
 }
 
+/// What becomes of runs that nobody is at any more.
+const FAIL: &str = "UPDATE runs SET state = 'failed', error_code = 'interrupted', ended_at = $1,
+     error_detail = CASE kind
+         WHEN 'backup' THEN 'Coffer was stopped while this backup was being taken. Nothing half was kept, and the database was only read; take it again.'
+         ELSE 'Coffer was stopped during this restore. The target holds the whole restore or is as it was before, never a part; look at it, and restore again if needed.'
+     END
+     WHERE state = 'running'";
+
 impl Catalog {
     /// One run; `None` if there is none of this id.
     ///
@@ -85,8 +93,8 @@ impl Catalog {
     /// [`CatalogError::Database`].
     pub async fn write_run(&self, run: &RunRecord) -> Result<(), CatalogError> {
         sqlx::query(
-            "INSERT INTO runs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at, source)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            "INSERT INTO runs (id, kind, state, progress, result, error_code, error_detail, hooks, started_at, ended_at, source, server)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, state = excluded.state, progress = excluded.progress,
                  result = excluded.result, error_code = excluded.error_code, error_detail = excluded.error_detail,
                  hooks = excluded.hooks, started_at = excluded.started_at, ended_at = excluded.ended_at",
@@ -102,28 +110,51 @@ impl Catalog {
         .bind(&run.started_at)
         .bind(&run.ended_at)
         .bind(&run.source)
+        .bind(&self.server)
         .execute(&self.pool)
         .await?;
         Ok(())
     }
 
-    /// Marks runs that an earlier process left running as failed, and returns how many there were.
+    /// Marks runs as failed that an earlier process of this server left running, and returns how many there were. Runs of other
+    /// servers go on.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn fail_interrupted_runs(&self, now: &str) -> Result<u64, CatalogError> {
-        let done = sqlx::query(
-            "UPDATE runs SET state = 'failed', error_code = 'interrupted', ended_at = $1,
-             error_detail = CASE kind
-                 WHEN 'backup' THEN 'Coffer was stopped while this backup was being taken. Nothing half was kept, and the database was only read; take it again.'
-                 ELSE 'Coffer was stopped during this restore. The target holds the whole restore or is as it was before, never a part; look at it, and restore again if needed.'
-             END
-             WHERE state = 'running'",
-        )
-        .bind(now)
-        .execute(&self.pool)
-        .await?;
-        Ok(done.rows_affected())
+        self.fail_runs(&format!("{FAIL} AND server IN ('', $2)"), now, None)
+            .await
+    }
+
+    /// Marks runs as failed whose server was not heard of since `gone`, RFC 3339, and returns how many there were. One that
+    /// could only not reach the catalog records in the end what became of its run.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn fail_runs_of_lost_servers(
+        &self,
+        now: &str,
+        gone: &str,
+    ) -> Result<u64, CatalogError> {
+        let lost =
+            "server NOT IN ('', $2) AND server NOT IN (SELECT id FROM servers WHERE seen_at > $3)";
+        self.fail_runs(&format!("{FAIL} AND {lost}"), now, Some(gone))
+            .await
+    }
+
+    async fn fail_runs(
+        &self,
+        statement: &str,
+        now: &str,
+        gone: Option<&str>,
+    ) -> Result<u64, CatalogError> {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(now)
+            .bind(&self.server);
+        if let Some(gone) = gone {
+            query = query.bind(gone);
+        }
+        Ok(query.execute(&self.pool).await?.rows_affected())
     }
 
     /// Forgets runs that ended before `moment`, RFC 3339.

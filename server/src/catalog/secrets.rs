@@ -3,8 +3,8 @@
 use sqlx::{AnyConnection, AnyExecutor};
 
 use super::{
-    AnyPool, Catalog, CatalogError, CatalogPlace, Id, Kind, begin_write, connect,
-    connect::remove_copies, sources::url_place,
+    AnyPool, Catalog, CatalogError, CatalogPlace, Id, Kind, begin_write, channels::channel_place,
+    connect, connect::remove_copies, destinations::destination_place, sources::url_place,
 };
 use crate::vault::{self, Rotation, Vault};
 
@@ -61,6 +61,32 @@ async fn wrap_all(
             .execute(&mut *transaction)
             .await?;
     }
+    for (all, change, place) in [
+        (
+            "SELECT id, secret FROM destinations WHERE secret IS NOT NULL",
+            "UPDATE destinations SET secret = $1 WHERE id = $2",
+            destination_place as fn(&Id) -> String,
+        ),
+        (
+            "SELECT id, secret FROM channels WHERE secret IS NOT NULL",
+            "UPDATE channels SET secret = $1 WHERE id = $2",
+            channel_place,
+        ),
+    ] {
+        let secrets: Vec<(Id, String)> = sqlx::query_as(all).fetch_all(&mut *transaction).await?;
+        for (id, secret) in secrets {
+            let place = place(&id);
+            let plain = match from {
+                Some(from) => from.unwrap(&place, &secret)?,
+                None => secret.into(),
+            };
+            sqlx::query(change)
+                .bind(to.wrap(&place, &plain)?)
+                .bind(&id)
+                .execute(&mut *transaction)
+                .await?;
+        }
+    }
     put_key_id(transaction, to).await
 }
 
@@ -97,9 +123,12 @@ impl Catalog {
         let rotation = Rotation::begin(&place.folder, catalog.vault.id())?;
         let mut transaction = catalog.begin_write().await?;
         wrap_all(&mut transaction, Some(&catalog.vault), &rotation.vault).await?;
-        let secrets: i64 = sqlx::query_scalar("SELECT count(*) FROM sources")
-            .fetch_one(&mut *transaction)
-            .await?;
+        let secrets: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM sources) + (SELECT count(secret) FROM destinations)
+                 + (SELECT count(secret) FROM channels)",
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         let rotated = Rotated {
             from: catalog.vault.id().to_owned(),
@@ -124,13 +153,24 @@ impl Catalog {
         let done = sqlx::query("DELETE FROM sources")
             .execute(&mut *transaction)
             .await?;
+        let mut forgotten = done.rows_affected();
+        // Without their keys these say where they are, and ask for the key again.
+        for forget in [
+            "UPDATE destinations SET secret = NULL WHERE secret IS NOT NULL",
+            "UPDATE channels SET secret = NULL WHERE secret IS NOT NULL",
+        ] {
+            forgotten += sqlx::query(forget)
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+        }
         put_key_id(&mut transaction, &vault).await?;
         transaction.commit().await?;
         pool.close().await;
         Ok(Rotated {
             from: from.unwrap_or_default(),
             to: vault.id().to_owned(),
-            secrets: done.rows_affected(),
+            secrets: forgotten,
         })
     }
 }

@@ -10,6 +10,7 @@ use axum::{
 use super::{
     Shared, backups,
     caller::Caller,
+    copies,
     id::IdInPath,
     problem::Problem,
     range::{self, Wanted},
@@ -30,8 +31,13 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     let backup = backups::find(&app, &id).await?;
     backups::permitted(&caller, Permission::View, &backup)?;
-    let size = app.archives.size(&backup.name).await?;
-    let tag = format!("\"{}\"", backup.sha256);
+    let archives = copies::archives_of(&app, &backup).await?;
+    let size = archives.size(&backup.name).await?;
+    // One that was adopted is only known by its name, which is given once.
+    let tag = match backup.sha256.as_str() {
+        "" => format!("\"{}-{size}\"", backup.id),
+        digest => format!("\"{digest}\""),
+    };
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
 
     let fresh = text(header::IF_NONE_MATCH).is_some_and(|tags| {
@@ -93,7 +99,7 @@ pub(super) async fn read(
     *response.body_mut() = if method == Method::HEAD {
         Body::empty()
     } else {
-        Body::from_stream(app.archives.slice(&backup.name, range).await?)
+        Body::from_stream(archives.slice(&backup.name, range).await?)
     };
     Ok(response)
 }

@@ -1,18 +1,19 @@
 //! `/api/backups`, and taking one.
 
+use std::collections::BTreeMap;
+
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Shared, body::Json, caller::Caller, id::IdInPath, problem::Problem, sources::source};
+use super::{
+    Shared, body::Json, caller::Caller, copies, id::IdInPath, problem::Problem, sources::source,
+};
 use crate::{
     access::Permission,
-    catalog::{BackupOrigin, BackupRecord, BackupState, Id, RunKind},
-    clock,
-    progress::Progress,
+    catalog::{BackupOrigin, BackupRecord, BackupState, CopyState, Id, RunKind},
     runs::BackupRun,
-    sealed_check::{CheckError, check},
     store::StoreError,
 };
 
@@ -49,6 +50,19 @@ pub(super) struct Backup {
     sender: Option<String>,
     contents: Option<String>,
     scrubbed_at: Option<String>,
+    /// Whether retention leaves it alone.
+    locked: bool,
+    /// Where its archive is; empty if it is in the server's own store.
+    copies: Vec<Copy>,
+}
+
+/// A copy as the API shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Copy)]
+pub(super) struct Copy {
+    destination: Id,
+    state: CopyState,
+    checked_at: String,
 }
 
 impl Backup {
@@ -81,6 +95,8 @@ impl From<BackupRecord> for Backup {
             sender: told(record.sender),
             contents: told(record.contents),
             scrubbed_at: record.scrubbed_at,
+            locked: false,
+            copies: Vec::new(),
         }
     }
 }
@@ -128,16 +144,69 @@ pub(super) async fn list(
     State(app): State<Shared>,
     caller: Caller,
 ) -> Result<Answer<Vec<Backup>>, Problem> {
+    let mut copies: BTreeMap<Id, Vec<Copy>> = BTreeMap::new();
+    for copy in app.catalog.all_copies().await? {
+        copies.entry(copy.backup).or_default().push(Copy {
+            destination: copy.destination,
+            state: copy.state,
+            checked_at: copy.checked_at,
+        });
+    }
+    let locked = app.catalog.locked_backups().await?;
+    let elsewhere = app.catalog.backups_elsewhere().await?;
+    let mut shown = Vec::new();
     let mut backups = app.catalog.backups().await?;
     backups.retain(|backup| permitted(&caller, Permission::View, backup).is_ok());
-    for backup in &mut backups {
-        look_after(&app, backup).await?;
-    }
-    let mut shown = Vec::with_capacity(backups.len());
-    for backup in backups {
-        shown.push(Backup::named(&app, backup).await?);
+    for mut backup in backups {
+        let copies = copies.remove(&backup.id).unwrap_or_default();
+        if copies.is_empty() && !elsewhere.contains(&backup.id) {
+            look_after(&app, &mut backup).await?;
+        }
+        let mut backup = Backup::named(&app, backup).await?;
+        backup.locked = locked.contains(&backup.id);
+        backup.copies = copies;
+        shown.push(backup);
     }
     Ok(Answer(shown))
+}
+
+/// Has retention leave a backup alone.
+#[utoipa::path(post, path = "/backups/{id}/lock", operation_id = "lock_backup", request_body = Nothing,
+    extensions(("x-permission" = json!("configure")), ("x-scope" = json!("source"))), responses((status = 204, description = "Done")))]
+pub(super) async fn lock(
+    State(app): State<Shared>,
+    caller: Caller,
+    IdInPath(id): IdInPath,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<StatusCode, Problem> {
+    let backup = find(&app, &id).await?;
+    permitted(&caller, Permission::Configure, &backup)?;
+    set_lock(&app, &id, true).await
+}
+
+/// Has retention look at a backup again.
+#[utoipa::path(post, path = "/backups/{id}/unlock", operation_id = "unlock_backup", request_body = Nothing,
+    extensions(("x-permission" = json!("configure")), ("x-scope" = json!("source"))), responses((status = 204, description = "Done")))]
+pub(super) async fn unlock(
+    State(app): State<Shared>,
+    caller: Caller,
+    IdInPath(id): IdInPath,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<StatusCode, Problem> {
+    let backup = find(&app, &id).await?;
+    permitted(&caller, Permission::Configure, &backup)?;
+    set_lock(&app, &id, false).await
+}
+
+async fn set_lock(app: &Shared, id: &Id, locked: bool) -> Result<StatusCode, Problem> {
+    match app.catalog.lock_backup(id, locked).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(no_backup()),
+    }
+}
+
+fn no_backup() -> Problem {
+    Problem::not_found("no_backup", "there is no such backup (any more)")
 }
 
 #[utoipa::path(delete, path = "/backups/{id}", operation_id = "remove_backup",
@@ -149,13 +218,13 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let backup = find(&app, &id).await?;
     permitted(&caller, Permission::Configure, &backup)?;
-    app.archives.remove(&backup.name).await?;
-    app.catalog.remove_backup(&id).await?;
+    copies::remove(&app, &backup).await?;
     tracing::info!(archive = backup.name, "removed a backup");
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reads all of a stored archive and compares it with what was stored, and with its own scrub table. No key is needed.
+/// Reads all of a stored archive, in each place that has it, and compares it with what was stored, and with its own scrub table.
+/// No key is needed.
 #[utoipa::path(post, path = "/backups/{id}/scrub", operation_id = "scrub_backup", request_body = Nothing,
     extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "As it stands now", body = Backup)))]
 pub(super) async fn scrub(
@@ -166,28 +235,7 @@ pub(super) async fn scrub(
 ) -> Result<Answer<Backup>, Problem> {
     let backup = find(&app, &id).await?;
     permitted(&caller, Permission::View, &backup)?;
-    let stored = match app.archives.read_at(&backup.name) {
-        Ok(stored) => stored,
-        // Its record says by now that it is damaged.
-        Err(StoreError::NoArchive { .. }) => return Ok(Answer(Backup::named(&app, backup).await?)),
-        Err(error) => return Err(error.into()),
-    };
-    let found = tokio::task::spawn_blocking(move || check(&*stored, &Progress::default()))
-        .await
-        .map_err(|_| Problem::internal("defect", "the scrub stopped because of a defect"))?;
-    let state = match found {
-        Ok(found) if found.sha256.to_string() == backup.sha256 => BackupState::Verified,
-        Ok(_) => BackupState::Damaged,
-        Err(error) if error.blames_the_file() => {
-            tracing::error!(archive = backup.name, %error, "a stored archive is damaged");
-            BackupState::Damaged
-        }
-        Err(CheckError::Read(error)) => return Err(Problem::internal("store_failed", error)),
-        Err(error) => return Err(Problem::internal(error.code(), error)),
-    };
-    app.catalog
-        .backup_scrubbed(&id, state, &clock::text(clock::now()))
-        .await?;
+    copies::scrub(&app, &backup).await?;
     let backup = find(&app, &id).await?;
     Ok(Answer(Backup::named(&app, backup).await?))
 }
@@ -208,12 +256,10 @@ pub(super) fn permitted(
 
 /// One backup, with the state that it has now.
 pub(super) async fn find(app: &Shared, id: &Id) -> Result<BackupRecord, Problem> {
-    let mut backup = app
-        .catalog
-        .backup(id)
-        .await?
-        .ok_or_else(|| Problem::not_found("no_backup", "there is no such backup (any more)"))?;
-    look_after(app, &mut backup).await?;
+    let mut backup = app.catalog.backup(id).await?.ok_or_else(no_backup)?;
+    if app.catalog.copies(id).await?.is_empty() && !app.catalog.is_elsewhere(id).await? {
+        look_after(app, &mut backup).await?;
+    }
     Ok(backup)
 }
 

@@ -61,7 +61,12 @@ pub(super) async fn scrape(State(app): State<Shared>, caller: Caller) -> Result<
     backups.retain(|backup| seen(&backup.source));
     let mut running = app.runs.all_running();
     running.retain(|run| seen(&run.source));
-    let standing = standing(&sources, &backups, &running);
+    // A job may be of several sources, and who may not see them all is told of none.
+    let jobs = match caller.rights.allow(Permission::View) {
+        true => app.scheduler.active(),
+        false => 0,
+    };
+    let standing = standing(&sources, &backups, &running, jobs as u64);
     let text = app
         .metrics
         .text(&standing)
@@ -86,7 +91,12 @@ pub(super) async fn count(State(app): State<Shared>, request: Request, next: Nex
     response
 }
 
-fn standing(sources: &[SourceRecord], backups: &[BackupRecord], running: &[ActiveRun]) -> Standing {
+fn standing(
+    sources: &[SourceRecord],
+    backups: &[BackupRecord],
+    running: &[ActiveRun],
+    jobs: u64,
+) -> Standing {
     let bytes = |backup: &BackupRecord| u64::try_from(backup.size).unwrap_or_default();
     let sources = sources
         .iter()
@@ -114,7 +124,7 @@ fn standing(sources: &[SourceRecord], backups: &[BackupRecord], running: &[Activ
             (name, those().count() as u64, those().map(bytes).sum())
         })
         .collect();
-    let mut kinds = BTreeMap::from([("backup", 0), ("restore", 0)]);
+    let mut kinds = BTreeMap::from([("backup", 0), ("restore", 0), ("job", jobs)]);
     for run in running {
         *kinds.entry(run.run.kind.as_str()).or_default() += 1;
     }

@@ -131,6 +131,7 @@ impl From<CatalogError> for Problem {
             CatalogError::LastAdministrator => {
                 Self::new(StatusCode::CONFLICT, "last_administrator", error)
             }
+            CatalogError::InUse { .. } => Self::new(StatusCode::CONFLICT, "in_use", error),
             _ => Self::internal("catalog", error),
         }
     }
@@ -159,6 +160,7 @@ impl From<StoreError> for Problem {
             StoreError::Folder { .. }
             | StoreError::Store(_)
             | StoreError::Io(_)
+            | StoreError::Source(_)
             | StoreError::BadName { .. }
             | StoreError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

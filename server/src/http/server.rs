@@ -17,22 +17,23 @@ use zeroize::Zeroizing;
 
 use super::{
     App, Hosts, Shared,
-    caller::{IDLE, digest},
+    caller::digest,
     described::{self, DescribedError},
     router,
     serve::{Limits, serve},
-    sign_in::{self, FORGIVEN, LINK_AGE},
+    sign_in::{self, LINK_AGE},
     sources::ConnectError,
-    uploads,
+    upkeep::{clean, recover_sources, sweep},
 };
 use crate::{
-    catalog::{Catalog, CatalogError, CatalogPlace, CatalogUrl},
+    catalog::{Catalog, CatalogError, CatalogPlace, CatalogUrl, Id},
     clock,
     demo::DemoError,
+    jobs::{BackupWork, Scheduler},
     metrics::Metrics,
-    recover,
-    runs::{Runs, remove_unfinished, source_config},
-    safety::{self, DEFAULT_KEEP, SafetyStore},
+    notify,
+    runs::Runs,
+    safety::{DEFAULT_KEEP, SafetyStore},
     sender_key::{self, SenderKeyError},
     store::{Archives, Room, StoreError, Uploads, make_private_folder},
 };
@@ -50,9 +51,6 @@ const SAFETY: &str = "safety";
 /// How long the lock of a data folder is waited for, and how often it is tried.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LOCK_STEP: Duration = Duration::from_millis(20);
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long an ended run can be asked about.
-const RUN_AGE: time::Duration = time::Duration::days(90);
 /// How long runs have to roll back, and connections to end, when the server is stopped.
 const STOP_RUNS: Duration = Duration::from_secs(60);
 const STOP_CONNECTIONS: Duration = Duration::from_secs(5);
@@ -213,9 +211,20 @@ impl Server {
         }
         let sender = sender_key::open(&options.data)?;
         let token = set_up_token(&catalog).await?;
+        let work = BackupWork {
+            catalog: catalog.clone(),
+            sender: sender.clone(),
+        };
+        let scheduler = Scheduler::new(
+            catalog.clone(),
+            Arc::new(work),
+            Arc::new(clock::now),
+            Id::random()?.to_string(),
+        );
         let app = Arc::new(App {
             runs: Runs::new(catalog.clone()),
             metrics: Metrics::new(),
+            scheduler,
             hosts: Hosts::new(address, &options.hosts),
             catalog,
             archives,
@@ -276,13 +285,20 @@ impl Server {
             ..
         } = self;
         let sweeping = tokio::spawn(sweep(app.clone()));
+        let scheduling = tokio::spawn({
+            let scheduler = app.scheduler.clone();
+            async move { scheduler.drive().await }
+        });
+        let telling = tokio::spawn(notify::drive(app.catalog.clone(), Arc::new(clock::now)));
         let (stopped, stopping) = oneshot::channel();
         let graceful = {
             let app = app.clone();
             async move {
                 stop.await;
                 // Streams of events end with their runs, so connections have nothing left to wait for.
-                if !app.runs.stop(STOP_RUNS).await {
+                let (runs, jobs) =
+                    tokio::join!(app.runs.stop(STOP_RUNS), app.scheduler.stop(STOP_RUNS));
+                if !runs || !jobs {
                     tracing::error!(
                         "runs did not end in time; what they began is undone by their databases"
                     );
@@ -300,7 +316,9 @@ impl Server {
             () = serve(listener, router(&app, web.as_deref()), Limits::of_process(), graceful) => {}
             () = late => {}
         }
-        sweeping.abort();
+        for task in [sweeping, scheduling, telling] {
+            task.abort();
+        }
         app.catalog.close().await;
         drop(lock);
     }
@@ -367,78 +385,4 @@ async fn set_up_token(catalog: &Catalog) -> Result<Option<Zeroizing<String>>, Se
     let end = clock::text(clock::now() + LINK_AGE);
     catalog.add_link(&digest(&token), None, &end).await?;
     Ok(Some(token))
-}
-
-/// Removes what an earlier process left half done, and tells of archives that nobody knows.
-async fn clean(catalog: &Catalog, archives: &Archives) -> Result<(), ServeError> {
-    let now = clock::now();
-    let interrupted = catalog.fail_interrupted_runs(&clock::text(now)).await?;
-    let unfinished = remove_unfinished(catalog, archives).await?;
-    catalog
-        .forget_runs_before(&clock::text(now - RUN_AGE))
-        .await?;
-    if interrupted > 0 || unfinished > 0 {
-        tracing::warn!(
-            interrupted,
-            unfinished,
-            "an earlier process was stopped at work; what it left half done was removed"
-        );
-    }
-    let known = catalog.backups().await?;
-    for name in archives.names().await? {
-        if !known.iter().any(|backup| backup.name == name) {
-            // It may be all that is left of somebody's data, so it is not this program's to remove.
-            tracing::warn!(
-                archive = name,
-                "the store holds an archive that the catalog does not know; it is left alone"
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Ends the restores that an earlier process was interrupted in. A database that can't be reached now doesn't keep the
-/// server from starting: the next restore of that source tries again, and no backup of it is taken before.
-async fn recover_sources(catalog: &Catalog, safety: &Path) -> Result<(), ServeError> {
-    for source in catalog.sources().await? {
-        let Ok(config) = source_config(&source) else {
-            // Whoever uses the source next is told what is wrong with it.
-            continue;
-        };
-        match recover::run(&config.url, &config.file_sets).await {
-            Ok(report) if report.is_empty() => {}
-            Ok(report) => tracing::warn!(
-                source = source.name,
-                finished = report.finished.len(),
-                undone = report.undone.len(),
-                abandoned = report.abandoned,
-                "ended restores that were interrupted"
-            ),
-            Err(error) => {
-                tracing::error!(source = source.name, %error, "could not end an interrupted restore");
-                continue;
-            }
-        }
-        if let Err(error) = safety::settle(safety, &config.url).await {
-            tracing::error!(source = source.name, %error, "could not look after safety backups");
-        }
-    }
-    Ok(())
-}
-
-async fn sweep(app: Shared) {
-    loop {
-        let now = clock::now();
-        let [now, idle, tried] = [now, now - IDLE, now - FORGIVEN].map(clock::text);
-        if let Err(error) = app.catalog.forget_ended(&now, &idle, &tried).await {
-            tracing::error!(%error, "ended sessions and tokens could not be removed");
-        }
-        match app.uploads.remove_abandoned(uploads::AGE) {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "removed abandoned uploads"),
-            Err(error) => tracing::error!(%error, "abandoned uploads could not be removed"),
-        }
-        uploads::keep_waiting(&app).await;
-        tokio::time::sleep(SWEEP_EVERY).await;
-    }
 }

@@ -49,62 +49,12 @@ impl BackupRun {
         sender: &SenderKey,
         sensitive: bool,
     ) -> Result<Self, RunFailure> {
-        if !profile.ready() {
-            return Err(RunFailure::new(
-                "profile_not_ready",
-                "no recovery kit of this profile was opened again since it was saved, so what is sealed to it might never be opened; nothing was started; check its kit first",
-            ));
-        }
-        let key = |error| RunFailure::new("bad_profile", error);
-        let seal = SealTo {
-            password: None,
-            recipients: profile
-                .active()
-                .map(|key| Recipient::parse(&key.recipient))
-                .collect::<Result<_, _>>()
-                .map_err(key)?,
-            locked: profile
-                .active()
-                .filter_map(|key| key.locked.as_deref())
-                .map(LockedKey::parse)
-                .collect::<Result<_, _>>()
-                .map_err(key)?,
-            sender: Some(sender.clone()),
-        };
-        let config = source_config(source)?;
-        let fingerprints: Vec<&str> = profile
-            .active()
-            .map(|key| key.fingerprint.as_str())
-            .collect();
-        let id = Id::random().map_err(|error| RunFailure::new("no_randomness", error))?;
-        let now = clock::now();
+        let (record, request) = prepare(source, profile, sender, sensitive)?;
         Ok(Self {
             catalog: catalog.clone(),
             archives: archives.clone(),
-            record: BackupRecord {
-                id,
-                origin: BackupOrigin::Taken,
-                uploaded_by: String::new(),
-                source: source.id.clone(),
-                source_name: source.name.clone(),
-                name: archive_name(&config, &source.name, now),
-                state: BackupState::Storing,
-                size: 0,
-                sha256: String::new(),
-                fingerprint: fingerprints.join(" "),
-                sender: sender.sender().fingerprint().to_string(),
-                contents: String::new(),
-                created_at: clock::text(now),
-                scrubbed_at: None,
-            },
-            request: BackupRequest {
-                source: config,
-                seal: Some(seal),
-                sensitive,
-                unwrap_app_secrets: false,
-                exclude: Vec::new(),
-                without: Vec::new(),
-            },
+            record,
+            request,
         })
     }
 
@@ -142,6 +92,69 @@ impl BackupRun {
             }
         }
     }
+}
+
+/// A backup of `source` as it will be recorded, and what the pipeline takes: sealed for `profile` and signed by `sender`.
+pub(crate) fn prepare(
+    source: &SourceRecord,
+    profile: &Profile,
+    sender: &SenderKey,
+    sensitive: bool,
+) -> Result<(BackupRecord, BackupRequest), RunFailure> {
+    if !profile.ready() {
+        return Err(RunFailure::new(
+            "profile_not_ready",
+            "no recovery kit of this profile was opened again since it was saved, so what is sealed to it might never be opened; nothing was started; check its kit first",
+        ));
+    }
+    let key = |error| RunFailure::new("bad_profile", error);
+    let seal = SealTo {
+        password: None,
+        recipients: profile
+            .active()
+            .map(|key| Recipient::parse(&key.recipient))
+            .collect::<Result<_, _>>()
+            .map_err(key)?,
+        locked: profile
+            .active()
+            .filter_map(|key| key.locked.as_deref())
+            .map(LockedKey::parse)
+            .collect::<Result<_, _>>()
+            .map_err(key)?,
+        sender: Some(sender.clone()),
+    };
+    let config = source_config(source)?;
+    let fingerprints: Vec<&str> = profile
+        .active()
+        .map(|key| key.fingerprint.as_str())
+        .collect();
+    let id = Id::random().map_err(|error| RunFailure::new("no_randomness", error))?;
+    let now = clock::now();
+    let record = BackupRecord {
+        id,
+        origin: BackupOrigin::Taken,
+        uploaded_by: String::new(),
+        source: source.id.clone(),
+        source_name: source.name.clone(),
+        name: archive_name(&config, &source.name, now),
+        state: BackupState::Storing,
+        size: 0,
+        sha256: String::new(),
+        fingerprint: fingerprints.join(" "),
+        sender: sender.sender().fingerprint().to_string(),
+        contents: String::new(),
+        created_at: clock::text(now),
+        scrubbed_at: None,
+    };
+    let request = BackupRequest {
+        source: config,
+        seal: Some(seal),
+        sensitive,
+        unwrap_app_secrets: false,
+        exclude: Vec::new(),
+        without: Vec::new(),
+    };
+    Ok((record, request))
 }
 
 async fn record_verified(
@@ -207,7 +220,7 @@ async fn take(
         }
     };
     let written = incoming.publish().await?;
-    let stored = archives.read_at(name)?;
+    let stored = archives.read_at(name).await?;
     let key = report
         .file_key
         .clone()
@@ -220,7 +233,7 @@ async fn take(
 }
 
 /// Reads the stored bytes again: first as anybody can who has no key, then with the key, down to each part and file.
-fn prove(
+pub(crate) fn prove(
     stored: &Arc<dyn ReadAt>,
     written: Written,
     key: &Unlock,

@@ -32,7 +32,7 @@ impl RunFailure {
         }
     }
 
-    pub(super) fn defect() -> Self {
+    pub(crate) fn defect() -> Self {
         Self::new(
             "defect",
             "this stopped because of a defect of the program; what it had begun was undone; please report it",
@@ -40,7 +40,7 @@ impl RunFailure {
     }
 
     /// Whether it ended because somebody asked for it.
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.code == "cancelled"
     }
 }

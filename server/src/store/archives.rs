@@ -6,6 +6,7 @@ use std::{
     ops::Range,
     path::{Path as FsPath, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,16 +19,30 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 use super::{Incoming, Sink, StoreError, make_private_folder, sink};
-use crate::read::{FileSource, ReadAt};
+use crate::{
+    read::{FileSource, ReadAt},
+    read_at::{ObjectSource, SourceError},
+};
 
 /// Bytes that a download reads at once.
 const READ_BYTES: usize = 256 << 10;
+/// Bytes of one part in a folder.
+const FOLDER_PART: usize = 5 << 20;
+/// Bytes of one part in an object store. S3 takes 10,000 parts of at least 5 MiB, which makes 160 GB in all.
+const OBJECT_PART: usize = 16 << 20;
 
-/// The archives of a store.
+/// The archives of a store: a folder, or what an object store holds under a prefix.
 #[derive(Clone, Debug)]
 pub struct Archives {
-    store: Arc<LocalFileSystem>,
-    folder: PathBuf,
+    store: Arc<dyn ObjectStore>,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(PathBuf),
+    /// With a slash at its end, or empty.
+    Prefix(Path),
 }
 
 /// Bytes of an archive as they are read.
@@ -41,14 +56,60 @@ impl Archives {
     /// [`StoreError::Folder`] or [`StoreError::Store`].
     pub fn open(folder: &FsPath) -> Result<Self, StoreError> {
         make_private_folder(folder)?;
-        remove_staged(folder).map_err(|error| StoreError::Folder {
+        remove_staged(folder, Duration::ZERO).map_err(|error| StoreError::Folder {
             path: folder.display().to_string(),
             error,
         })?;
+        Self::in_folder(folder)
+    }
+
+    /// The archives in a folder that is there, and that others may write to as well.
+    ///
+    /// # Errors
+    /// [`StoreError::Store`].
+    pub fn in_folder(folder: &FsPath) -> Result<Self, StoreError> {
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self {
             store: Arc::new(store),
-            folder: folder.to_owned(),
+            place: Place::Folder(folder.to_owned()),
+        })
+    }
+
+    /// The archives of an object store whose names begin with `prefix`, a path of its own.
+    #[must_use]
+    pub fn in_store(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
+        Self {
+            store,
+            place: Place::Prefix(prefix),
+        }
+    }
+
+    /// Removes what uploads to a folder left half done that nobody has written to for `age`. An object store shows
+    /// nobody half an upload; its lifecycle rules remove it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn remove_abandoned(&self, age: Duration) -> Result<(), StoreError> {
+        match &self.place {
+            Place::Folder(folder) => Ok(remove_staged(folder, age)?),
+            Place::Prefix(_) => Ok(()),
+        }
+    }
+
+    /// The folder, if it is one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&FsPath> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder),
+            Place::Prefix(_) => None,
+        }
+    }
+
+    fn key(&self, name: &str) -> Result<Path, StoreError> {
+        let name = checked(name)?;
+        Ok(match &self.place {
+            Place::Folder(_) => Path::from(name),
+            Place::Prefix(prefix) => prefix.clone().join(name),
         })
     }
 
@@ -57,7 +118,12 @@ impl Archives {
     /// # Errors
     /// [`StoreError::BadName`] or [`StoreError::Store`].
     pub async fn create(&self, name: &str) -> Result<(Sink, Incoming), StoreError> {
-        Ok(sink::open(self.store.put_multipart(&key(name)?).await?))
+        let part = match self.place {
+            Place::Folder(_) => FOLDER_PART,
+            Place::Prefix(_) => OBJECT_PART,
+        };
+        let upload = self.store.put_multipart(&self.key(name)?).await?;
+        Ok(sink::open(upload, part))
     }
 
     /// Bytes that are stored under a name.
@@ -67,7 +133,7 @@ impl Archives {
     pub async fn size(&self, name: &str) -> Result<u64, StoreError> {
         let meta = self
             .store
-            .head(&key(name)?)
+            .head(&self.key(name)?)
             .await
             .map_err(|error| missing(name, error))?;
         Ok(meta.size)
@@ -87,7 +153,7 @@ impl Archives {
         };
         let found = self
             .store
-            .get_opts(&key(name)?, options)
+            .get_opts(&self.key(name)?, options)
             .await
             .map_err(|error| missing(name, error))?;
         Ok(match found.payload {
@@ -102,18 +168,27 @@ impl Archives {
         })
     }
 
-    /// Opens an archive to be read at any position.
+    /// Opens an archive to be read at any position, on threads that may block.
     ///
     /// # Errors
-    /// [`StoreError::NoArchive`] or [`StoreError::BadName`] or [`StoreError::Io`].
-    pub fn read_at(&self, name: &str) -> Result<Arc<dyn ReadAt>, StoreError> {
-        let path = self.store.path_to_filesystem(&key(name)?)?;
-        match FileSource::open(&path) {
-            Ok(file) => Ok(Arc::new(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(StoreError::NoArchive { name: name.into() })
-            }
-            Err(error) => Err(error.into()),
+    /// [`StoreError::NoArchive`], [`StoreError::BadName`], [`StoreError::Io`] or [`StoreError::Source`].
+    pub async fn read_at(&self, name: &str) -> Result<Arc<dyn ReadAt>, StoreError> {
+        let key = self.key(name)?;
+        let gone = || StoreError::NoArchive { name: name.into() };
+        match &self.place {
+            Place::Folder(folder) => match FileSource::open(&folder.join(checked(name)?)) {
+                Ok(file) => Ok(Arc::new(file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(gone()),
+                Err(error) => Err(error.into()),
+            },
+            Place::Prefix(_) => match ObjectSource::open(self.store.clone(), key).await {
+                Ok(object) => Ok(Arc::new(object)),
+                Err(SourceError::Store {
+                    error: object_store::Error::NotFound { .. },
+                    ..
+                }) => Err(gone()),
+                Err(error) => Err(error.into()),
+            },
         }
     }
 
@@ -122,38 +197,51 @@ impl Archives {
     /// # Errors
     /// [`StoreError::BadName`] or [`StoreError::Store`].
     pub async fn remove(&self, name: &str) -> Result<(), StoreError> {
-        match self.store.delete(&key(name)?).await {
+        match self.store.delete(&self.key(name)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Names of all archives that are there, whether the catalog knows them or not.
+    /// Names of all archives that are there, whether the catalog knows them or not, with their sizes in bytes. What lies
+    /// deeper is not looked at.
     ///
     /// # Errors
     /// [`StoreError::Store`].
-    pub async fn names(&self) -> Result<Vec<String>, StoreError> {
-        let found: Vec<_> = self.store.list(None).try_collect().await?;
-        Ok(found
-            .into_iter()
-            .map(|meta| meta.location.to_string())
-            .collect())
+    pub async fn list(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let prefix = match &self.place {
+            Place::Folder(_) => None,
+            Place::Prefix(prefix) => Some(prefix),
+        };
+        let found = self.store.list_with_delimiter(prefix).await?;
+        let named = found.objects.into_iter().filter_map(|meta| {
+            let name = meta.location.filename()?;
+            Some((checked(name).ok()?.to_owned(), meta.size))
+        });
+        Ok(named.collect())
     }
 
-    /// The folder that holds the archives.
-    #[must_use]
-    pub fn folder(&self) -> &FsPath {
-        &self.folder
+    /// The names of [`Archives::list`].
+    ///
+    /// # Errors
+    /// As [`Archives::list`].
+    pub async fn names(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self
+            .list()
+            .await?
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect())
     }
 }
 
-/// The store's key for a name. Names are made by this program; this is the second lock on the door.
-fn key(name: &str) -> Result<Path, StoreError> {
+/// A name that is safe everywhere. Names are made by this program; this is the second lock on the door.
+fn checked(name: &str) -> Result<&str, StoreError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() || name.starts_with('.') || name.len() > 200 || !name.bytes().all(plain) {
         return Err(StoreError::BadName { name: name.into() });
     }
-    Ok(Path::from(name))
+    Ok(name)
 }
 
 fn missing(name: &str, error: object_store::Error) -> StoreError {
@@ -164,14 +252,19 @@ fn missing(name: &str, error: object_store::Error) -> StoreError {
 }
 
 /// Removes files that uploads were staged in: the store names them after the archive, with `#` and a number.
-fn remove_staged(folder: &FsPath) -> io::Result<()> {
+fn remove_staged(folder: &FsPath, age: Duration) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let staged = entry.file_name().to_str().is_some_and(|name| {
             name.rsplit_once('#')
                 .is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
         });
-        if staged && entry.file_type()?.is_file() {
+        if !staged || !entry.file_type()?.is_file() {
+            continue;
+        }
+        // A time in the future is none to wait for.
+        let touched = entry.metadata()?.modified()?;
+        if touched.elapsed().is_ok_and(|since| since >= age) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -217,7 +310,7 @@ mod tests {
             assert_eq!(read.concat(), bytes[from..to]);
         }
         let mut buffer = [0; 9];
-        let source = archives.read_at("a.coffer").unwrap();
+        let source = archives.read_at("a.coffer").await.unwrap();
         source.read_exact_at(7_000_000, &mut buffer).unwrap();
         assert_eq!(buffer, bytes[7_000_000..7_000_009]);
         archives.remove("a.coffer").await.unwrap();
@@ -266,7 +359,7 @@ mod tests {
                 "{name:?}"
             );
             assert!(matches!(
-                archives.read_at(name),
+                archives.read_at(name).await,
                 Err(StoreError::BadName { .. })
             ));
         }

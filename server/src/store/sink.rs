@@ -1,7 +1,8 @@
 //! From a blocking writer into the object store, part by part.
 //!
 //! The writer (compression, encryption) runs on threads of its own choice, so the two are joined by a small
-//! channel of parts and a thread that owns the upload. Memory is bounded by [`PART_BYTES`] and the channel.
+//! channel of parts and a thread that owns the upload. Memory is bounded by the size of a part, of which there are three: one that
+//! is filled, one in the channel and one on its way.
 
 use std::{
     io::{self, Write},
@@ -15,14 +16,12 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 use super::StoreError;
 
-/// Bytes of one part: the least that object stores accept.
-const PART_BYTES: usize = 5 << 20;
-
 /// Where an archive's bytes are written to. Dropping it ends the archive.
 #[derive(Debug)]
 pub struct Sink {
     parts: SyncSender<Vec<u8>>,
     pending: Vec<u8>,
+    part_bytes: usize,
 }
 
 /// What was written.
@@ -49,7 +48,7 @@ pub struct Incoming {
 }
 
 /// Joins a writer with an upload.
-pub(super) fn open(upload: Box<dyn MultipartUpload>) -> (Sink, Incoming) {
+pub(super) fn open(upload: Box<dyn MultipartUpload>, part_bytes: usize) -> (Sink, Incoming) {
     let (sender, receiver) = sync_channel(1);
     let runtime = Handle::current();
     let thread = tokio::task::spawn_blocking(move || {
@@ -60,6 +59,7 @@ pub(super) fn open(upload: Box<dyn MultipartUpload>) -> (Sink, Incoming) {
     let sink = Sink {
         parts: sender,
         pending: Vec::new(),
+        part_bytes,
     };
     let incoming = Incoming {
         thread: Some(thread),
@@ -98,11 +98,11 @@ impl Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.pending.capacity() == 0 {
-            self.pending.reserve_exact(PART_BYTES);
+            self.pending.reserve_exact(self.part_bytes);
         }
-        let taken = bytes.len().min(PART_BYTES - self.pending.len());
+        let taken = bytes.len().min(self.part_bytes - self.pending.len());
         self.pending.extend(bytes.iter().take(taken));
-        if self.pending.len() == PART_BYTES {
+        if self.pending.len() == self.part_bytes {
             self.send()?;
         }
         Ok(taken)
@@ -178,6 +178,8 @@ impl Drop for Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PART_BYTES: usize = 5 << 20;
     use object_store::{PutResult, UploadPart};
     use std::{
         sync::{
@@ -248,20 +250,20 @@ mod tests {
     async fn every_upload_is_completed_or_aborted_once() {
         for bytes in [0, 1, PART_BYTES, 3 * PART_BYTES + 5] {
             let upload = Upload::default();
-            let (sink, incoming) = open(Box::new(upload.clone()));
+            let (sink, incoming) = open(Box::new(upload.clone()), PART_BYTES);
             write(sink, bytes).await;
             assert_eq!(incoming.publish().await.unwrap().size, bytes as u64);
             assert_eq!(upload.ends(), (1, 0));
 
             let upload = Upload::default();
-            let (sink, incoming) = open(Box::new(upload.clone()));
+            let (sink, incoming) = open(Box::new(upload.clone()), PART_BYTES);
             write(sink, bytes).await;
             incoming.discard().await.unwrap();
             assert_eq!(upload.ends(), (0, 1));
 
             // Nobody waits for it: the run was cancelled.
             let upload = Upload::default();
-            let (sink, incoming) = open(Box::new(upload.clone()));
+            let (sink, incoming) = open(Box::new(upload.clone()), PART_BYTES);
             drop(incoming);
             write(sink, bytes).await;
             while upload.ends() == (0, 0) {
@@ -278,7 +280,7 @@ mod tests {
                 fails_at: Some(part),
                 ..Upload::default()
             };
-            let (sink, incoming) = open(Box::new(upload.clone()));
+            let (sink, incoming) = open(Box::new(upload.clone()), PART_BYTES);
             write(sink, 3 * PART_BYTES).await;
             assert!(incoming.publish().await.is_err());
             assert_eq!(upload.ends(), (0, 1), "{part}");

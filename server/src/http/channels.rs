@@ -1,0 +1,153 @@
+//! `/api/channels`
+
+use axum::{Json as Answer, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::{
+    Shared,
+    backups::Nothing,
+    body::{Json, SecretJson, SecretText},
+    id::IdInPath,
+    problem::Problem,
+    sources::checked_name,
+};
+use crate::{
+    catalog::{ChannelRecord, Id},
+    clock,
+    notify::{self, ChannelConfig, ChannelSecret, Event, NotifyError},
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewChannel)]
+#[serde(deny_unknown_fields)]
+pub(super) struct New {
+    name: String,
+    #[schema(value_type = Object)]
+    config: ChannelConfig,
+    /// The mail server's password. A webhook's secret is made here, and shown once.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    secret: Option<SecretText>,
+    #[serde(default = "yes")]
+    enabled: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A channel as the API shows it: without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Channel {
+    id: Id,
+    name: String,
+    #[schema(value_type = Object)]
+    config: ChannelConfig,
+    has_secret: bool,
+    enabled: bool,
+    created_at: String,
+}
+
+impl From<ChannelRecord> for Channel {
+    fn from(record: ChannelRecord) -> Self {
+        Self {
+            id: record.id,
+            name: record.name,
+            config: record.config,
+            has_secret: record.secret.is_some(),
+            enabled: record.enabled,
+            created_at: record.created_at,
+        }
+    }
+}
+
+#[utoipa::path(get, path = "/channels", operation_id = "list_channels",
+    extensions(("x-permission" = json!("configure"))), responses((status = 200, description = "The oldest first", body = [Channel])))]
+pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Channel>>, Problem> {
+    let found = app.catalog.channels().await?;
+    Ok(Answer(found.into_iter().map(Into::into).collect()))
+}
+
+/// Adds a channel. What a webhook is signed with is in this answer and in no other.
+#[utoipa::path(post, path = "/channels", operation_id = "add_channel", request_body = New,
+    extensions(("x-permission" = json!("configure"))), responses((status = 201, description = "Added; what its messages are signed with is told this once")))]
+pub(super) async fn add(
+    State(app): State<Shared>,
+    SecretJson(new): SecretJson<New>,
+) -> Result<(StatusCode, Answer<Value>), Problem> {
+    check(&new.config)?;
+    let given = new.secret.map(|secret| ChannelSecret::new(&secret.0));
+    let secret = match &new.config {
+        ChannelConfig::Email(_) => given,
+        ChannelConfig::Webhook(_) => Some(notify::new_secret()?),
+    };
+    let record = ChannelRecord {
+        id: Id::random()?,
+        name: checked_name(&new.name)?,
+        config: new.config,
+        secret,
+        enabled: new.enabled,
+        created_at: clock::text(clock::now()),
+    };
+    app.catalog.put_channel(&record).await?;
+    let shown = match (&record.config, &record.secret) {
+        (ChannelConfig::Webhook(_), Some(secret)) => Some(secret.expose().to_owned()),
+        _ => None,
+    };
+    let channel = Channel::from(record);
+    Ok((
+        StatusCode::CREATED,
+        Answer(json!({ "channel": channel, "secret": shown })),
+    ))
+}
+
+#[utoipa::path(delete, path = "/channels/{id}", operation_id = "remove_channel",
+    extensions(("x-permission" = json!("configure"))), responses((status = 204, description = "Removed")))]
+pub(super) async fn remove(
+    State(app): State<Shared>,
+    IdInPath(id): IdInPath,
+) -> Result<StatusCode, Problem> {
+    match app.catalog.remove_channel(&id).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(no_channel()),
+    }
+}
+
+/// Sends a message to try it out.
+#[utoipa::path(post, path = "/channels/{id}/test", operation_id = "test_channel", request_body = Nothing,
+    extensions(("x-permission" = json!("configure"))), responses((status = 204, description = "It was accepted")))]
+pub(super) async fn test(
+    State(app): State<Shared>,
+    IdInPath(id): IdInPath,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<StatusCode, Problem> {
+    let channel = app.catalog.channel(&id).await?.ok_or_else(no_channel)?;
+    let now = clock::now();
+    let (id, event) = (Id::random()?, Event::test(now));
+    notify::send(&channel.config, channel.secret.as_ref(), &id, &event, now).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn check(config: &ChannelConfig) -> Result<(), Problem> {
+    match config {
+        ChannelConfig::Email(email) => email.check()?,
+        ChannelConfig::Webhook(webhook) => drop(webhook.check()?),
+    }
+    Ok(())
+}
+
+fn no_channel() -> Problem {
+    Problem::not_found("no_channel", "there is no such channel (any more)")
+}
+
+impl From<NotifyError> for Problem {
+    fn from(error: NotifyError) -> Self {
+        let code = match &error {
+            NotifyError::Config(_) => "bad_channel",
+            NotifyError::Refused { .. } => "not_accepted",
+        };
+        Self::unusable(code, error)
+    }
+}
