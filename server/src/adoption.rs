@@ -35,8 +35,10 @@ pub struct Found {
 pub struct Adopted {
     /// Its name.
     pub name: String,
-    /// The backup's id, and what the archive says; nothing if it was not adopted.
-    pub backup: Option<(Id, Adoptable)>,
+    /// The backup that it is, or is a copy of; nothing if it was not adopted.
+    pub backup: Option<Id>,
+    /// What the archive says; nothing if it was not adopted.
+    pub archive: Option<Adoptable>,
     /// Why it was not.
     pub error: Option<RunFailure>,
 }
@@ -53,6 +55,38 @@ pub enum AdoptError {
     /// It doesn't say what is there.
     #[error("{0}")]
     Listing(StoreFault),
+    /// Somebody stopped it.
+    #[error(
+        "cancelled; of {wanted} archives {adopted} were adopted and stay so; the others are as they were"
+    )]
+    Cancelled {
+        /// How many were adopted.
+        adopted: usize,
+        /// How many there are in all.
+        wanted: usize,
+    },
+}
+
+impl AdoptError {
+    /// A stable name for programs, in snake case.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Catalog(_) => "catalog",
+            Self::Destination(error) => error.code(),
+            Self::Listing(_) => "cannot_list",
+            Self::Cancelled { .. } => "cancelled",
+        }
+    }
+}
+
+/// Which archives are to be adopted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those of these names.
+    Names(Vec<String>),
+    /// All that the catalog does not know.
+    All,
 }
 
 async fn list(
@@ -94,38 +128,57 @@ pub async fn found(
 }
 
 /// Looks into archives of a destination and takes them into the catalog. Those that this server once signed are read to their ends
-/// and count as verified if they are as they were; of others nobody here can say that.
+/// and count as verified if they are as they were; of others nobody here can say that. Progress counts archives as rows, and the
+/// bytes of the one that is read.
 ///
 /// # Errors
 /// [`AdoptError`]; what is wrong with one archive is told in its place.
 pub async fn adopt(
     catalog: &Catalog,
     record: &DestinationRecord,
-    names: &[String],
+    wanted: Wanted,
     ours: Sender,
+    progress: &Progress,
 ) -> Result<Vec<Adopted>, AdoptError> {
+    let names = match wanted {
+        Wanted::Names(names) => names,
+        Wanted::All => {
+            let found = found(catalog, record).await?;
+            found.into_iter().map(|found| found.name).collect()
+        }
+    };
     let archives = opened(record, Patience::Long).await?;
     let known = catalog.names_in(&record.id).await?;
-    let mut adopted = Vec::new();
+    progress.expect_rows(names.len() as u64);
+    let wanted = names.len();
+    let mut outcomes = Vec::new();
+    let mut adopted = 0;
     for name in names {
-        let outcome = match known.contains(name) {
+        let outcome = match known.contains(&name) {
+            _ if progress.cancelled() => return Err(AdoptError::Cancelled { adopted, wanted }),
             true => Err(RunFailure::new(
                 "taken",
                 "the catalog knows this archive already; nothing was changed",
             )),
-            false => adopt_one(catalog, record, &archives, name, ours).await,
+            false => adopt_one(catalog, record, &archives, &name, ours, progress).await,
         };
-        let (backup, error) = match outcome {
-            Ok(backup) => (Some(backup), None),
-            Err(error) => (None, Some(error)),
+        let (backup, archive, error) = match outcome {
+            Ok((backup, archive)) => (Some(backup), Some(archive), None),
+            Err(error) if error.is_cancelled() => {
+                return Err(AdoptError::Cancelled { adopted, wanted });
+            }
+            Err(error) => (None, None, Some(error)),
         };
-        adopted.push(Adopted {
-            name: name.clone(),
+        adopted += usize::from(backup.is_some());
+        progress.add_rows(1);
+        outcomes.push(Adopted {
+            name,
             backup,
+            archive,
             error,
         });
     }
-    Ok(adopted)
+    Ok(outcomes)
 }
 
 async fn adopt_one(
@@ -134,19 +187,19 @@ async fn adopt_one(
     archives: &Archives,
     name: &str,
     ours: Sender,
+    progress: &Progress,
 ) -> Result<(Id, Adoptable), RunFailure> {
     let stored = archives.read_at(name).await?;
-    let given = name.to_owned();
-    let looking = tokio::task::spawn_blocking(move || {
-        adoptable(&given, &stored, Some(ours), &Progress::default())
-    });
+    let (given, watched) = (name.to_owned(), progress.clone());
+    let looking =
+        tokio::task::spawn_blocking(move || adoptable(&given, &stored, Some(ours), &watched));
     let found = looking.await.map_err(|_| RunFailure::defect())??;
-    let state = match found.verified {
-        true => CopyState::Verified,
-        false => CopyState::Unverified,
+    let (state, backup_state) = match found.verified {
+        true => (CopyState::Verified, BackupState::Verified),
+        false => (CopyState::Unverified, BackupState::Unverified),
     };
     if let Some(known) = catalog.backup_named(name).await? {
-        let state = another_copy(catalog, &known, archives, &found, state).await?;
+        let state = another_copy(catalog, &known, archives, &found, state, progress).await?;
         catalog
             .add_copy(&known.id, &record.id, state, &clock::text(clock::now()))
             .await?;
@@ -159,13 +212,12 @@ async fn adopt_one(
         .to_owned();
     let backup = BackupRecord {
         id: id.clone(),
-        origin: BackupOrigin::Taken,
+        origin: BackupOrigin::Adopted,
         uploaded_by: String::new(),
-        // Of which source it is, nobody can say without a key.
-        source: Id::random().map_err(|error| RunFailure::new("no_randomness", error))?,
+        source: id.clone(),
         source_name,
         name: name.to_owned(),
-        state: BackupState::Verified,
+        state: backup_state,
         size: i64::try_from(found.size).unwrap_or(i64::MAX),
         sha256: String::new(),
         fingerprint: found.fingerprint.clone(),
@@ -176,6 +228,7 @@ async fn adopt_one(
             .clone()
             .unwrap_or_else(|| clock::text(clock::now())),
         scrubbed_at: None,
+        job: None,
     };
     catalog.adopt_backup(&backup, &record.id, state).await?;
     Ok((id, found))
@@ -188,6 +241,7 @@ async fn another_copy(
     archives: &Archives,
     found: &Adoptable,
     state: CopyState,
+    progress: &Progress,
 ) -> Result<CopyState, RunFailure> {
     let other = || {
         RunFailure::new(
@@ -205,7 +259,8 @@ async fn another_copy(
         return Ok(state);
     }
     let stored = archives.read_at(&known.name).await?;
-    let checking = tokio::task::spawn_blocking(move || check(&*stored, &Progress::default()));
+    let watched = progress.clone();
+    let checking = tokio::task::spawn_blocking(move || check(&*stored, &watched));
     let checked = checking.await.map_err(|_| RunFailure::defect())?;
     let checked = checked.map_err(|error| RunFailure::new(error.code(), error))?;
     match checked.sha256.to_string() == known.sha256 {

@@ -21,6 +21,7 @@ mod copies;
 mod credentials;
 mod destinations;
 mod id;
+mod idempotency;
 mod job_runs;
 mod jobs;
 mod people;
@@ -40,7 +41,10 @@ pub use credentials::{SessionRecord, TokenRecord, TriesRecord};
 pub use destinations::DestinationRecord;
 pub(crate) use id::hex;
 pub use id::{Id, IdError};
-pub use job_runs::{Beat, Due, Ending, JobRunRecord, JobRunState, Lease, NewNotice};
+pub use idempotency::KeyRecord;
+pub use job_runs::{
+    Beat, Due, Ending, JobRunRecord, JobRunState, Lease, NewNotice, Plan, Planned, Retrying,
+};
 pub use jobs::{CatchUp, JobRecord, Timetable};
 pub use people::{GroupRecord, UserRecord, name_key};
 pub use place::{CatalogPlace, CatalogUrl, CatalogUrlError, VARIABLE};

@@ -11,6 +11,7 @@ mod backup;
 mod config;
 mod convert;
 mod decisions;
+mod destination;
 mod extract;
 mod failure;
 mod foreign;
@@ -22,6 +23,7 @@ mod key;
 mod key_file;
 mod ordinary;
 mod output;
+mod place;
 mod plan;
 mod preset;
 mod publish;
@@ -108,9 +110,9 @@ enum Command {
     /// Finish or undo a restore that was interrupted between its commit and the last of its files.
     Recover(recover::Args),
     /// Look at a server's jobs and set them off.
-    Job(job::JobArgs),
-    /// Look at where a server's jobs store, and take backups that are there into its catalog.
-    Destination(job::DestinationArgs),
+    Job(job::Args),
+    /// Add and try out where a server's jobs store, and take backups that are there into its catalog.
+    Destination(destination::Args),
     /// Change the key that the server's own secrets are wrapped under.
     Secret(secret_key::Args),
     /// List and add the server's users, and give them new passwords, on its own machine.
@@ -158,7 +160,7 @@ pub fn main() -> ExitCode {
             Command::Undo(args) => undo::run(args, &output).await,
             Command::Recover(args) => recover::run(args, &output).await,
             Command::Job(args) => job::run(args, &output).await,
-            Command::Destination(args) => job::run_destination(args, &output).await,
+            Command::Destination(args) => destination::run(args, &output).await,
             Command::Secret(args) => secret_key::run(args, &output).await,
             Command::User(args) => user::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,

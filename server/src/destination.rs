@@ -14,6 +14,7 @@ use crate::store::{Archives, StoreError};
 
 mod adopt;
 mod fault;
+pub mod mark;
 mod probe;
 mod tee;
 
@@ -99,6 +100,17 @@ pub enum DestinationError {
         /// What the system says.
         error: io::Error,
     },
+    /// The folder is there, but it isn't the one that was added.
+    #[error(
+        "{path} is not there: the folder has {}, so this is not the disk that was added as this destination; nothing was written or removed; mount what belongs there, or, if this is its new place, change the destination and say so",
+        if *.other { "the mark of another destination" } else { "no mark of Coffer's" }
+    )]
+    NotThere {
+        /// The folder.
+        path: String,
+        /// Whether it has another destination's mark.
+        other: bool,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -125,6 +137,7 @@ impl DestinationError {
             Self::Config { .. } | Self::Client { .. } => "bad_destination",
             Self::NoKey { .. } => "no_key",
             Self::Folder { .. } => "bad_folder",
+            Self::NotThere { .. } => "not_there",
             Self::Store(error) => error.code(),
             Self::Defect => "defect",
         }

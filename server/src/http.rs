@@ -27,6 +27,7 @@ mod guard;
 mod headers;
 mod hosts;
 mod id;
+mod idempotency;
 mod jobs;
 mod metrics;
 mod openapi;
@@ -166,7 +167,7 @@ fn configured() -> OpenApiRouter<Shared> {
         .routes(routes!(jobs::list, jobs::add))
         .routes(routes!(jobs::show, jobs::change, jobs::remove))
         .routes(routes!(jobs::runs, jobs::start))
-        .routes(routes!(jobs::retention))
+        .routes(routes!(jobs::retention, jobs::other_retention))
         .routes(routes!(jobs::run))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::preview))

@@ -4,6 +4,7 @@
 //! does; [`keep`] removes what the retention rules do not keep. What several servers must agree on is in the catalog
 //! ([`crate::catalog::Lease`]).
 
+mod admit;
 mod keep;
 mod open;
 mod plan;
@@ -11,6 +12,7 @@ mod scheduler;
 mod watch;
 mod work;
 
+pub use admit::{AdmitError, admit, try_out};
 pub use keep::{Fate, KeepError, fates, keep};
 pub use open::opened;
 pub use plan::{MAX_MISSED, Times, due};

@@ -113,6 +113,7 @@ fn new_backup(upload: &CompleteUpload) -> Result<BackupRecord, KeepError> {
         contents: String::new(),
         created_at: clock::text(now),
         scrubbed_at: None,
+        job: None,
     })
 }
 

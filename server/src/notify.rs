@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::{
     catalog::{
         Catalog, CatalogError, Ending, Id, JobRecord, JobRunState, Lease, NewNotice, NoticeRecord,
+        Retrying,
     },
     clock,
 };
@@ -166,6 +167,23 @@ impl Event {
                 detail,
             },
         }))
+    }
+
+    /// A run failed, and is not tried again, since its job is due anew.
+    #[must_use]
+    pub fn given_up(job: &Id, name: &str, run: &Retrying, now: OffsetDateTime) -> Self {
+        Self {
+            kind: "job.failed".into(),
+            timestamp: clock::text(now),
+            data: Details {
+                job: Some(job.clone()),
+                name: name.into(),
+                run: Some(run.id.clone()),
+                due_at: vec![run.due_at.clone()],
+                code: Some(run.error_code.clone()),
+                detail: Some(run.error_detail.clone()),
+            },
+        }
     }
 
     /// One line for people.

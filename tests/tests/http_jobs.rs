@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Arc,
         mpsc::{Receiver, channel},
@@ -14,10 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use coffer_core::seal::Password;
+use base64ct::{Base64, Encoding};
+use coffer_core::{Digest, seal::Password};
 use coffer_server::{
     catalog::Id,
-    notify::{ChannelSecret, Signature},
+    notify::ChannelSecret,
     read::{FileSource, OpenArchive, ReadAt, Unlock},
 };
 use coffer_tests::{
@@ -142,6 +144,15 @@ fn ended(site: &Site, run: &str) -> Value {
 fn folder_destination(site: &Site, name: &str, path: &Path) -> Value {
     let body = json!({ "name": name, "config": { "kind": "folder", "path": path } });
     site.post("/api/destinations", &body).expect(201).json()
+}
+
+/// Adopts archives, and says what became of each.
+fn adopt(site: &Site, destination: &Value, wanted: &Value) -> Value {
+    let path = format!("/api/destinations/{}/adopt", id(destination));
+    let started = site.post(&path, wanted).expect(202).json();
+    let ended = site.ended(started["run"].as_str().unwrap());
+    assert_eq!(ended["state"], "done", "{ended}");
+    ended["result"]["adopted"].clone()
 }
 
 #[test]
@@ -308,6 +319,86 @@ fn what_keeps_a_destination_from_being_used_is_said() {
 }
 
 #[test]
+fn a_folder_below_a_disk_that_is_not_mounted_is_never_filled() {
+    let (folder, site) = Site::signed_in(Start::default());
+    let profile = site
+        .post("/api/profiles", &profile("At home", PASSWORD))
+        .expect(201)
+        .json();
+    let disks = ["one", "two", "away"].map(|name| folder.path().join(name));
+    let [one, two, away] = &disks;
+    for disk in [one, two] {
+        fs::create_dir(disk).unwrap();
+    }
+    let near = folder_destination(&site, "Disk", one);
+    let far = folder_destination(&site, "Other disk", two);
+    let job = add_job(&site, &profile, &[&near], json!({}));
+    assert_eq!(run(&site, &job)["state"], "done");
+    let stored = names(one);
+
+    // The disk is unmounted: what is left is the empty folder below.
+    fs::rename(one, away).unwrap();
+    fs::create_dir(one).unwrap();
+    let view = run(&site, &job);
+    assert_eq!(view["state"], "failed", "{view}");
+    assert_eq!(view["error"]["code"], "not_there", "{view}");
+    let said = view["error"]["detail"].as_str().unwrap();
+    assert!(said.contains("mount what belongs there"), "{said}");
+    let at =
+        |destination: &Value, what: &str| format!("/api/destinations/{}{what}", id(destination));
+    let tried = site.post(&at(&near, "/test"), &json!({}));
+    assert_eq!(tried.problem(), (422, "not_there".into()));
+    assert_eq!(
+        site.get(&at(&near, "/found")).problem(),
+        (422, "not_there".into())
+    );
+    assert_eq!(fs::read_dir(one).unwrap().count(), 0);
+    // A backup whose only copy lies there is neither gone nor damaged.
+    let backup = site.get("/api/backups").json()[0].clone();
+    let path = format!("/api/backups/{}", id(&backup));
+    assert_eq!(
+        site.post(&format!("{path}/scrub"), &json!({})).problem(),
+        (422, "not_there".into())
+    );
+    assert_eq!(site.delete(&path).problem(), (422, "not_there".into()));
+    assert_eq!(site.get("/api/backups").json()[0], backup);
+
+    // Another disk is mounted there.
+    fs::remove_dir(one).unwrap();
+    fs::rename(two, one).unwrap();
+    let view = run(&site, &job);
+    assert_eq!(view["error"]["code"], "not_there", "{view}");
+    let said = view["error"]["detail"].as_str().unwrap();
+    assert!(said.contains("another destination"), "{said}");
+    assert_eq!(names(one), Vec::<String>::new());
+    fs::rename(one, two).unwrap();
+
+    // The right one is back.
+    fs::rename(away, one).unwrap();
+    assert_eq!(run(&site, &job)["state"], "done");
+    assert!(names(one).len() > stored.len());
+
+    // A new disk is taken only by who says so.
+    fs::rename(one, away).unwrap();
+    fs::create_dir(one).unwrap();
+    let put = |mark: bool| {
+        let body = json!({ "name": "New disk", "config": { "kind": "folder", "path": one }, "mark": mark });
+        site.send(
+            "PUT",
+            &at(&near, ""),
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        )
+    };
+    assert_eq!(put(false).problem(), (422, "not_there".into()));
+    assert_eq!(put(true).expect(200).json()["name"], "New disk");
+    assert_eq!(run(&site, &job)["state"], "done");
+    // A destination that is removed takes its mark along, and leaves the rest.
+    let _removed = site.delete(&at(&far, "")).expect(204);
+    assert_eq!(fs::read_dir(two).unwrap().count(), 0);
+}
+
+#[test]
 fn backups_are_found_again_by_a_server_that_knows_nothing_of_them() {
     let (folder, site) = Site::signed_in(Start::default());
     let profile_body = profile("At home", PASSWORD);
@@ -331,9 +422,9 @@ fn backups_are_found_again_by_a_server_that_knows_nothing_of_them() {
     let found = other.get(&at("found")).expect(200).json();
     assert_eq!(found["found"].as_array().unwrap().len(), 2);
     let wanted = json!({ "names": [name, "notes-2026-01-01T000000Z.coffer", "../etc/passwd"] });
-    let adopted = other.post(&at("adopt"), &wanted).expect(200).json();
-    let adopted = adopted["adopted"].as_array().unwrap();
-    let (backup, told) = (&adopted[0]["backup"][0], &adopted[0]["backup"][1]);
+    let adopted = adopt(&other, &near, &wanted);
+    let adopted = adopted.as_array().unwrap();
+    let (backup, told) = (&adopted[0]["backup"], &adopted[0]["archive"]);
     assert_eq!(told["fingerprint"], known["keys"][0]["fingerprint"]);
     assert_eq!(told["sender"], site.get("/api/session").json()["sender"]);
     assert_eq!(
@@ -344,6 +435,19 @@ fn backups_are_found_again_by_a_server_that_knows_nothing_of_them() {
     assert_eq!(adopted[2]["error"]["code"], "bad_name");
     let backups = other.get("/api/backups").json();
     assert_eq!(backups[0]["copies"][0]["state"], "unverified");
+    // Nobody here can say that it is what was once written: that its bytes fit its own table is all that a scrub finds out.
+    assert_eq!(
+        (
+            &backups[0]["state"],
+            &backups[0]["origin"],
+            &backups[0]["source"]
+        ),
+        (&json!("unverified"), &json!("adopted"), &Value::Null)
+    );
+    let path = format!("/api/backups/{}/scrub", backup.as_str().unwrap());
+    let scrubbed = other.post(&path, &json!({})).expect(200).json();
+    assert_eq!(scrubbed["state"], "unverified");
+    assert_ne!(scrubbed["scrubbed_at"], Value::Null);
     let served = other
         .get(&format!(
             "/api/backups/{}/archive",
@@ -370,16 +474,90 @@ fn backups_are_found_again_by_a_server_that_knows_nothing_of_them() {
     let rotten = name.replace(".coffer", "-3.coffer");
     fs::write(disk.join(&rotten), &bytes).unwrap();
     let wanted = json!({ "names": [copy, rotten] });
-    let path = format!("/api/destinations/{}/adopt", id(&again));
-    let adopted = site.post(&path, &wanted).expect(200).json();
+    let adopted = adopt(&site, &again, &wanted);
+    assert_eq!(adopted[0]["archive"]["verified"], true, "{adopted}");
+    assert_eq!(adopted[1]["archive"]["verified"], false, "{adopted}");
+    let shown = site.get("/api/backups").json();
+    let state = |name: &str| {
+        let found = shown
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["name"] == *name);
+        let found = found.unwrap();
+        (
+            found["state"].clone(),
+            found["origin"].clone(),
+            found["source"].clone(),
+        )
+    };
     assert_eq!(
-        adopted["adopted"][0]["backup"][1]["verified"], true,
-        "{adopted}"
+        state(&copy),
+        (json!("verified"), json!("adopted"), Value::Null)
     );
     assert_eq!(
-        adopted["adopted"][1]["backup"][1]["verified"], false,
-        "{adopted}"
+        state(&rotten),
+        (json!("unverified"), json!("adopted"), Value::Null)
     );
+}
+
+#[test]
+fn many_archives_are_adopted_in_the_background_and_that_can_be_stopped() {
+    let (folder, site) = Site::signed_in(Start::default());
+    let known = site
+        .post("/api/profiles", &profile("At home", PASSWORD))
+        .expect(201)
+        .json();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let near = folder_destination(&site, "Disk", &disk);
+    let job = add_job(&site, &known, &[&near], json!({}));
+    assert_eq!(run(&site, &job)["state"], "done");
+    let bytes = fs::read(disk.join(&names(&disk)[0])).unwrap();
+    // Enough that somebody can step in: each is read to its end.
+    let copies: Vec<String> = (0..400)
+        .map(|number| format!("copy-{number:03}.coffer"))
+        .collect();
+    for name in &copies {
+        fs::write(disk.join(name), &bytes).unwrap();
+    }
+    let path = format!("/api/destinations/{}/adopt", id(&near));
+    for wrong in [json!({}), json!({ "names": ["a.coffer"], "all": true })] {
+        assert_eq!(
+            site.post(&path, &wrong).problem(),
+            (422, "no_archives".into())
+        );
+    }
+    let started = site.post(&path, &json!({ "all": true })).expect(202).json();
+    let started = started["run"].as_str().unwrap();
+    let begun = Instant::now();
+    loop {
+        let view = site.get(&format!("/api/runs/{started}")).expect(200).json();
+        assert_eq!(
+            (&view["state"], &view["kind"]),
+            (&json!("running"), &json!("adopt"))
+        );
+        if view["progress"]["rows"].as_u64().unwrap() > 0 {
+            assert_eq!(view["progress"]["rows_total"], 400);
+            break;
+        }
+        assert!(begun.elapsed() < LIMIT, "{view}");
+    }
+    let _stopped = site
+        .post(&format!("/api/runs/{started}/cancel"), &json!({}))
+        .expect(202);
+    assert_eq!(site.ended(started)["state"], "cancelled");
+    let found = format!("/api/destinations/{}/found", id(&near));
+    let left = site.get(&found).json()["found"].as_array().unwrap().len();
+    assert!((1..400).contains(&left), "{left}");
+    // What it got to stays, and the rest is taken by name.
+    let adopted = adopt(&site, &near, &json!({ "all": true }));
+    assert_eq!(adopted.as_array().unwrap().len(), left);
+    assert_eq!(site.get(&found).json()["found"], json!([]));
+    let shown = site.get("/api/backups").json();
+    let shown = shown.as_array().unwrap();
+    assert_eq!(shown.len(), 401);
+    assert!(shown.iter().all(|one| one["state"] == "verified"));
 }
 
 #[test]
@@ -432,15 +610,11 @@ fn a_destination_that_is_away_keeps_the_others_from_nothing_and_gets_its_copy_la
     // A copy that somebody made of it is known as one, and what only has its name is not.
     let copied = disks[1].join(&stored[0][0]);
     let bytes = fs::read(disks[0].join(&stored[0][0])).unwrap();
-    let adopt = |name: &str| {
-        let path = format!("/api/destinations/{}/adopt", id(&far));
-        let adopted = site.post(&path, &json!({ "names": [name] })).expect(200);
-        adopted.json()["adopted"][0].clone()
-    };
+    let adopt_one = |name: &str| adopt(&site, &far, &json!({ "names": [name] }))[0].clone();
     fs::write(&copied, &bytes[..bytes.len() - 1]).unwrap();
-    assert_ne!(adopt(&stored[0][0])["error"], Value::Null);
+    assert_ne!(adopt_one(&stored[0][0])["error"], Value::Null);
     fs::write(&copied, &bytes).unwrap();
-    let backup = adopt(&stored[0][0])["backup"][0].clone();
+    let backup = adopt_one(&stored[0][0])["backup"].clone();
     let shown = site.get("/api/backups").expect(200).json();
     let shown = shown.as_array().unwrap();
     assert_eq!(shown.len(), 2);
@@ -532,6 +706,27 @@ fn web_sink() -> (u16, Receiver<(String, String)>) {
     (port, receiver)
 }
 
+/// HMAC-SHA-256 as RFC 2104 has it, by nothing but the hash.
+fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    assert!(key.len() <= 64);
+    let padded = |with: u8| {
+        let mut block = [with; 64];
+        for (byte, key) in block.iter_mut().zip(key) {
+            *byte ^= key;
+        }
+        block.to_vec()
+    };
+    let inner = Digest::of(&[padded(0x36), message.to_vec()].concat()).0;
+    Digest::of(&[padded(0x5c), inner.to_vec()].concat()).0
+}
+
+#[test]
+fn the_hmac_of_these_tests_is_the_one_of_rfc_4231() {
+    let found = hmac(b"Jefe", b"what do ya want for nothing?");
+    let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    assert_eq!(Digest(found).to_string(), expected);
+}
+
 fn header<'a>(head: &'a str, name: &str) -> &'a str {
     head.lines()
         .find_map(|line| {
@@ -603,10 +798,17 @@ fn a_failure_and_the_recovery_from_it_are_told_once_each() {
     let event: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(event["type"], "job.failed");
     assert_eq!(event["data"]["code"], "bad_folder");
-    let sent = header(&head, "webhook-timestamp").parse().unwrap();
-    let sent = time::OffsetDateTime::from_unix_timestamp(sent).unwrap();
-    let expected = Signature::new(&secret, header(&head, "webhook-id"), sent, &body).unwrap();
-    assert_eq!(header(&head, "webhook-signature"), expected.signature);
+    let key = Base64::decode_vec(secret.expose().strip_prefix("whsec_").unwrap()).unwrap();
+    let signed = format!(
+        "{}.{}.{body}",
+        header(&head, "webhook-id"),
+        header(&head, "webhook-timestamp")
+    );
+    let signature = format!(
+        "v1,{}",
+        Base64::encode_string(&hmac(&key, signed.as_bytes()))
+    );
+    assert_eq!(header(&head, "webhook-signature"), signature);
     Id::parse(header(&head, "webhook-id")).unwrap();
 
     fs::rename(folder.path().join("away"), &disk).unwrap();
@@ -644,6 +846,57 @@ fn schedules_are_previewed_and_what_can_not_be_is_refused() {
     };
     let next = ask("0 4 * * MON", "America/New_York").expect(200).json();
     assert_eq!(next["next"].as_array().unwrap().len(), 5);
+    let after = |schedule: &str, zone: &str, after: &str| {
+        let asked = json!({ "schedule": schedule, "time_zone": zone, "after": after });
+        let next = site
+            .post("/api/schedules/preview", &asked)
+            .expect(200)
+            .json();
+        let next = next["next"].as_array().unwrap().clone();
+        next.iter()
+            .take(3)
+            .map(|time| time.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    // Half past two comes not at all on one night in Berlin, and twice on another; in New York the nights are others.
+    assert_eq!(
+        after("30 2 * * *", "Europe/Berlin", "2027-03-27T12:00:00Z"),
+        [
+            "2027-03-28T01:00:00Z",
+            "2027-03-29T00:30:00Z",
+            "2027-03-30T00:30:00Z"
+        ]
+    );
+    assert_eq!(
+        after("30 2 * * *", "Europe/Berlin", "2027-10-30T12:00:00Z"),
+        [
+            "2027-10-31T00:30:00Z",
+            "2027-11-01T01:30:00Z",
+            "2027-11-02T01:30:00Z"
+        ]
+    );
+    assert_eq!(
+        after("30 1 * * *", "America/New_York", "2027-11-06T12:00:00Z"),
+        [
+            "2027-11-07T05:30:00Z",
+            "2027-11-08T06:30:00Z",
+            "2027-11-09T06:30:00Z"
+        ]
+    );
+    // What comes every quarter of an hour does so in both hours that have the same name.
+    assert_eq!(
+        after("*/15 * * * *", "Europe/Berlin", "2027-10-31T00:45:00Z"),
+        [
+            "2027-10-31T01:00:00Z",
+            "2027-10-31T01:15:00Z",
+            "2027-10-31T01:30:00Z"
+        ]
+    );
+    let wrong = json!({ "schedule": "* * * * *", "after": "tomorrow" });
+    assert_eq!(
+        site.post("/api/schedules/preview", &wrong).problem(),
+        (422, "bad_time".into())
+    );
     assert_eq!(
         ask("nightly", "UTC").problem(),
         (422, "bad_schedule".into())
@@ -660,5 +913,395 @@ fn schedules_are_previewed_and_what_can_not_be_is_refused() {
     assert_eq!(
         site.post("/api/jobs", &job).problem(),
         (422, "bad_job".into())
+    );
+}
+
+/// A user with these permissions for these sources alone, signed in.
+fn somebody(site: &Site, name: &str, permissions: &[&str], sources: &[&str]) -> Site {
+    let group = json!({ "name": name, "permissions": permissions, "sources": sources });
+    let group = site.post("/api/groups", &group).expect(201).json();
+    let user = json!({ "name": name, "groups": [id(&group)] });
+    let user = site.post("/api/users", &user).expect(201).json();
+    site.by_link(user["link"]["token"].as_str().unwrap(), PASSWORD)
+}
+
+#[test]
+fn a_job_is_for_those_who_may_with_each_of_its_sources() {
+    let (folder, site) = Site::signed_in(Start::default());
+    let profile = site
+        .post("/api/profiles", &profile("At home", PASSWORD))
+        .expect(201)
+        .json();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let near = folder_destination(&site, "Disk", &disk);
+    let file = folder.path().join("other.sqlite");
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other
+        .execute_batch("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
+        .unwrap();
+    drop(other);
+    let other = json!({ "name": "Other", "url": format!("sqlite:{}", file.display()) });
+    let other = site.post("/api/sources", &other).expect(201).json();
+    let (mine, theirs) = (site.demo(), id(&other).to_owned());
+    let job = |name: &str, sources: &[&str]| {
+        let more = json!({ "name": name, "sources": sources });
+        add_job(&site, &profile, &[&near], more)
+    };
+    let (of_mine, of_theirs) = (job("Mine", &[&mine]), job("Theirs", &[&theirs]));
+    let of_both = job("Both", &[&mine, &theirs]);
+    let permissions = ["view", "back_up", "configure"];
+    let user = somebody(&site, "Kim", &permissions, &[&mine]);
+
+    // Theirs isn't even seen, and of both isn't half allowed.
+    let seen = user.get("/api/jobs").expect(200).json();
+    assert_eq!(seen.as_array().unwrap().len(), 1, "{seen}");
+    assert_eq!(seen[0]["id"], of_mine["id"]);
+    let run_of_theirs = run(&site, &of_theirs);
+    let refused = (403, "not_permitted".to_owned());
+    let body = |sources: &[&str], version: i64| json!({ "name": "Changed", "profile": profile["id"], "sources": sources, "destinations": [near["id"]], "version": version });
+    let put = |job: &Value, body: &Value| {
+        let path = format!("/api/jobs/{}", id(job));
+        user.send(
+            "PUT",
+            &path,
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        )
+    };
+    for job in [&of_theirs, &of_both] {
+        let path = format!("/api/jobs/{}", id(job));
+        let at = |what: &str| format!("{path}{what}");
+        for path in [path.clone(), at("/runs"), at("/retention")] {
+            assert_eq!(user.get(&path).problem(), refused, "{path}");
+        }
+        let rules = json!({ "retention": { "last": 1 } });
+        assert_eq!(user.post(&at("/retention"), &rules).problem(), refused);
+        assert_eq!(user.post(&at("/runs"), &json!({})).problem(), refused);
+        assert_eq!(user.delete(&path).problem(), refused);
+        // Neither may what is theirs be taken out, to have the job then.
+        assert_eq!(put(job, &body(&[&mine], 1)).problem(), refused);
+    }
+    let path = format!("/api/job-runs/{}", id(&run_of_theirs));
+    assert_eq!(user.get(&path).problem(), refused);
+    let cancel = format!("{path}/cancel");
+    assert_eq!(user.post(&cancel, &json!({})).problem(), refused);
+    // Nor be put in.
+    assert_eq!(
+        put(&of_mine, &body(&[&mine, &theirs], 1)).problem(),
+        refused
+    );
+    let added = user.post("/api/jobs", &body(&[&theirs], 1));
+    assert_eq!(added.problem(), refused);
+    assert_eq!(site.get("/api/jobs").json().as_array().unwrap().len(), 3);
+
+    // What is of mine alone, goes.
+    let view = run(&user, &of_mine);
+    assert_eq!(view["state"], "done", "{view}");
+    assert_eq!(
+        put(&of_mine, &body(&[&mine], 1)).expect(200).json()["name"],
+        "Changed"
+    );
+    let last = user.get("/api/jobs").json()[0]["last_run"].clone();
+    assert_eq!((&last["id"], &last["log"]), (&view["id"], &Value::Null));
+    let rules = json!({ "retention": { "last": 1 }, "time_zone": "UTC" });
+    let path = format!("/api/jobs/{}", id(&of_mine));
+    let fates = user
+        .post(&format!("{path}/retention"), &rules)
+        .expect(200)
+        .json();
+    assert_eq!(fates["destinations"][0]["backups"][0]["stays"], true);
+    let mine_alone = body(&[&mine], 1);
+    let mut added = mine_alone.clone();
+    added["name"] = json!("Another");
+    let added = user.post("/api/jobs", &added).expect(201).json();
+    let _removed = user
+        .delete(&format!("/api/jobs/{}", id(&added)))
+        .expect(204);
+    // Seeing is not doing.
+    let reader = somebody(&site, "Lee", &["view"], &[&mine]);
+    assert_eq!(reader.get("/api/jobs").json().as_array().unwrap().len(), 1);
+    assert_eq!(
+        reader.post(&format!("{path}/runs"), &json!({})).problem(),
+        refused
+    );
+    assert_eq!(reader.delete(&path).problem(), refused);
+}
+
+#[test]
+fn a_backup_names_its_job_and_rules_are_tried_without_being_kept() {
+    let (folder, site) = Site::signed_in(Start::default());
+    let profile = site
+        .post("/api/profiles", &profile("At home", PASSWORD))
+        .expect(201)
+        .json();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let near = folder_destination(&site, "Disk", &disk);
+    let job = add_job(
+        &site,
+        &profile,
+        &[&near],
+        json!({ "retention": { "last": 5 } }),
+    );
+    for _ in 0..3 {
+        assert_eq!(run(&site, &job)["state"], "done");
+    }
+    let backups = site.get("/api/backups").json();
+    assert!(
+        backups
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["job"] == job["id"])
+    );
+    let path = format!("/api/jobs/{}/retention", id(&job));
+    let stay = |fates: Value| {
+        let fates = fates["destinations"][0]["backups"]
+            .as_array()
+            .unwrap()
+            .clone();
+        fates.iter().filter(|fate| fate["stays"] == true).count()
+    };
+    assert_eq!(stay(site.get(&path).expect(200).json()), 3);
+    let rules = json!({ "retention": { "last": 1 } });
+    assert_eq!(stay(site.post(&path, &rules).expect(200).json()), 1);
+    assert_eq!(stay(site.get(&path).expect(200).json()), 3);
+    assert_eq!(names(&disk).len(), 3);
+    let wrong = json!({ "retention": { "last": 1 }, "time_zone": "Mars/Olympus" });
+    assert_eq!(
+        site.post(&path, &wrong).problem(),
+        (422, "bad_schedule".into())
+    );
+}
+
+/// Runs the program beside the server, with nothing of this process's environment but what is given.
+fn beside(site: &Site, args: &[&str], key: Option<(&str, &str)>) -> (bool, String) {
+    let mut command = Command::new(coffer_tests::coffer::program());
+    command
+        .env_clear()
+        .args(args)
+        .arg("--json")
+        .arg("--data")
+        .arg(&site.data);
+    if let Some((id, secret)) = key {
+        command
+            .env("AWS_ACCESS_KEY_ID", id)
+            .env("AWS_SECRET_ACCESS_KEY", secret);
+    }
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
+#[test]
+fn buckets_are_added_tried_and_looked_through_by_the_command_line() {
+    let (folder, site) = Site::signed_in(Start::default());
+    let s3 = S3::start();
+    let bucket = s3.bucket("backups");
+    let endpoint = format!("http://{}", s3.address);
+    let add = |name: &str, more: &[&str], key| {
+        let args = [
+            "destination",
+            "add",
+            name,
+            "s3://backups/coffer/shop",
+            "--endpoint",
+            &endpoint,
+        ];
+        beside(&site, &[&args[..], more].concat(), key)
+    };
+    // No key, a wrong one, and one of the environment.
+    let (ok, said) = add("Bucket", &[], None);
+    assert!(!ok && said.contains("AWS_SECRET_ACCESS_KEY"), "{said}");
+    let (ok, said) = add("Bucket", &[], Some((KEY.0, "not the secret")));
+    assert!(!ok && said.contains("cannot_write"), "{said}");
+    assert!(!said.contains("not the secret"), "{said}");
+    let (ok, said) = add("Bucket", &[], Some(KEY));
+    assert!(ok, "{said}");
+    assert!(!said.contains(KEY.1), "{said}");
+    let added: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (&added["archives"], &added["free"]),
+        (&json!(0), &Value::Null)
+    );
+    // The same of a file, as Amazon's own tools have it.
+    let credentials = folder.path().join("credentials");
+    let text = format!(
+        "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        KEY.0, KEY.1
+    );
+    fs::write(&credentials, text).unwrap();
+    let (ok, said) = add(
+        "Again",
+        &["--key-file", credentials.to_str().unwrap()],
+        None,
+    );
+    assert!(ok, "{said}");
+    let (ok, said) = beside(&site, &["destination", "test", "Again"], None);
+    assert!(ok, "{said}");
+    let (ok, said) = beside(&site, &["destination", "remove", "Again"], None);
+    assert!(ok, "{said}");
+    let shown = site.get("/api/destinations").expect(200).json();
+    assert_eq!(shown.as_array().unwrap().len(), 1);
+    assert_eq!(shown[0]["access_key_id"], KEY.0);
+    assert_eq!(shown[0]["config"]["prefix"], "coffer/shop");
+
+    // A job of the server stores there, and what another server finds there is adopted.
+    let profile = site
+        .post("/api/profiles", &profile("At home", PASSWORD))
+        .expect(201)
+        .json();
+    let job = add_job(&site, &profile, &[&shown[0]], json!({}));
+    let (ok, said) = beside(&site, &["job", "run", "Every night"], None);
+    assert!(ok, "{said}");
+    let asked: Value = serde_json::from_str(&said).unwrap();
+    let view = ended(&site, asked["run"].as_str().unwrap());
+    assert_eq!(
+        (&view["state"], &view["job"]),
+        (&json!("done"), &job["id"]),
+        "{view}"
+    );
+    let objects = bucket.join("coffer/shop");
+    let stored = names(&objects);
+    let copied = format!("copied-{}", stored[0]);
+    fs::copy(objects.join(&stored[0]), objects.join(&copied)).unwrap();
+    let (ok, said) = beside(&site, &["destination", "found", "Bucket"], None);
+    let found: Value = serde_json::from_str(&said).unwrap();
+    assert!(
+        ok && found.as_array().unwrap().len() == 1 && found[0]["name"] == copied,
+        "{said}"
+    );
+    let (ok, said) = beside(&site, &["destination", "adopt", "Bucket", "--all"], None);
+    let adopted: Value = serde_json::from_str(&said).unwrap();
+    assert!(ok && adopted[0]["archive"]["verified"] == true, "{said}");
+    let backups = site.get("/api/backups").json();
+    assert_eq!(backups.as_array().unwrap().len(), 2);
+    // What was done beside the server stands in its log.
+    let log = site.get("/api/audit-log").expect(200);
+    let log = String::from_utf8_lossy(&log.body).into_owned();
+    for action in [
+        "add_destination",
+        "remove_destination",
+        "start_job",
+        "adopt_backups",
+    ] {
+        assert!(log.contains(action), "{action}: {log}");
+    }
+    assert!(!log.contains(KEY.1));
+    // A folder goes the same way.
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let (ok, said) = beside(
+        &site,
+        &["destination", "add", "Disk", disk.to_str().unwrap()],
+        None,
+    );
+    let added: Value = serde_json::from_str(&said).unwrap();
+    assert!(
+        ok && added["free"].as_u64().is_some_and(|free| free > 0),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_action_asked_for_twice_with_one_key_is_begun_once() {
+    let (folder, site) = Site::signed_in(Start::default());
+    let profile = site
+        .post("/api/profiles", &profile("At home", PASSWORD))
+        .expect(201)
+        .json();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let near = folder_destination(&site, "Disk", &disk);
+    let job = add_job(&site, &profile, &[&near], json!({}));
+    let ask = |site: &Site, path: &str, key: &str, body: &Value| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        site.send("POST", path, &headers, body.to_string().as_bytes())
+    };
+    let runs = format!("/api/jobs/{}/runs", id(&job));
+    let first = ask(&site, &runs, "monday", &json!({})).expect(202);
+    assert_eq!(first.header("idempotency-replayed"), "");
+    let again = ask(&site, &runs, "monday", &json!({})).expect(202);
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.header("content-type"), "application/json");
+    assert_eq!(first.json(), again.json());
+    let run = first.json()["run"].as_str().unwrap().to_owned();
+    assert_eq!(ended(&site, &run)["state"], "done");
+    assert_eq!(
+        ask(&site, &runs, "monday", &json!({})).expect(202).json()["run"],
+        *run
+    );
+    assert_eq!(site.get(&runs).json().as_array().unwrap().len(), 1);
+    // Another action, another user, another key.
+    let backup = format!("/api/sources/{}/backups", site.demo());
+    let body = json!({ "profile": profile["id"] });
+    assert_eq!(
+        ask(&site, &backup, "monday", &body).problem(),
+        (422, "key_reused".into())
+    );
+    let user = somebody(&site, "Kim", &["view", "back_up"], &[&site.demo()]);
+    let theirs = ask(&user, &runs, "monday", &json!({})).expect(202).json();
+    assert_ne!(theirs["run"], *run);
+    let taken = ask(&site, &backup, "tuesday", &body).expect(202).json();
+    assert_eq!(
+        ask(&site, &backup, "tuesday", &body).expect(202).json(),
+        taken
+    );
+    assert_eq!(site.ended(taken["run"].as_str().unwrap())["state"], "done");
+    assert_eq!(
+        ended(&site, theirs["run"].as_str().unwrap())["state"],
+        "done"
+    );
+    assert_eq!(site.get("/api/backups").json().as_array().unwrap().len(), 3);
+    // What was refused was not begun, and its key is free again.
+    let nobody = json!({ "profile": "0".repeat(32) });
+    assert_eq!(
+        ask(&site, &backup, "wednesday", &nobody).problem(),
+        (422, "no_profile".into())
+    );
+    let taken = ask(&site, &backup, "wednesday", &body).expect(202).json();
+    assert_eq!(site.ended(taken["run"].as_str().unwrap())["state"], "done");
+    for wrong in ["", "two words", &"x".repeat(256)] {
+        let refused = ask(&site, &runs, wrong, &json!({}));
+        assert_eq!(
+            refused.problem(),
+            (422, "bad_idempotency_key".into()),
+            "{wrong:?}"
+        );
+    }
+    // At the same moment: one begins, and the others are told the same or to come again.
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| ask(&site, &runs, "thursday", &json!({}))))
+            .collect();
+        asking
+            .into_iter()
+            .map(|asked| asked.join().unwrap())
+            .collect()
+    });
+    let begun: Vec<Value> = answers
+        .iter()
+        .filter(|answer| answer.status == 202)
+        .map(|answer| answer.json()["run"].clone())
+        .collect();
+    assert!(
+        !begun.is_empty() && begun.iter().all(|run| *run == begun[0]),
+        "{begun:?}"
+    );
+    for answer in answers.iter().filter(|answer| answer.status != 202) {
+        assert_eq!(answer.problem(), (409, "not_answered_yet".into()));
+    }
+    assert_eq!(ended(&site, begun[0].as_str().unwrap())["state"], "done");
+    assert_eq!(site.get(&runs).json().as_array().unwrap().len(), 3);
+    let document = site.get("/api/openapi.json").json();
+    let described = &document["paths"]["/api/jobs/{id}/runs"]["post"];
+    let named = described["parameters"].as_array().unwrap();
+    assert!(
+        named.iter().any(|one| one["name"] == "idempotency-key"),
+        "{described}"
     );
 }

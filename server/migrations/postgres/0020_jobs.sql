@@ -98,7 +98,7 @@ ALTER TABLE backups ADD COLUMN server TEXT COLLATE "C" NOT NULL DEFAULT '';
 
 -- A run that adopts works on the destination that is looked through.
 ALTER TABLE runs DROP CONSTRAINT jobs_kind_check,
-    ADD CONSTRAINT runs_kind_check CHECK (kind IN ('backup', 'restore', 'adopt'));
+    ADD CONSTRAINT runs_kind_check CHECK (kind IN ('backup', 'restore', 'adopt', 'rehearsal'));
 -- Which server is at it; empty where that was not written down.
 ALTER TABLE runs ADD COLUMN server TEXT COLLATE "C" NOT NULL DEFAULT '';
 

@@ -118,7 +118,7 @@ ALTER TABLE new_backups RENAME TO backups;
 
 CREATE TABLE new_runs (
     id           TEXT PRIMARY KEY,
-    kind         TEXT NOT NULL CHECK (kind IN ('backup', 'restore', 'adopt')),
+    kind         TEXT NOT NULL CHECK (kind IN ('backup', 'restore', 'adopt', 'rehearsal')),
     state        TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed', 'cancelled')),
     -- JSON, as the API answers them.
     progress     TEXT NOT NULL,

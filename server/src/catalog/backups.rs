@@ -13,6 +13,8 @@ pub enum BackupState {
     Storing,
     /// It was read again from the store to its last byte, and found right.
     Verified,
+    /// It was found in a destination, and whether it is what was once written, nobody here can say: another server signed it, or none.
+    Unverified,
     /// What is stored is not what was written.
     Damaged,
 }
@@ -20,6 +22,7 @@ pub enum BackupState {
 words!(BackupState {
     Storing = "storing",
     Verified = "verified",
+    Unverified = "unverified",
     Damaged = "damaged",
 });
 
@@ -31,11 +34,14 @@ pub enum BackupOrigin {
     Taken,
     /// Somebody uploaded it. That its stored bytes are whole is all that is known here.
     Uploaded,
+    /// It was found in a destination. Of which source it is, an archive doesn't tell without a key.
+    Adopted,
 }
 
 words!(BackupOrigin {
     Taken = "taken",
     Uploaded = "uploaded",
+    Adopted = "adopted",
 });
 
 /// A backup.
@@ -47,7 +53,7 @@ pub struct BackupRecord {
     pub origin: BackupOrigin,
     /// Who uploaded it; empty for one that was taken.
     pub uploaded_by: String,
-    /// The source's id, which may be gone by now. One that was uploaded has none, and its own id stands here.
+    /// The source's id, which may be gone by now. One that was uploaded or adopted has none, and its own id stands here.
     pub source: Id,
     /// The source's name when the backup was taken, or how the sender called what was uploaded.
     pub source_name: String,
@@ -69,6 +75,8 @@ pub struct BackupRecord {
     pub created_at: String,
     /// When all of it was last compared with its scrub table, RFC 3339.
     pub scrubbed_at: Option<String>,
+    /// The job that took it, which may be gone by now; `None` by hand.
+    pub job: Option<Id>,
 }
 
 impl BackupRecord {

@@ -159,13 +159,15 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query(
-            "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at)
-             VALUES ($1, $2, $3, $4, 'verified', $5, '', $6, $7, $8, $9)",
+            "INSERT INTO backups (id, origin, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11)",
         )
         .bind(&backup.id)
+        .bind(backup.origin)
         .bind(&backup.source)
         .bind(&backup.source_name)
         .bind(&backup.name)
+        .bind(backup.state)
         .bind(backup.size)
         .bind(&backup.fingerprint)
         .bind(&backup.sender)

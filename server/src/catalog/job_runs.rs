@@ -29,6 +29,8 @@ pub enum JobRunState {
     Cancelled,
     /// No server was there when it was due.
     Missed,
+    /// An earlier or later run of the same job makes up for it, which had not begun when this one was due.
+    Skipped,
 }
 
 words!(JobRunState {
@@ -38,6 +40,7 @@ words!(JobRunState {
     Failed = "failed",
     Cancelled = "cancelled",
     Missed = "missed",
+    Skipped = "skipped",
 });
 
 /// A run of a job.
@@ -76,6 +79,9 @@ pub struct JobRunRecord {
 /// The columns of [`JobRunRecord`].
 const SHOWN: &str = "id, job, due_at, by_hand, state, attempt, not_before, holder, progress, log, error_code, error_detail, started_at, ended_at";
 
+/// The same for lists, without what is long.
+const LISTED: &str = "id, job, due_at, by_hand, state, attempt, not_before, holder, progress, '' AS log, error_code, error_detail, started_at, ended_at";
+
 /// A time that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -83,8 +89,48 @@ pub struct Due {
     pub id: Id,
     /// When, RFC 3339.
     pub at: String,
-    /// When it may be taken, RFC 3339; `None` if it is missed.
-    pub not_before: Option<String>,
+    /// What becomes of it.
+    pub planned: Planned,
+}
+
+/// What becomes of a time that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Planned {
+    /// It is run, unless a run of the schedule waits to begin already, which then makes up for it.
+    Run {
+        /// When it may be taken, RFC 3339.
+        not_before: String,
+    },
+    /// No server was there.
+    Missed,
+    /// Another one makes up for it.
+    Skipped,
+}
+
+/// A run that failed, and that would be tried again later, but whose job comes due before.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Retrying {
+    /// The run.
+    pub id: Id,
+    /// When it was due, RFC 3339.
+    pub due_at: String,
+    /// Why it failed, for programs.
+    pub error_code: String,
+    /// Why it failed, for people.
+    pub error_detail: String,
+    /// What happened, a line each.
+    pub log: String,
+}
+
+/// What is planned of a job at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Times that are due.
+    pub due: Vec<Due>,
+    /// What is to be told of them.
+    pub notices: Vec<NewNotice>,
+    /// Runs that are not tried again once one of these times is run, as they would end, and what is to be told of that.
+    pub given_up: Vec<(Retrying, Vec<NewNotice>)>,
 }
 
 /// The right to a run.
@@ -152,17 +198,19 @@ pub struct NewNotice {
 }
 
 impl Catalog {
-    /// Records that all times of a job up to `until` were planned: `due` are those since it was read. Says whether that was so; if
+    /// Records that all times of a job up to `until` were planned: `plan` has those since it was read. Says whether that was so; if
     /// not, another server did it, or the job was changed.
+    ///
+    /// However short the schedule and however long a run: of a job's schedule one run waits at most, and it makes up for what comes
+    /// due before it begins. One that failed gives way to the next.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn plan_runs(
         &self,
         job: &Timetable,
-        due: &[Due],
+        plan: &Plan,
         until: &str,
-        notices: &[NewNotice],
     ) -> Result<bool, CatalogError> {
         let mut transaction = self.pool.begin().await?;
         let moved = sqlx::query(
@@ -177,8 +225,21 @@ impl Catalog {
         if moved.rows_affected() == 0 {
             return Ok(false);
         }
-        for due in due {
-            let missed = due.not_before.is_none();
+        // Whoever takes one of them meanwhile begins it after these times were due, so it still makes up for them.
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM job_runs WHERE job = $1 AND by_hand = 0 AND state = 'waiting' AND error_code IS NULL",
+        )
+        .bind(&job.id)
+        .fetch_one(&mut *transaction)
+        .await?;
+        let mut begins = false;
+        for due in &plan.due {
+            let (state, not_before) = match &due.planned {
+                Planned::Run { not_before } if waiting == 0 => (JobRunState::Waiting, not_before),
+                Planned::Run { .. } | Planned::Skipped => (JobRunState::Skipped, &due.at),
+                Planned::Missed => (JobRunState::Missed, &due.at),
+            };
+            begins |= state == JobRunState::Waiting;
             sqlx::query(
                 "INSERT INTO job_runs (id, job, due_at, by_hand, state, attempt, not_before, fence, lost, cancel, progress, log, ended_at, planned)
                  VALUES ($1, $2, $3, 0, $4, 1, $5, 0, 0, 0, '{}', '', $6, $7) ON CONFLICT (planned) DO NOTHING",
@@ -186,16 +247,44 @@ impl Catalog {
             .bind(&due.id)
             .bind(&job.id)
             .bind(&due.at)
-            .bind(if missed { JobRunState::Missed } else { JobRunState::Waiting })
-            .bind(due.not_before.as_deref().unwrap_or(&due.at))
-            .bind(missed.then_some(until))
+            .bind(state)
+            .bind(not_before)
+            .bind((state != JobRunState::Waiting).then_some(until))
             .bind(format!("{} at {}", job.id, due.at))
             .execute(&mut *transaction)
             .await?;
         }
-        put_notices(&mut transaction, notices, until).await?;
+        for (run, notices) in plan.given_up.iter().filter(|_| begins) {
+            let done = sqlx::query(
+                "UPDATE job_runs SET state = 'failed', ended_at = $1, log = $2
+                 WHERE id = $3 AND state = 'waiting' AND error_code IS NOT NULL",
+            )
+            .bind(until)
+            .bind(&run.log)
+            .bind(&run.id)
+            .execute(&mut *transaction)
+            .await?;
+            if done.rows_affected() > 0 {
+                put_notices(&mut transaction, notices, until).await?;
+            }
+        }
+        put_notices(&mut transaction, &plan.notices, until).await?;
         transaction.commit().await?;
         Ok(true)
+    }
+
+    /// Runs of a job's schedule that failed and wait for another attempt.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn retrying_runs(&self, job: &Id) -> Result<Vec<Retrying>, CatalogError> {
+        Ok(sqlx::query_as(
+            "SELECT id, due_at, error_code, error_detail, log FROM job_runs
+             WHERE job = $1 AND by_hand = 0 AND state = 'waiting' AND error_code IS NOT NULL AND error_detail IS NOT NULL",
+        )
+        .bind(job)
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// Asks for a run now.
@@ -402,13 +491,27 @@ impl Catalog {
             .await?)
     }
 
-    /// The runs of a job, the latest first, at most `limit`.
+    /// The run of a job that was due last, without its log, and without what another one makes up for.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn last_run(&self, job: &Id) -> Result<Option<JobRunRecord>, CatalogError> {
+        let statement = format!(
+            "SELECT {LISTED} FROM job_runs WHERE job = $1 AND state <> 'skipped' ORDER BY due_at DESC, id LIMIT 1"
+        );
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(statement))
+            .bind(job)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// The runs of a job, the latest first, at most `limit`, without their logs.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn job_runs(&self, job: &Id, limit: u32) -> Result<Vec<JobRunRecord>, CatalogError> {
         let statement = format!(
-            "SELECT {SHOWN} FROM job_runs WHERE job = $1 ORDER BY due_at DESC, id LIMIT $2"
+            "SELECT {LISTED} FROM job_runs WHERE job = $1 ORDER BY due_at DESC, id LIMIT $2"
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(job)

@@ -13,6 +13,8 @@ pub enum RunKind {
     Backup,
     /// Restores into a source's database and folders.
     Restore,
+    /// Takes archives of a destination into the catalog.
+    Adopt,
 }
 
 /// How a run stands.
@@ -32,6 +34,7 @@ pub enum RunState {
 words!(RunKind {
     Backup = "backup",
     Restore = "restore",
+    Adopt = "adopt",
 });
 words!(RunState {
     Running = "running",
@@ -45,7 +48,8 @@ words!(RunState {
 pub struct RunRecord {
     /// Its id.
     pub id: Id,
-    /// The source that is backed up or restored into; empty if it was not written down.
+    /// The source that is backed up or restored into, or the destination whose archives are adopted; empty if it was not written
+    /// down.
     pub source: String,
     /// What it does.
     pub kind: RunKind,
@@ -70,6 +74,7 @@ pub struct RunRecord {
 /// What becomes of runs that nobody is at any more.
 const FAIL: &str = "UPDATE runs SET state = 'failed', error_code = 'interrupted', ended_at = $1,
      error_detail = CASE kind
+         WHEN 'adopt' THEN 'Coffer was stopped while it adopted these archives. Those that it got to are in the catalog, and none was changed; adopt the others again.'
          WHEN 'backup' THEN 'Coffer was stopped while this backup was being taken. Nothing half was kept, and the database was only read; take it again.'
          ELSE 'Coffer was stopped during this restore. The target holds the whole restore or is as it was before, never a part; look at it, and restore again if needed.'
      END

@@ -1,27 +1,28 @@
-//! `coffer job` and `coffer destination`: what an administrator looks at and sets off beside a running server, by its catalog.
+//! `coffer job`: what an administrator looks at and sets off beside a running server, by its catalog.
 
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Failure, Output, serve::data_folder};
+use super::{
+    Failure, Output,
+    place::{Place, no_randomness, note},
+};
 use crate::{
-    adoption::{self, AdoptError, Adopted, Found},
-    catalog::{Catalog, CatalogPlace, CatalogUrl, DestinationRecord, Id, JobRecord},
+    catalog::{Id, JobRecord},
     clock,
     schedule::{Schedule, Zone},
-    sender_key,
 };
 
 #[derive(Debug, clap::Args)]
-pub(super) struct JobArgs {
+pub(super) struct Args {
     #[command(subcommand)]
-    command: JobCommand,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum JobCommand {
+enum Command {
     /// List the jobs, with when they are due next.
     List {
         #[command(flatten)]
@@ -36,74 +37,10 @@ enum JobCommand {
     },
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct DestinationArgs {
-    #[command(subcommand)]
-    command: DestinationCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum DestinationCommand {
-    /// List the destinations.
-    List {
-        #[command(flatten)]
-        place: Place,
-    },
-    /// List the archives in a destination that the catalog does not know.
-    Found {
-        /// The destination's name or id.
-        destination: String,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Take archives of a destination into the catalog.
-    Adopt {
-        /// The destination's name or id.
-        destination: String,
-        /// The archives' names, as `found` lists them.
-        #[arg(required_unless_present = "all")]
-        names: Vec<String>,
-        /// All that the catalog does not know.
-        #[arg(long, conflicts_with = "names")]
-        all: bool,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// The server's data folder [default: coffer in the user's data folder].
-    #[arg(long, value_name = "FOLDER", env = "COFFER_DATA")]
-    data: Option<PathBuf>,
-
-    /// The catalog, as for coffer serve.
-    #[arg(long, value_name = "URL or FILE")]
-    catalog: Option<String>,
-}
-
-impl Place {
-    async fn open(self) -> Result<(Catalog, PathBuf), Failure> {
-        let url = CatalogUrl::read(self.catalog.as_deref())?;
-        let folder = self.data.map_or_else(data_folder, Ok)?;
-        if !folder.is_dir() {
-            return Err(Failure::usage(format!(
-                "there is no folder {}; name the server's with --data",
-                folder.display()
-            )));
-        }
-        let place = CatalogPlace {
-            folder: folder.clone(),
-            url,
-        };
-        Ok((Catalog::open(&place).await?, folder))
-    }
-}
-
 /// A list for people, a line each.
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Lines<T>(Vec<T>);
+pub(super) struct Lines<T>(pub(super) Vec<T>);
 
 impl<T: fmt::Display> fmt::Display for Lines<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,59 +115,16 @@ impl fmt::Display for Asked {
     }
 }
 
-#[derive(Serialize)]
-struct ShownDestination {
-    id: Id,
-    name: String,
-    place: String,
-}
-
-impl fmt::Display for ShownDestination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {}: {}", self.id, self.name, self.place)
-    }
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let when = self.created_at.as_deref().unwrap_or("time unknown");
-        write!(f, "{}  {when}, {} bytes", self.name, self.size)
-    }
-}
-
-impl fmt::Display for Adopted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.backup, &self.error) {
-            (Some((id, told)), _) if told.verified => {
-                write!(f, "{}  adopted as {id}, verified", self.name)
-            }
-            (Some((id, _)), _) => write!(f, "{}  adopted as {id}, not verified", self.name),
-            (None, Some(error)) => write!(f, "{}  not adopted: {}", self.name, error.detail),
-            (None, None) => write!(f, "{}  not adopted", self.name),
-        }
-    }
-}
-
-impl From<AdoptError> for Failure {
-    fn from(error: AdoptError) -> Self {
-        match error {
-            AdoptError::Catalog(error) => error.into(),
-            AdoptError::Destination(error) => Self::failed(error.code(), error),
-            AdoptError::Listing(_) => Self::failed("cannot_list", error),
-        }
-    }
-}
-
-pub(super) async fn run(args: JobArgs, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     match args.command {
-        JobCommand::List { place } => {
+        Command::List { place } => {
             let (catalog, _) = place.open().await?;
             let jobs = catalog.jobs().await?.into_iter().map(ShownJob::from);
             let lines = Lines(jobs.collect());
             output.result(&lines, &lines);
             catalog.close().await;
         }
-        JobCommand::Run { job, place } => {
+        Command::Run { job, place } => {
             let (catalog, _) = place.open().await?;
             let found = catalog.jobs().await?;
             let found = found
@@ -241,84 +135,14 @@ pub(super) async fn run(args: JobArgs, output: &Output) -> Result<(), Failure> {
                         "there is no job {job:?}; coffer job list shows them"
                     ))
                 })?;
-            let run = Id::random().map_err(|error| Failure::failed("no_randomness", error))?;
+            let run = Id::random().map_err(no_randomness)?;
             let now = clock::text(clock::now());
             catalog.ask_for_run(&run, &found.id, &now).await?;
+            let target = format!("/api/jobs/{}/runs", found.id);
+            note(&catalog, "start_job", target).await?;
             let asked = Asked { run };
             output.result(&asked, &asked);
             catalog.close().await;
-        }
-    }
-    Ok(())
-}
-
-async fn destination(catalog: &Catalog, name: &str) -> Result<DestinationRecord, Failure> {
-    let found = catalog.destinations().await?;
-    found
-        .into_iter()
-        .find(|one| one.name == name || one.id.as_str() == name)
-        .ok_or_else(|| {
-            Failure::usage(format!(
-                "there is no destination {name:?}; coffer destination list shows them"
-            ))
-        })
-}
-
-pub(super) async fn run_destination(args: DestinationArgs, output: &Output) -> Result<(), Failure> {
-    match args.command {
-        DestinationCommand::List { place } => {
-            let (catalog, _) = place.open().await?;
-            let found = catalog.destinations().await?.into_iter();
-            let lines = Lines(
-                found
-                    .map(|one| ShownDestination {
-                        place: one.config.place(),
-                        id: one.id,
-                        name: one.name,
-                    })
-                    .collect(),
-            );
-            output.result(&lines, &lines);
-            catalog.close().await;
-        }
-        DestinationCommand::Found {
-            destination: name,
-            place,
-        } => {
-            let (catalog, _) = place.open().await?;
-            let record = destination(&catalog, &name).await?;
-            let lines = Lines(adoption::found(&catalog, &record).await?);
-            output.result(&lines, &lines);
-            catalog.close().await;
-        }
-        DestinationCommand::Adopt {
-            destination: name,
-            names,
-            all,
-            place,
-        } => {
-            let (catalog, folder) = place.open().await?;
-            let record = destination(&catalog, &name).await?;
-            let names = match all {
-                true => {
-                    let found = adoption::found(&catalog, &record).await?;
-                    found.into_iter().map(|found| found.name).collect()
-                }
-                false => names,
-            };
-            let ours = sender_key::open(&folder)
-                .map_err(|error| Failure::failed("sender_key", error))?
-                .sender();
-            let adopted = adoption::adopt(&catalog, &record, &names, ours).await?;
-            let lines = Lines(adopted);
-            output.result(&lines, &lines);
-            catalog.close().await;
-            if let Some(failed) = lines.0.iter().find_map(|one| one.error.as_ref()) {
-                return Err(Failure::failed(
-                    &failed.code,
-                    "not all archives were adopted; those that were stay so",
-                ));
-            }
         }
     }
     Ok(())

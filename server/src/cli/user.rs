@@ -1,13 +1,16 @@
 //! `coffer user`: the server's users, for who can read its catalog anyway. The server may be running.
 
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Failure, Output, serve::data_folder};
+use super::{
+    Failure, Output,
+    place::{self, Place, no_randomness},
+};
 use crate::{
-    catalog::{AuditRecord, Catalog, CatalogError, CatalogPlace, CatalogUrl, Id, UserRecord},
+    catalog::{Catalog, CatalogError, Id, UserRecord},
     clock,
     http::{caller::digest, sign_in},
 };
@@ -53,17 +56,6 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
-}
-
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// The server's data folder [default: coffer in the user's data folder].
-    #[arg(long, value_name = "FOLDER", env = "COFFER_DATA")]
-    data: Option<PathBuf>,
-
-    /// The catalog, as for coffer serve.
-    #[arg(long, value_name = "URL or FILE")]
-    catalog: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -142,7 +134,7 @@ impl fmt::Display for Disabled {
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     match args.command {
         Command::List { place } => {
-            let listed = list(&place.open().await?).await?;
+            let listed = list(&place.open().await?.0).await?;
             output.result(&listed, &listed);
         }
         Command::Add {
@@ -151,33 +143,19 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             place,
             page,
         } => {
-            let linked = add(&place.open().await?, &name, &groups, &page.page).await?;
+            let linked = add(&place.open().await?.0, &name, &groups, &page.page).await?;
             output.result(&linked, &linked);
         }
         Command::Reset { name, place, page } => {
-            let linked = reset(&place.open().await?, &name, &page.page).await?;
+            let linked = reset(&place.open().await?.0, &name, &page.page).await?;
             output.result(&linked, &linked);
         }
         Command::Disable { name, place } => {
-            let disabled = disable(&place.open().await?, &name).await?;
+            let disabled = disable(&place.open().await?.0, &name).await?;
             output.result(&disabled, &disabled);
         }
     }
     Ok(())
-}
-
-impl Place {
-    async fn open(self) -> Result<Catalog, Failure> {
-        let url = CatalogUrl::read(self.catalog.as_deref())?;
-        let folder = self.data.map_or_else(data_folder, Ok)?;
-        if !folder.is_dir() {
-            return Err(Failure::usage(format!(
-                "there is no folder {}; name the server's with --data",
-                folder.display()
-            )));
-        }
-        Ok(Catalog::open(&CatalogPlace { folder, url }).await?)
-    }
 }
 
 async fn list(catalog: &Catalog) -> Result<Listed, Failure> {
@@ -276,25 +254,5 @@ async fn link(catalog: &Catalog, user: &UserRecord, page: &str) -> Result<Linked
 
 /// What is done here stands in the audit log too.
 async fn note(catalog: &Catalog, action: &str, user: &UserRecord) -> Result<(), CatalogError> {
-    catalog
-        .add_audit(&AuditRecord {
-            seq: 0,
-            at: clock::text(clock::now()),
-            user_id: None,
-            who: String::new(),
-            via: "console".to_owned(),
-            action: action.to_owned(),
-            target: format!("/api/users/{}", user.id),
-            address: String::new(),
-            status: 200,
-            code: None,
-        })
-        .await
-}
-
-fn no_randomness(error: getrandom::Error) -> Failure {
-    Failure::failed(
-        "no_randomness",
-        format!("the system gave no random bytes: {error}"),
-    )
+    place::note(catalog, action, format!("/api/users/{}", user.id)).await
 }

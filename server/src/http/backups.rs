@@ -50,6 +50,8 @@ pub(super) struct Backup {
     sender: Option<String>,
     contents: Option<String>,
     scrubbed_at: Option<String>,
+    /// The job that took it, which may be gone by now.
+    job: Option<Id>,
     /// Whether retention leaves it alone.
     locked: bool,
     /// Where its archive is; empty if it is in the server's own store.
@@ -95,6 +97,7 @@ impl From<BackupRecord> for Backup {
             sender: told(record.sender),
             contents: told(record.contents),
             scrubbed_at: record.scrubbed_at,
+            job: record.job,
             locked: false,
             copies: Vec::new(),
         }
@@ -102,7 +105,7 @@ impl From<BackupRecord> for Backup {
 }
 
 #[utoipa::path(post, path = "/sources/{id}/backups", operation_id = "take_backup", request_body = Start,
-    extensions(("x-permission" = json!("back_up")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
+    extensions(("x-idempotency-key" = json!(true)), ("x-permission" = json!("back_up")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
 pub(super) async fn start(
     State(app): State<Shared>,
     caller: Caller,

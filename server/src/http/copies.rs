@@ -70,25 +70,29 @@ pub(super) async fn remove(app: &Shared, backup: &BackupRecord) -> Result<(), Pr
     Ok(())
 }
 
-/// Reads every stored copy of a backup to its end, and records what was found. As long as one copy is whole, so is the backup.
+/// Reads every stored copy of a backup to its end, and records what was found. A backup is as good as its best copy.
 pub(super) async fn scrub(app: &Shared, backup: &BackupRecord) -> Result<(), Problem> {
     let copies = app.catalog.copies(&backup.id).await?;
-    let mut whole = false;
+    let mut found = Vec::new();
     // A copy that can't be reached may be whole or not.
     let mut reason = None;
     if copies.is_empty() {
-        whole = is_whole(&own(app, backup).await?, backup).await?;
+        found.push(match is_whole(&own(app, backup).await?, backup).await? {
+            true => CopyState::Verified,
+            false => CopyState::Damaged,
+        });
     }
     for copy in &copies {
         match scrub_copy(app, backup, copy).await {
-            Ok(found) => whole |= found,
+            Ok(state) => found.push(state),
             Err(problem) => reason = reason.or(Some(problem)),
         }
     }
-    let state = match (whole, reason) {
-        (true, _) => BackupState::Verified,
-        (false, None) => BackupState::Damaged,
-        (false, Some(problem)) => return Err(problem),
+    let state = match reason {
+        _ if found.contains(&CopyState::Verified) => BackupState::Verified,
+        _ if found.contains(&CopyState::Unverified) => BackupState::Unverified,
+        None => BackupState::Damaged,
+        Some(problem) => return Err(problem),
     };
     app.catalog
         .backup_scrubbed(&backup.id, state, &clock::text(clock::now()))
@@ -100,10 +104,9 @@ async fn scrub_copy(
     app: &Shared,
     backup: &BackupRecord,
     copy: &CopyRecord,
-) -> Result<bool, Problem> {
+) -> Result<CopyState, Problem> {
     let archives = destinations::open(app, &copy.destination).await?;
-    let whole = is_whole(&archives, backup).await?;
-    let state = match whole {
+    let state = match is_whole(&archives, backup).await? {
         false => CopyState::Damaged,
         // Of one that was adopted, nobody knows what was once written.
         true if backup.sha256.is_empty() && copy.state != CopyState::Verified => {
@@ -114,7 +117,7 @@ async fn scrub_copy(
     app.catalog
         .copy_checked(copy, state, &clock::text(clock::now()))
         .await?;
-    Ok(whole)
+    Ok(state)
 }
 
 /// Whether what is stored is what was written, as far as that can be known without a key.

@@ -14,18 +14,17 @@ use super::{
     sources::checked_name,
 };
 use crate::{
-    adoption::{self, AdoptError},
-    catalog::{DestinationRecord, Id},
+    adoption::{self, AdoptError, Wanted},
+    catalog::{DestinationRecord, Id, RunKind},
     clock,
-    destination::{
-        DestinationConfig, DestinationError, Patience, Probe, ProbeError, Probed, S3Key, probe,
-    },
-    jobs::opened,
+    destination::{DestinationConfig, DestinationError, Patience, Probed, S3Key, mark},
+    jobs::{AdmitError, admit, opened, try_out},
+    runs::RunFailure,
     store::Archives,
 };
 
-/// Most archives that are adopted by one request.
-const MAX_ADOPTED: usize = 1000;
+/// Most archives that one request names.
+const MAX_ADOPTED: usize = 10_000;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = NewDestination)]
@@ -37,6 +36,9 @@ pub(super) struct New {
     /// Without it, a destination that is changed keeps the one that it has.
     #[serde(default)]
     key: Option<NewKey>,
+    /// Takes the folder for this destination although it lacks its mark: for a new disk. A new path is marked in any case.
+    #[serde(default)]
+    mark: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -103,8 +105,7 @@ pub(super) async fn add(
         key: new.key.map(Into::into),
         created_at: clock::text(clock::now()),
     };
-    try_out(&record).await?;
-    app.catalog.put_destination(&record).await?;
+    admit(&app.catalog, &record, true).await?;
     tracing::info!(destination = %record.id, place = record.config.place(), "added a destination");
     Ok((StatusCode::CREATED, Answer(record.into())))
 }
@@ -127,8 +128,7 @@ pub(super) async fn change(
         None if same_place => record.key,
         None => None,
     };
-    try_out(&record).await?;
-    app.catalog.put_destination(&record).await?;
+    admit(&app.catalog, &record, !same_place || new.mark).await?;
     Ok(Answer(record.into()))
 }
 
@@ -138,10 +138,17 @@ pub(super) async fn remove(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
 ) -> Result<StatusCode, Problem> {
-    match app.catalog.remove_destination(&id).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(no_destination()),
+    let record = find(&app, &id).await?;
+    if !app.catalog.remove_destination(&id).await? {
+        return Err(no_destination());
     }
+    if let DestinationConfig::Folder { path } = &record.config
+        && let Err(error) = mark::unmark(path, &id)
+    {
+        // It harms nobody.
+        tracing::warn!(destination = %id, %error, "the mark of a destination could not be removed");
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Writes, reads back, lists and removes a small object.
@@ -153,16 +160,6 @@ pub(super) async fn test(
     Json(Nothing {}): Json<Nothing>,
 ) -> Result<Answer<Probed>, Problem> {
     Ok(Answer(try_out(&find(&app, &id).await?).await?))
-}
-
-async fn try_out(record: &DestinationRecord) -> Result<Probed, Problem> {
-    let archives = opened(record, Patience::Short).await?;
-    let place = record.config.place();
-    let tried = Probe {
-        archives: &archives,
-        place: &place,
-    };
-    Ok(probe(tried).await?)
 }
 
 /// Archives that are there and that the catalog does not know.
@@ -180,17 +177,27 @@ pub(super) async fn found(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Adopt {
+    #[serde(default)]
     names: Vec<String>,
+    /// All that the catalog does not know.
+    #[serde(default)]
+    all: bool,
 }
 
-/// Takes archives into the catalog.
+/// Takes archives into the catalog, in the background.
 #[utoipa::path(post, path = "/destinations/{id}/adopt", operation_id = "adopt_backups", request_body = Adopt,
-    extensions(("x-permission" = json!("configure"))), responses((status = 200, description = "What became of each")))]
+    extensions(("x-idempotency-key" = json!(true)), ("x-permission" = json!("configure"))), responses((status = 202, description = "Started; the run is named, and its result tells what became of each")))]
 pub(super) async fn adopt(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
     Json(body): Json<Adopt>,
-) -> Result<Answer<Value>, Problem> {
+) -> Result<(StatusCode, Answer<Value>), Problem> {
+    if body.all == !body.names.is_empty() {
+        return Err(Problem::unusable(
+            "no_archives",
+            "either some archives are named, or all are wanted; nothing was changed",
+        ));
+    }
     if body.names.len() > MAX_ADOPTED {
         return Err(Problem::unusable(
             "too_many_archives",
@@ -198,8 +205,20 @@ pub(super) async fn adopt(
         ));
     }
     let record = find(&app, &id).await?;
-    let adopted = adoption::adopt(&app.catalog, &record, &body.names, app.sender.sender()).await?;
-    Ok(Answer(json!({ "adopted": adopted })))
+    let wanted = match body.all {
+        true => Wanted::All,
+        false => Wanted::Names(body.names),
+    };
+    let (catalog, ours) = (app.catalog.clone(), app.sender.sender());
+    let run = app
+        .runs
+        .start(RunKind::Adopt, &id, |progress| async move {
+            let adopted = adoption::adopt(&catalog, &record, wanted, ours, &progress).await;
+            let adopted = adopted.map_err(|error| RunFailure::new(error.code(), error))?;
+            Ok(json!({ "adopted": adopted }))
+        })
+        .await?;
+    Ok((StatusCode::ACCEPTED, Answer(json!({ "run": run }))))
 }
 
 pub(super) async fn find(app: &Shared, id: &Id) -> Result<DestinationRecord, Problem> {
@@ -227,9 +246,13 @@ impl From<DestinationError> for Problem {
     }
 }
 
-impl From<ProbeError> for Problem {
-    fn from(error: ProbeError) -> Self {
-        Self::unusable(error.code(), error)
+impl From<AdmitError> for Problem {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Catalog(error) => error.into(),
+            AdmitError::Destination(error) => error.into(),
+            AdmitError::Probe(error) => Self::unusable(error.code(), error),
+        }
     }
 }
 
@@ -238,7 +261,7 @@ impl From<AdoptError> for Problem {
         match error {
             AdoptError::Catalog(error) => error.into(),
             AdoptError::Destination(error) => error.into(),
-            AdoptError::Listing(_) => Self::unusable("cannot_list", error),
+            error => Self::unusable(error.code(), error),
         }
     }
 }

@@ -13,6 +13,7 @@ use axum::{
 use super::{
     Shared, audit,
     caller::{self, Caller, Origin, Via, not_permitted},
+    idempotency,
     openapi::Need,
     problem::Problem,
 };
@@ -123,11 +124,17 @@ pub(super) async fn permitted(
         _ => allowed,
     };
     request.extensions_mut().insert(origin);
+    let user = caller.as_ref().map(|caller| caller.user.clone());
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
     }
     let response = match allowed {
-        Ok(()) => next.run(request).await,
+        Ok(()) => match (operation, user) {
+            (Some(operation), Some(user)) if operation.once => {
+                idempotency::once(&app, &user, request, next).await
+            }
+            _ => next.run(request).await,
+        },
         Err(problem) => refuse(request, problem).await,
     };
     match line {

@@ -6,12 +6,15 @@ use axum::{Json as Answer, extract::State, http::StatusCode};
 use coffer_core::retention;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
-    Shared, backups::Nothing, body::Json, id::IdInPath, problem::Problem, sources::checked_name,
+    Shared, backups::Nothing, body::Json, caller::Caller, id::IdInPath, problem::Problem,
+    sources::checked_name,
 };
 use crate::{
+    access::Permission,
     catalog::{CatchUp, Id, JobRecord, JobRunRecord, JobRunState},
     clock,
     jobs::fates,
@@ -95,15 +98,19 @@ pub(super) struct Job {
     destinations: Vec<Id>,
     version: i64,
     created_at: String,
-    /// When it is due next; without those who are switched off.
+    /// When it is due next; empty if it is switched off.
     next: Vec<String>,
+    /// The last one that was due, without its log.
+    last_run: Option<JobRun>,
 }
 
 impl From<JobRecord> for Job {
     fn from(job: JobRecord) -> Self {
         let next = match &job.schedule {
             // One that can't be followed any more is told by the log.
-            Some(pattern) if job.enabled => next(pattern, &job.time_zone).unwrap_or_default(),
+            Some(pattern) if job.enabled => {
+                next(pattern, &job.time_zone, clock::now()).unwrap_or_default()
+            }
             _ => Vec::new(),
         };
         Self {
@@ -124,6 +131,7 @@ impl From<JobRecord> for Job {
             version: job.version,
             created_at: job.created_at,
             next,
+            last_run: None,
         }
     }
 }
@@ -141,7 +149,9 @@ pub(super) struct JobRun {
     not_before: String,
     #[schema(value_type = Object)]
     progress: ProgressSnapshot,
-    log: String,
+    /// What happened, a line each. Lists go without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
     #[schema(value_type = Option<Object>)]
     error: Option<RunFailure>,
     started_at: Option<String>,
@@ -159,7 +169,7 @@ impl From<JobRunRecord> for JobRun {
             attempt: run.attempt,
             not_before: run.not_before,
             progress: serde_json::from_str(&run.progress).unwrap_or_default(),
-            log: run.log,
+            log: None,
             error: run
                 .error_code
                 .zip(run.error_detail)
@@ -170,10 +180,38 @@ impl From<JobRunRecord> for JobRun {
     }
 }
 
-fn next(pattern: &str, zone: &str) -> Result<Vec<String>, ScheduleError> {
+/// The next times after a moment.
+fn next(pattern: &str, zone: &str, after: OffsetDateTime) -> Result<Vec<String>, ScheduleError> {
     let schedule = Schedule::parse(pattern, &Zone::parse(zone)?)?;
-    let times = schedule.after(clock::now()).take(SHOWN_TIMES);
+    let times = schedule.after(after).take(SHOWN_TIMES);
     Ok(times.map(clock::text).collect())
+}
+
+/// Refuses what is not allowed with each source of a job.
+fn may(caller: &Caller, permission: Permission, sources: &[Id]) -> Result<(), Problem> {
+    sources
+        .iter()
+        .try_for_each(|source| caller.may(permission, source))
+}
+
+/// A job that somebody may do this with.
+async fn permitted(
+    app: &Shared,
+    caller: &Caller,
+    permission: Permission,
+    id: &Id,
+) -> Result<JobRecord, Problem> {
+    let job = find(app, id).await?;
+    may(caller, permission, &job.sources)?;
+    Ok(job)
+}
+
+/// A job with its last run.
+async fn shown(app: &Shared, job: JobRecord) -> Result<Job, Problem> {
+    let last = app.catalog.last_run(&job.id).await?;
+    let mut job = Job::from(job);
+    job.last_run = last.map(|run| live(app, run, false));
+    Ok(job)
 }
 
 impl From<ScheduleError> for Problem {
@@ -183,27 +221,39 @@ impl From<ScheduleError> for Problem {
 }
 
 #[utoipa::path(get, path = "/jobs", operation_id = "list_jobs",
-    extensions(("x-permission" = json!("view"))), responses((status = 200, description = "The oldest first", body = [Job])))]
-pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Job>>, Problem> {
-    let jobs = app.catalog.jobs().await?;
-    Ok(Answer(jobs.into_iter().map(Into::into).collect()))
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "The oldest first", body = [Job])))]
+pub(super) async fn list(
+    State(app): State<Shared>,
+    caller: Caller,
+) -> Result<Answer<Vec<Job>>, Problem> {
+    let mut jobs = Vec::new();
+    for job in app.catalog.jobs().await? {
+        if may(&caller, Permission::View, &job.sources).is_ok() {
+            jobs.push(shown(&app, job).await?);
+        }
+    }
+    Ok(Answer(jobs))
 }
 
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "show_job",
-    extensions(("x-permission" = json!("view"))), responses((status = 200, description = "As it is", body = Job)))]
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "As it is", body = Job)))]
 pub(super) async fn show(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
 ) -> Result<Answer<Job>, Problem> {
-    Ok(Answer(find(&app, &id).await?.into()))
+    let job = permitted(&app, &caller, Permission::View, &id).await?;
+    Ok(Answer(shown(&app, job).await?))
 }
 
 #[utoipa::path(post, path = "/jobs", operation_id = "add_job", request_body = New,
-    extensions(("x-permission" = json!("configure"))), responses((status = 201, description = "Added", body = Job)))]
+    extensions(("x-permission" = json!("configure")), ("x-scope" = json!("source"))), responses((status = 201, description = "Added", body = Job)))]
 pub(super) async fn add(
     State(app): State<Shared>,
+    caller: Caller,
     Json(new): Json<New>,
 ) -> Result<(StatusCode, Answer<Job>), Problem> {
+    may(&caller, Permission::Configure, &new.sources)?;
     check(&app, &new).await?;
     let now = clock::text(clock::now());
     let job = record(new, Id::random()?, now)?;
@@ -213,14 +263,16 @@ pub(super) async fn add(
 }
 
 #[utoipa::path(put, path = "/jobs/{id}", operation_id = "change_job", request_body = New,
-    extensions(("x-permission" = json!("configure"))), responses((status = 200, description = "As it is now", body = Job)))]
+    extensions(("x-permission" = json!("configure")), ("x-scope" = json!("source"))), responses((status = 200, description = "As it is now", body = Job)))]
 pub(super) async fn change(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
     Json(new): Json<New>,
 ) -> Result<Answer<Job>, Problem> {
+    let before = permitted(&app, &caller, Permission::Configure, &id).await?;
+    may(&caller, Permission::Configure, &new.sources)?;
     check(&app, &new).await?;
-    let before = find(&app, &id).await?;
     let given = new.version;
     let mut job = record(new, id.clone(), before.created_at.clone())?;
     job.version = given.unwrap_or(before.version);
@@ -238,15 +290,17 @@ pub(super) async fn change(
             "somebody changed this job meanwhile; nothing was changed; look at it again",
         ));
     }
-    Ok(Answer(find(&app, &id).await?.into()))
+    Ok(Answer(shown(&app, find(&app, &id).await?).await?))
 }
 
 #[utoipa::path(delete, path = "/jobs/{id}", operation_id = "remove_job",
-    extensions(("x-permission" = json!("configure"))), responses((status = 204, description = "Removed; its backups stay")))]
+    extensions(("x-permission" = json!("configure")), ("x-scope" = json!("source"))), responses((status = 204, description = "Removed; its backups stay")))]
 pub(super) async fn remove(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
 ) -> Result<StatusCode, Problem> {
+    permitted(&app, &caller, Permission::Configure, &id).await?;
     match app.catalog.remove_job(&id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_job()),
@@ -324,13 +378,14 @@ async fn check(app: &Shared, new: &New) -> Result<(), Problem> {
 
 /// Has the job run as soon as it can.
 #[utoipa::path(post, path = "/jobs/{id}/runs", operation_id = "start_job", request_body = Nothing,
-    extensions(("x-permission" = json!("back_up"))), responses((status = 202, description = "It begins soon; the run is named")))]
+    extensions(("x-idempotency-key" = json!(true)), ("x-permission" = json!("back_up")), ("x-scope" = json!("source"))), responses((status = 202, description = "It begins soon; the run is named")))]
 pub(super) async fn start(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
     Json(Nothing {}): Json<Nothing>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
-    let job = find(&app, &id).await?;
+    let job = permitted(&app, &caller, Permission::BackUp, &id).await?;
     if app.catalog.runs_asked_for(&job.id).await? >= MAX_ASKED {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -348,48 +403,54 @@ pub(super) async fn start(
 
 /// The last runs of a job, the latest first.
 #[utoipa::path(get, path = "/jobs/{id}/runs", operation_id = "list_job_runs",
-    extensions(("x-permission" = json!("view"))), responses((status = 200, description = "The last ones, the latest first", body = [JobRun])))]
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "The last ones, the latest first", body = [JobRun])))]
 pub(super) async fn runs(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
 ) -> Result<Answer<Vec<JobRun>>, Problem> {
-    let job = find(&app, &id).await?;
+    let job = permitted(&app, &caller, Permission::View, &id).await?;
     let runs = app.catalog.job_runs(&job.id, SHOWN_RUNS).await?;
-    Ok(Answer(
-        runs.into_iter().map(|run| live(&app, run)).collect(),
-    ))
+    let runs = runs.into_iter().map(|run| live(&app, run, false));
+    Ok(Answer(runs.collect()))
 }
 
 #[utoipa::path(get, path = "/job-runs/{id}", operation_id = "show_job_run",
-    extensions(("x-permission" = json!("view"))), responses((status = 200, description = "How it stands", body = JobRun)))]
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "How it stands", body = JobRun)))]
 pub(super) async fn run(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
 ) -> Result<Answer<JobRun>, Problem> {
     let run = app.catalog.job_run(&id).await?.ok_or_else(no_run)?;
-    Ok(Answer(live(&app, run)))
+    permitted(&app, &caller, Permission::View, &run.job).await?;
+    Ok(Answer(live(&app, run, true)))
 }
 
 /// A run as this server knows it, if it is the one that is at it; else as it was last heard of.
-fn live(app: &Shared, run: JobRunRecord) -> JobRun {
-    let mut run = JobRun::from(run);
+fn live(app: &Shared, mut record: JobRunRecord, with_log: bool) -> JobRun {
+    let log = with_log.then(|| std::mem::take(&mut record.log));
+    let mut run = JobRun::from(record);
+    run.log = log;
     if run.state == JobRunState::Running
         && let Some(watch) = app.scheduler.watch(&run.id)
     {
         run.progress = watch.progress().snapshot();
-        run.log = watch.log();
+        run.log = with_log.then(|| watch.log());
     }
     run
 }
 
 #[utoipa::path(post, path = "/job-runs/{id}/cancel", operation_id = "cancel_job_run", request_body = Nothing,
-    extensions(("x-permission" = json!("back_up"))), responses((status = 202, description = "It stops at its next step")))]
+    extensions(("x-permission" = json!("back_up")), ("x-scope" = json!("source"))), responses((status = 202, description = "It stops at its next step")))]
 pub(super) async fn cancel(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
     Json(Nothing {}): Json<Nothing>,
 ) -> Result<StatusCode, Problem> {
-    app.catalog.job_run(&id).await?.ok_or_else(no_run)?;
+    let run = app.catalog.job_run(&id).await?.ok_or_else(no_run)?;
+    permitted(&app, &caller, Permission::BackUp, &run.job).await?;
     app.catalog
         .cancel_run(&id, &clock::text(clock::now()))
         .await?;
@@ -401,18 +462,54 @@ pub(super) async fn cancel(
 
 /// What retention would do now, without doing it.
 #[utoipa::path(get, path = "/jobs/{id}/retention", operation_id = "preview_retention",
-    extensions(("x-permission" = json!("view"))), responses((status = 200, description = "What would stay and go in each destination, and why")))]
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "What would stay and go in each destination, and why")))]
 pub(super) async fn retention(
     State(app): State<Shared>,
+    caller: Caller,
     IdInPath(id): IdInPath,
 ) -> Result<Answer<Value>, Problem> {
-    let job = find(&app, &id).await?;
+    let job = permitted(&app, &caller, Permission::View, &id).await?;
+    Ok(Answer(all_fates(&app, &caller, &job).await?))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AskedRetention)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskedRules {
+    #[schema(value_type = Object)]
+    retention: retention::Policy,
+    /// The job's own if it is missing.
+    #[serde(default)]
+    time_zone: Option<String>,
+}
+
+/// What rules that somebody writes would do now to what a job stored.
+#[utoipa::path(post, path = "/jobs/{id}/retention", operation_id = "preview_other_retention", request_body = AskedRules,
+    extensions(("x-permission" = json!("view")), ("x-scope" = json!("source")), ("x-audit" = json!(false))), responses((status = 200, description = "What would stay and go in each destination, and why")))]
+pub(super) async fn other_retention(
+    State(app): State<Shared>,
+    caller: Caller,
+    IdInPath(id): IdInPath,
+    Json(asked): Json<AskedRules>,
+) -> Result<Answer<Value>, Problem> {
+    let mut job = permitted(&app, &caller, Permission::View, &id).await?;
+    if let Some(zone) = asked.time_zone {
+        Zone::parse(&zone)?;
+        job.time_zone = zone;
+    }
+    job.retention = asked.retention;
+    Ok(Answer(all_fates(&app, &caller, &job).await?))
+}
+
+/// What a job's rules would do in each destination. The job may have had sources once that this caller may not see.
+async fn all_fates(app: &Shared, caller: &Caller, job: &JobRecord) -> Result<Value, Problem> {
     let mut all = Vec::new();
     for destination in &job.destinations {
-        let fates = fates(&app.catalog, &job, destination).await?;
+        let mut fates = fates(&app.catalog, job, destination).await?;
+        fates.retain(|fate| caller.rights.allow_for(Permission::View, &fate.source));
         all.push(json!({ "destination": destination, "backups": fates }));
     }
-    Ok(Answer(json!({ "destinations": all })))
+    Ok(json!({ "destinations": all }))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -422,13 +519,25 @@ pub(super) struct Asked {
     schedule: String,
     #[serde(default = "utc")]
     time_zone: String,
+    /// RFC 3339; now if it is missing.
+    #[serde(default)]
+    after: Option<String>,
 }
 
 /// The next times of a schedule that somebody writes.
 #[utoipa::path(post, path = "/schedules/preview", operation_id = "preview_schedule", request_body = Asked,
     extensions(("x-permission" = json!("view")), ("x-audit" = json!(false))), responses((status = 200, description = "The next times")))]
 pub(super) async fn preview(Json(asked): Json<Asked>) -> Result<Answer<Value>, Problem> {
-    let next = next(&asked.schedule, &asked.time_zone)?;
+    let after = match asked.after {
+        None => clock::now(),
+        Some(after) => clock::parse(&after).ok_or_else(|| {
+            Problem::unusable(
+                "bad_time",
+                "a time is written as 2026-11-21T04:05:06Z; nothing was changed",
+            )
+        })?,
+    };
+    let next = next(&asked.schedule, &asked.time_zone, after)?;
     Ok(Answer(json!({ "next": next })))
 }
 

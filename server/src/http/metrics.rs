@@ -115,6 +115,7 @@ fn standing(
         .collect();
     let states = [
         ("verified", BackupState::Verified),
+        ("unverified", BackupState::Unverified),
         ("damaged", BackupState::Damaged),
     ];
     let backups = states
@@ -124,7 +125,7 @@ fn standing(
             (name, those().count() as u64, those().map(bytes).sum())
         })
         .collect();
-    let mut kinds = BTreeMap::from([("backup", 0), ("restore", 0), ("job", jobs)]);
+    let mut kinds = BTreeMap::from([("backup", 0), ("restore", 0), ("adopt", 0), ("job", jobs)]);
     for run in running {
         *kinds.entry(run.run.kind.as_str()).or_default() += 1;
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-use super::Shared;
+use super::{Shared, idempotency};
 use crate::access::Permissions;
 
 /// What an operation needs. The description says so in `x-permission`.
@@ -40,6 +40,8 @@ pub(super) struct Operation {
     pub(super) id: String,
     /// It is written to the audit log: what changes something, and what says so (`x-audit`).
     pub(super) audited: bool,
+    /// It is carried out once for each key that a client gives (`x-idempotency-key`).
+    pub(super) once: bool,
 }
 
 /// All operations, by path and method; and the description itself.
@@ -134,6 +136,7 @@ fn read(method: &Method, operation: &Value) -> Option<Operation> {
         audited: operation["x-audit"]
             .as_bool()
             .unwrap_or(!matches!(*method, Method::GET | Method::HEAD)),
+        once: operation["x-idempotency-key"] == true,
     })
 }
 
@@ -155,6 +158,13 @@ fn complete(path: &str, operation: &mut Value) {
                 "schema": { "type": "string" },
             }));
         }
+    }
+    if operation["x-idempotency-key"] == true {
+        parameters.push(json!({
+            "name": idempotency::KEY.as_str(), "in": "header", "required": false,
+            "description": "Any text of the client's, another one for each action. Asked again with it within a day, nothing is begun twice, and the first answer is given again",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+        }));
     }
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();

@@ -44,7 +44,7 @@ pub(super) struct Start {
 }
 
 #[utoipa::path(post, path = "/restores", operation_id = "start_restore", request_body = Start,
-    extensions(("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
+    extensions(("x-idempotency-key" = json!(true)), ("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
 pub(super) async fn start(
     State(app): State<Shared>,
     caller: Caller,

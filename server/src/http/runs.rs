@@ -48,7 +48,7 @@ pub(super) async fn show(
 }
 
 #[utoipa::path(post, path = "/runs/{id}/cancel", operation_id = "cancel_run",
-    extensions(("x-permission" = json!("back_up restore")), ("x-scope" = json!("source"))), responses((status = 202, description = "It stops at its next step")))]
+    extensions(("x-permission" = json!("back_up restore configure")), ("x-scope" = json!("source"))), responses((status = 202, description = "It stops at its next step")))]
 pub(super) async fn cancel(
     State(app): State<Shared>,
     caller: Caller,
@@ -58,6 +58,7 @@ pub(super) async fn cancel(
     let permission = match kind {
         RunKind::Backup => Permission::BackUp,
         RunKind::Restore => Permission::Restore,
+        RunKind::Adopt => Permission::Configure,
     };
     may(&caller, permission, source.as_ref())?;
     app.runs.cancel(&id).await?;

@@ -118,7 +118,7 @@ pub(super) async fn plan(
 }
 
 #[utoipa::path(post, path = "/safety-backups/{id}/undo", operation_id = "start_undo", request_body = Start,
-    extensions(("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
+    extensions(("x-idempotency-key" = json!(true)), ("x-permission" = json!("restore")), ("x-scope" = json!("source"))), responses((status = 202, description = "Started; the run is named")))]
 pub(super) async fn start(
     State(app): State<Shared>,
     caller: Caller,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Shared, caller::IDLE, server::ServeError, sign_in::FORGIVEN, uploads};
+use super::{Shared, caller::IDLE, idempotency, server::ServeError, sign_in::FORGIVEN, uploads};
 use crate::{
     catalog::Catalog,
     clock, recover,
@@ -97,9 +97,13 @@ async fn look_after_servers(catalog: &Catalog) {
 pub(super) async fn sweep(app: Shared) {
     loop {
         let now = clock::now();
-        let [now, idle, tried] = [now, now - IDLE, now - FORGIVEN].map(clock::text);
+        let [now, idle, tried, keys] =
+            [now, now - IDLE, now - FORGIVEN, now - idempotency::AGE].map(clock::text);
         if let Err(error) = app.catalog.forget_ended(&now, &idle, &tried).await {
             tracing::error!(%error, "ended sessions and tokens could not be removed");
+        }
+        if let Err(error) = app.catalog.forget_keys_before(&keys).await {
+            tracing::error!(%error, "old idempotency keys could not be removed");
         }
         look_after_servers(&app.catalog).await;
         match app.uploads.remove_abandoned(uploads::AGE) {

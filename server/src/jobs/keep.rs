@@ -17,6 +17,8 @@ use crate::{
 pub struct Fate {
     /// The backup.
     pub backup: Id,
+    /// What was backed up.
+    pub source: Id,
     /// The archive's name.
     pub name: String,
     /// When it was taken, RFC 3339.
@@ -56,6 +58,7 @@ pub async fn fates(
                 .zip(verdicts)
                 .map(|(copy, verdict)| Fate {
                     backup: copy.backup,
+                    source: copy.source,
                     name: copy.name,
                     created_at: copy.created_at,
                     stays: verdict.stays(),

@@ -3,7 +3,7 @@
 use super::Watch;
 use crate::{
     catalog::{Catalog, CatalogError, DestinationRecord, Id, JobRecord},
-    destination::{DestinationError, Doing, Patience, StoreFault},
+    destination::{DestinationConfig, DestinationError, Doing, Patience, StoreFault, mark},
     runs::RunFailure,
     store::{Archives, StoreError},
 };
@@ -18,6 +18,14 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Whether the folder is still the one that was marked as this destination: a disk may be unmounted while a run is at work.
+    pub(super) fn still_there(&self) -> Result<(), RunFailure> {
+        let Some(folder) = self.archives.folder() else {
+            return Ok(());
+        };
+        mark::check(folder, &self.id).map_err(|error| RunFailure::new(error.code(), error))
+    }
+
     /// What failed with it, noted in the log.
     pub(super) fn failed(&self, error: &StoreError, doing: Doing, watch: &Watch) -> RunFailure {
         let fault = StoreFault::new(error, doing, &self.place);
@@ -32,15 +40,59 @@ impl Open {
 /// Opens a destination of the catalog.
 ///
 /// # Errors
-/// [`DestinationError`].
+/// [`DestinationError`]; of a folder also if it isn't the one that was marked as this destination.
 pub async fn opened(
     record: &DestinationRecord,
     patience: Patience,
 ) -> Result<Archives, DestinationError> {
+    open_with(record, patience, |archives, id| {
+        archives
+            .folder()
+            .map_or(Ok(()), |folder| mark::check(folder, id))
+    })
+    .await
+}
+
+/// Opens a destination that is about to be added, whatever its folder is marked as.
+///
+/// # Errors
+/// [`DestinationError`].
+pub(super) async fn opened_unmarked(
+    record: &DestinationRecord,
+) -> Result<Archives, DestinationError> {
+    open_with(record, Patience::Short, |_, _| Ok(())).await
+}
+
+/// Marks the folder of a destination that was tried out, as this destination; nothing for a bucket, which nobody mounts.
+///
+/// # Errors
+/// [`DestinationError::Folder`].
+pub(super) async fn marked(record: &DestinationRecord) -> Result<(), DestinationError> {
+    let DestinationConfig::Folder { path } = &record.config else {
+        return Ok(());
+    };
+    let (path, id) = (path.clone(), record.id.clone());
+    let marking = tokio::task::spawn_blocking(move || {
+        mark::mark(&path, &id).map_err(|error| DestinationError::Folder {
+            path: path.display().to_string(),
+            error,
+        })
+    });
+    marking.await.map_err(|_| DestinationError::Defect)?
+}
+
+async fn open_with(
+    record: &DestinationRecord,
+    patience: Patience,
+    look: fn(&Archives, &Id) -> Result<(), DestinationError>,
+) -> Result<Archives, DestinationError> {
     let record = record.clone();
     // A folder of another machine that is gone may not answer for long.
-    let opening =
-        tokio::task::spawn_blocking(move || record.config.open(record.key.as_ref(), patience));
+    let opening = tokio::task::spawn_blocking(move || {
+        let archives = record.config.open(record.key.as_ref(), patience)?;
+        look(&archives, &record.id)?;
+        Ok(archives)
+    });
     opening.await.map_err(|_| DestinationError::Defect)?
 }
 

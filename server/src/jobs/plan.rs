@@ -16,10 +16,20 @@ pub const MAX_MISSED: usize = 50;
 /// The times that are due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Those that are run: when they were due, and when they may begin.
-    pub run: Vec<(OffsetDateTime, OffsetDateTime)>,
+    /// The one that is run: when it was due, and when it may begin.
+    pub run: Option<(OffsetDateTime, OffsetDateTime)>,
     /// Those that are too late.
     pub missed: Vec<OffsetDateTime>,
+    /// Those that another one makes up for that came due after them, before anybody got to either.
+    pub skipped: Vec<OffsetDateTime>,
+}
+
+impl Times {
+    /// Whether nothing is due.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.run.is_none() && self.missed.is_empty() && self.skipped.is_empty()
+    }
 }
 
 /// The times of a job after `planned_until` and up to `now`.
@@ -37,18 +47,14 @@ pub fn due(
         .into_iter()
         .partition(|time| now - *time > GRACE);
     // A run that is in time makes up for all before it.
-    if catch_up == CatchUp::One
-        && in_time.is_empty()
-        && let Some(last) = late.pop()
-    {
-        in_time.push(last);
-    }
+    let last = match in_time.pop() {
+        None if catch_up == CatchUp::One => late.pop(),
+        last => last,
+    };
     Times {
-        run: in_time
-            .into_iter()
-            .map(|time| (time, time + jitter(job, time, jitter_seconds)))
-            .collect(),
+        run: last.map(|time| (time, time + jitter(job, time, jitter_seconds))),
         missed: late,
+        skipped: in_time,
     }
 }
 
@@ -79,7 +85,27 @@ mod tests {
         let job = Id::parse(&"ab".repeat(16)).unwrap();
         let times = due(&job, &schedule, catch_up, 0, moment(from), moment(now));
         let run: Vec<_> = times.run.iter().map(|(time, _)| *time).collect();
+        assert!(times.skipped.is_empty());
         (texts(&run), texts(&times.missed))
+    }
+
+    #[test]
+    fn of_several_that_are_in_time_the_last_is_run() {
+        let schedule = Schedule::parse("* * * * *", &Zone::parse("UTC").unwrap()).unwrap();
+        let job = Id::parse(&"ab".repeat(16)).unwrap();
+        let (from, now) = (
+            moment("2026-11-21T03:50:30Z"),
+            moment("2026-11-21T03:58:00Z"),
+        );
+        for catch_up in [CatchUp::None, CatchUp::One] {
+            let times = due(&job, &schedule, catch_up, 0, from, now);
+            assert_eq!(times.run.map(|(time, _)| time), Some(now));
+            assert_eq!(
+                texts(&times.missed),
+                ["2026-11-21T03:51:00Z", "2026-11-21T03:52:00Z"]
+            );
+            assert_eq!(times.skipped.len(), 5, "{:?}", times.skipped);
+        }
     }
 
     #[test]

@@ -17,10 +17,13 @@ use futures_util::FutureExt;
 use time::{Duration, OffsetDateTime};
 use tokio_util::task::TaskTracker;
 
-use super::{Watch, due};
+use super::{Times, Watch, due};
 use crate::{
-    catalog::{Beat, Catalog, CatalogError, Due, Ending, Id, JobRecord, Lease, Timetable},
-    clock, notify,
+    catalog::{
+        Beat, Catalog, CatalogError, Due, Ending, Id, JobRecord, Lease, Plan, Planned, Timetable,
+    },
+    clock,
+    notify::{self, Event},
     runs::RunFailure,
     schedule::{Schedule, ScheduleError, Zone},
 };
@@ -173,39 +176,60 @@ impl Scheduler {
             planned_until,
             now,
         );
-        if times.run.is_empty() && times.missed.is_empty() {
+        if times.is_empty() {
             return Ok(Ok(()));
         }
-        let mut rows = Vec::new();
-        for time in &times.missed {
-            rows.push(Due {
-                id: Id::random()?,
-                at: clock::text(*time),
-                not_before: None,
-            });
-        }
-        for (time, not_before) in &times.run {
-            rows.push(Due {
-                id: Id::random()?,
-                at: clock::text(*time),
-                not_before: Some(clock::text(*not_before)),
-            });
-        }
-        let mut notices = Vec::new();
-        if !times.missed.is_empty() {
-            let missed: Vec<String> = times.missed.iter().copied().map(clock::text).collect();
-            let event = notify::Event::missed(&table.id, &table.name, missed, now);
-            notices = notify::notices(&self.0.catalog, &event).await?;
-        }
+        let plan = self.plan_of(table, &times, now).await?;
         let planned = self
             .0
             .catalog
-            .plan_runs(table, &rows, &clock::text(now), &notices)
+            .plan_runs(table, &plan, &clock::text(now))
             .await?;
         if planned && !times.missed.is_empty() {
             tracing::warn!(job = %table.id, missed = times.missed.len(), "runs of a job were missed");
         }
         Ok(Ok(()))
+    }
+
+    /// The rows of times that are due, and the messages that go with them.
+    async fn plan_of(
+        &self,
+        table: &Timetable,
+        times: &Times,
+        now: OffsetDateTime,
+    ) -> Result<Plan, CatalogError> {
+        let catalog = &self.0.catalog;
+        let mut plan = Plan::default();
+        let missed = times.missed.iter().map(|time| (time, Planned::Missed));
+        let skipped = times.skipped.iter().map(|time| (time, Planned::Skipped));
+        let run = times.run.iter().map(|(time, not_before)| {
+            let not_before = clock::text(*not_before);
+            (time, Planned::Run { not_before })
+        });
+        for (time, planned) in missed.chain(skipped).chain(run) {
+            plan.due.push(Due {
+                id: Id::random()?,
+                at: clock::text(*time),
+                planned,
+            });
+        }
+        if !times.missed.is_empty() {
+            let missed: Vec<String> = times.missed.iter().copied().map(clock::text).collect();
+            let event = Event::missed(&table.id, &table.name, missed, now);
+            plan.notices = notify::notices(catalog, &event).await?;
+        }
+        if times.run.is_some() {
+            for mut run in catalog.retrying_runs(&table.id).await? {
+                let event = Event::given_up(&table.id, &table.name, &run, now);
+                let notices = notify::notices(catalog, &event).await?;
+                run.log += &format!(
+                    "{} not tried again, since the job is due anew\n",
+                    clock::text(now)
+                );
+                plan.given_up.push((run, notices));
+            }
+        }
+        Ok(plan)
     }
 
     async fn take(&self, now: OffsetDateTime) -> Result<(), CatalogError> {
@@ -397,7 +421,7 @@ impl Shared {
         ending: &Ending,
         now: OffsetDateTime,
     ) -> Result<bool, CatalogError> {
-        let event = notify::Event::ended(&self.catalog, job, &active.lease, ending, now).await?;
+        let event = Event::ended(&self.catalog, job, &active.lease, ending, now).await?;
         let notices = match &event {
             Some(event) => notify::notices(&self.catalog, event).await?,
             None => Vec::new(),

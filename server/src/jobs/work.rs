@@ -313,6 +313,7 @@ impl BackupWork {
             .publish()
             .await
             .map_err(|error| open.failed(&error, Doing::Write, watch))?;
+        open.still_there()?;
         let stored = open
             .archives
             .read_at(&record.name)

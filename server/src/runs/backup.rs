@@ -145,6 +145,7 @@ pub(crate) fn prepare(
         contents: String::new(),
         created_at: clock::text(now),
         scrubbed_at: None,
+        job: None,
     };
     let request = BackupRequest {
         source: config,

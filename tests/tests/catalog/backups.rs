@@ -20,6 +20,7 @@ fn backup() -> BackupRecord {
         contents: "standard".into(),
         created_at: "2026-11-21T04:05:06Z".into(),
         scrubbed_at: None,
+        job: None,
     }
 }
 

@@ -125,6 +125,7 @@ async fn what_was_uploaded_counts_for_its_owner_and_for_each_of_its_keys() {
                 contents: String::new(),
                 created_at: NOW.into(),
                 scrubbed_at: None,
+                job: None,
                 id,
             };
             catalog.begin_backup(&record).await.unwrap();

@@ -87,6 +87,7 @@ async fn a_server_ends_what_it_was_at_itself_and_what_servers_were_at_that_are_g
             contents: String::new(),
             created_at: start.into(),
             scrubbed_at: None,
+            job: None,
         };
         other.begin_backup(&backup).await.unwrap();
         // What the other one is at is not touched by a start of this one.
