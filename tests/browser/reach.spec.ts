@@ -1,4 +1,5 @@
 // The app for everybody: on a phone, without a pointer, in the dark.
+import { focusedName, tabTo } from "./support/keyboard";
 import { demo, expect, test } from "./support/test";
 
 const password = "vier Worte sind genug";
@@ -35,40 +36,24 @@ test("opening and looking inside works with the keyboard alone", async ({ app, p
   await page.reload();
   await expect(page.getByRole("heading", { name: "Stored backups" })).toBeVisible();
 
-  await tabTo(/^Open$/);
+  await tabTo(page, /^Open$/);
   await page.keyboard.press("Enter");
   await expect(app.passwordField).toBeFocused();
   await page.keyboard.type(password);
   await page.keyboard.press("Enter");
   await app.previewed();
 
-  await tabTo(/^Tables/);
+  await tabTo(page, /^Tables/);
   await page.keyboard.press("ArrowRight");
   await expect(app.tab("Files")).toBeFocused();
   await expect(app.tab("Files")).toHaveAttribute("aria-selected", "true");
   await page.keyboard.press("ArrowLeft");
-  await tabTo(/^customers$/);
+  await tabTo(page, /^customers$/);
   await page.keyboard.press("Enter");
   await expect(page.getByRole("dialog")).toContainText("Rows 1 to 41 of 41");
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toHaveCount(0);
-  expect(await focusedName(), "the focus is back where it was").toMatch(/^customers$/);
-
-  async function focusedName(): Promise<string> {
-    return page.evaluate(() => (document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "").trim());
-  }
-
-  /** Presses Tab until what is wanted has the focus, and checks on the way that the focus can be seen. */
-  async function tabTo(name: RegExp) {
-    for (let presses = 0; presses < 80; presses += 1) {
-      await page.keyboard.press("Tab");
-      if (!name.test(await focusedName())) continue;
-      const outline = await page.evaluate(() => getComputedStyle(document.activeElement ?? document.body).outlineStyle);
-      expect(outline).not.toBe("none");
-      return;
-    }
-    throw new Error(`Tab never reached ${name}`);
-  }
+  expect(await focusedName(page), "the focus is back where it was").toMatch(/^customers$/);
 });
 
 test("the first page is small", async ({ app, page, wire }) => {

@@ -86,17 +86,18 @@ export interface UploadState {
 
 export interface Backup {
   readonly id: Id;
-  /** Taken by this server, or uploaded. */
-  readonly origin: "taken" | "uploaded";
+  /** Taken by this server, uploaded, or found in a destination. */
+  readonly origin: "taken" | "uploaded" | "adopted";
   readonly uploaded_by: string | null;
-  /** `null` for one that was uploaded. */
+  /** `null` for one that this server did not take. */
   readonly source: Id | null;
   readonly source_name: string;
   readonly name: string;
   /** Bytes. */
   readonly size: number;
   readonly created_at: string;
-  readonly state: "verified" | "damaged";
+  /** `unverified` is one that was found and that nobody here can say to be whole. */
+  readonly state: "verified" | "unverified" | "damaged";
   /** The keys that it is sealed to; none if only a password opens it. */
   readonly fingerprints: readonly string[];
   /** When all of it was last compared with its scrub table. */
@@ -104,6 +105,20 @@ export interface Backup {
   /** Fingerprint of the sender key that signed it; `null` if nobody did. */
   readonly sender: string | null;
   readonly contents?: Contents;
+  /** The job that took it, which may be gone by now. */
+  readonly job: Id | null;
+  /** Retention leaves it alone. */
+  readonly locked: boolean;
+  /** Where its archive is; none if it is in the server's own store. */
+  readonly copies: readonly Copy[];
+}
+
+/** A backup's bytes in one destination. */
+export interface Copy {
+  readonly destination: Id;
+  readonly state: "storing" | "verified" | "unverified" | "damaged";
+  /** When they were last read to their end. */
+  readonly checked_at: string;
 }
 
 /** What a run is doing. */
@@ -179,7 +194,7 @@ export interface Changes {
 
 export interface Run {
   readonly id: Id;
-  readonly kind: "backup" | "restore";
+  readonly kind: "backup" | "restore" | "adopt";
   readonly state: "running" | "done" | "failed" | "cancelled";
   readonly progress: Progress;
   readonly result: unknown;
@@ -315,6 +330,7 @@ export const api = {
     json<{ run: Id }>(`api/sources/${source}/backups`, "POST", { profile, sensitive }),
   backups: () => json<Backup[]>("api/backups"),
   removeBackup: (id: Id) => remove(`api/backups/${id}`),
+  setLock: (id: Id, locked: boolean) => json<void>(`api/backups/${id}/${locked ? "lock" : "unlock"}`, "POST", {}),
   scrub: (id: Id) => json<Backup>(`api/backups/${id}/scrub`, "POST", {}),
   uploads: () => json<UploadState[]>("api/uploads"),
   upload: (id: Id) => json<UploadState>(`api/uploads/${id}`),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, count, percent, utcTime } from "./format";
+import { ago, bytes, count, duration, percent, timeIn, utcTime } from "./format";
 
 describe("format", () => {
   it("writes sizes in decimal units and never as 1,000 of one", () => {
@@ -19,6 +19,30 @@ describe("format", () => {
     expect(ago("2026-11-21T11:59:40Z", now)).toBe("just now");
     expect(ago("2026-11-21T11:55:00Z", now)).toBe("5 minutes ago");
     expect(ago("2026-11-20T10:00:00Z", now)).toBe("yesterday");
+    expect(ago("2026-11-21T12:00:40Z", now)).toBe("in less than a minute");
+    expect(ago("2026-11-21T15:10:00Z", now)).toBe("in 3 hours");
+    expect(timeIn("America/New_York", "2026-11-21T12:00:00Z")).toContain("07:00");
     expect(utcTime("2026-11-21T04:05:06Z")).toBe("2026-11-21 04:05:06 UTC");
+  });
+
+  it("tells durations in their two largest units", () => {
+    // How units are shortened differs from one English to the next.
+    const told = [0.04, 0.44, 9.94, 9.96, 59.6, 185, 3600, 3605, 7800, 90_000].map((seconds) =>
+      duration(seconds)
+        .replaceAll("\u00a0", " ")
+        .replaceAll(/(sec|min|hr)s\b/g, "$1"),
+    );
+    expect(told).toEqual([
+      "under a second",
+      "0.4 sec",
+      "9.9 sec",
+      "10 sec",
+      "1 min",
+      "3 min 5 sec",
+      "1 hr",
+      "1 hr",
+      "2 hr 10 min",
+      "1 day 1 hr",
+    ]);
   });
 });

@@ -26,6 +26,17 @@ export function bytes(value: number): string {
 /** In the user's own zone. */
 export const localTime = (time: string | Date): string => dateAndTime.format(new Date(time));
 
+/** For an axis: `21 Nov`; `04:05` where all of it is within two days. */
+export function axisTime(milliseconds: number, span: number): string {
+  const moment = new Date(milliseconds);
+  return span < 2 * 86_400_000
+    ? moment.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" })
+    : moment.toLocaleDateString(locale, { day: "numeric", month: "short" });
+}
+
+/** Hours, minutes and seconds in the user's own zone. */
+export const clockTime = (time: string): string => new Date(time).toLocaleTimeString(locale, { timeStyle: "medium" });
+
 /** For comparing with logs: `2026-11-21 04:05:06 UTC`. */
 export const utcTime = (time: string | Date): string => `${new Date(time).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
@@ -35,11 +46,40 @@ const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
-/** `5 minutes ago`, `yesterday`. */
+/** `5 minutes ago`, `yesterday`, `in 3 hours`. */
 export function ago(time: string | Date, now = Date.now()): string {
   const seconds = (new Date(time).getTime() - now) / 1000;
   for (const [unit, length] of steps) if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
-  return "just now";
+  return seconds > 5 ? "in less than a minute" : "just now";
+}
+
+/** On the clocks of another place: `21 Nov 2026, 22:30`. */
+export const timeIn = (zone: string, time: string): string =>
+  new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", timeZone: zone }).format(new Date(time));
+
+const spans: readonly [unit: string, seconds: number][] = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+/** How long something takes, in its two largest units: `under a second`, `0.4 sec`, `42 sec`, `3 min 5 sec`, `2 hr`. */
+export function duration(seconds: number): string {
+  const unit = (value: number, name: string, digits = 0) =>
+    new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits }).format(value);
+  if (seconds < 0.05) return "under a second";
+  if (seconds < 9.95) return unit(seconds, "second", 1);
+  let rest = Math.round(seconds);
+  const parts: string[] = [];
+  for (const [name, length] of spans) {
+    const whole = Math.floor(rest / length);
+    rest -= whole * length;
+    if (whole > 0) parts.push(unit(whole, name));
+    else if (parts.length > 0) break;
+    if (parts.length === 2) break;
+  }
+  return parts.join(" ");
 }
 
 /** Part of a whole in percent, rounded down: 100 means all. */

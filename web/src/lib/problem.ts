@@ -2,6 +2,7 @@
 import { ArchiveFailure } from "@coffer/archive";
 import { type ProblemText, texts } from "../texts";
 import { ApiFailure } from "./api";
+import { sentence } from "./sentence";
 
 export function problemOf(thrown: unknown): ProblemText {
   if (thrown instanceof ArchiveFailure) return archiveProblem(thrown);
@@ -20,12 +21,6 @@ function serverProblem({ code, detail }: ApiFailure): ProblemText {
   if (code === "unreachable" || code === "unexpected_answer" || code === "not_signed_in") return texts.server[code];
   // The server's sentence says what happened, what is untouched and what to do next.
   return { title: texts.server.other, detail: sentence(detail), next: "" };
-}
-
-/** Messages are written to stand after a colon, too: here they stand alone. */
-export function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
-  return text === "" || /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** Whether the user gave it up: nothing to tell. */

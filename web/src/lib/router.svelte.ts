@@ -4,7 +4,10 @@ export type Route =
   | { readonly page: "home" }
   /** `backup` names one of the server's; without it, whatever is open, or the picker. */
   | { readonly page: "open"; readonly backup?: string }
-  | { readonly page: "restore" | "profiles" | "account" | "people" | "log" | "api" }
+  | { readonly page: "restore" | "profiles" | "jobs" | "destinations" | "notifications" | "account" | "people" | "log" | "api" }
+  | { readonly page: "job"; readonly job: string }
+  /** `job` is the one to change; without it, a new one. */
+  | { readonly page: "edit-job"; readonly job?: string }
   /** Of the source that is named. */
   | { readonly page: "undo"; readonly source: string };
 
@@ -14,6 +17,12 @@ export const paths = {
   backup: (id: string) => `#/open/${encodeURIComponent(id)}`,
   restore: "#/restore",
   profiles: "#/profiles",
+  jobs: "#/jobs",
+  newJob: "#/jobs/new",
+  job: (id: string) => `#/jobs/${encodeURIComponent(id)}`,
+  editJob: (id: string) => `#/jobs/${encodeURIComponent(id)}/edit`,
+  destinations: "#/destinations",
+  notifications: "#/notifications",
   account: "#/account",
   people: "#/people",
   log: "#/log",
@@ -22,10 +31,12 @@ export const paths = {
 };
 
 function parse(hash: string): Route {
-  const [, page, argument] = hash.split("/");
+  const [, page, argument, action] = hash.split("/");
   if (page === "open") return argument ? { page, backup: decodeURIComponent(argument) } : { page };
   if (page === "undo" && argument) return { page, source: decodeURIComponent(argument) };
-  const plain = ["restore", "profiles", "account", "people", "log", "api"] as const;
+  if (page === "jobs" && argument === "new") return { page: "edit-job" };
+  if (page === "jobs" && argument) return { page: action === "edit" ? "edit-job" : "job", job: decodeURIComponent(argument) };
+  const plain = ["restore", "profiles", "jobs", "destinations", "notifications", "account", "people", "log", "api"] as const;
   const found = plain.find((known) => known === page);
   return { page: found ?? "home" };
 }

@@ -1,5 +1,5 @@
 /** Whether somebody is signed in to the server, and who. Archives can be opened without. */
-import { api, onSignedOut, type Session } from "./api";
+import { api, type Id, onSignedOut, type Session } from "./api";
 import type { Permission } from "./people";
 import { isLink, type OneTimeLink, takeLink } from "./sign-in";
 
@@ -57,6 +57,12 @@ export const session = {
   },
   /** Whether this is allowed with everything. */
   may: (permission: Permission): boolean => known?.rights?.everywhere.includes(permission) ?? false,
+  /** Whether this is allowed with one source; `null` for what belongs to none. */
+  mayWith: (permission: Permission, source: Id | null): boolean =>
+    session.may(permission) || (source !== null && (known?.rights?.sources[source]?.includes(permission) ?? false)),
+  /** Whether this is allowed with each of several sources. */
+  mayWithAll: (permission: Permission, sources: readonly Id[]): boolean =>
+    sources.length > 0 && sources.every((source) => session.mayWith(permission, source)),
   /** Whether this is allowed with any source at all. */
   maySomewhere: (permission: Permission): boolean =>
     session.may(permission) || Object.values(known?.rights?.sources ?? {}).some((held) => held.includes(permission)),

@@ -8,6 +8,8 @@ export const appTexts = {
     name: "Coffer",
     backups: "Backups",
     profiles: "Keys",
+    jobs: "Jobs",
+    destinations: "Destinations",
     openArchive: "Open an archive",
     openArchiveShort: "Open",
     offline: "This file works without any server or network. Nothing you open leaves this machine.",
@@ -19,6 +21,13 @@ export const appTexts = {
     back: "Back",
     refresh: "Refresh",
     loading: "One moment…",
+    reload: "Load the page again",
+    needsPermission: (permission: string) => `This needs the permission “${permission}”. An administrator can give it.`,
+    notLoaded: {
+      title: "This part of the page could not be loaded",
+      detail: "The server may have been updated since the page was opened, or the connection broke. Nothing was changed.",
+      next: "Load the page again.",
+    } satisfies ProblemText,
   },
 
   welcome: {
@@ -47,6 +56,17 @@ export const appTexts = {
     bytes: (done: number, total: number) => (total > done ? `${bytes(done)} of ${bytes(total)}` : bytes(done)),
     cancel: "Cancel",
     cancelling: "Cancelling…",
+  },
+
+  chart: {
+    summary: (title: string, points: number, least: string, most: string, last: string) =>
+      `${title}: ${number(points)} values between ${least} and ${most}, the last is ${last}.`,
+    last: "last:",
+    table: "As a table",
+    when: "When",
+    tooFew: "A curve appears once there are two.",
+    sizeOf: (name: string) => `Size of ${name}`,
+    durationOf: (name: string) => `Duration of ${name}`,
   },
 
   /** For answers of the server that need more than its own sentence. */

@@ -1,5 +1,5 @@
 /** Words about sources and the backups that are stored: taking them, uploading them, and the password for them. */
-import type { Backup } from "../lib/api";
+import type { Backup, Copy } from "../lib/api";
 import { bytes } from "../lib/format";
 import { plain } from "../lib/visible";
 
@@ -11,6 +11,9 @@ export const backupTexts = {
     noSourcesLead: "A source is a database, and the folders that belong to it, that this server can reach.",
     addSource: "Add a source",
     lastVerified: "Last verified backup",
+    nextRun: "Next run",
+    noNextRun: "None planned",
+    planIt: "Make a job",
     never: "None yet",
     neverLead: "Nothing of this source is safe yet.",
     takeBackup: "Take a backup",
@@ -29,16 +32,32 @@ export const backupTexts = {
       fingerprint === null ? "Not signed" : own ? "Signed by this server" : `Signed by ${fingerprint.slice(0, 16)}`,
     states: {
       verified: "Verified",
+      unverified: "Not verified",
       damaged: "Damaged",
-    },
+    } satisfies Record<Backup["state"], string>,
     stateHelp: ({ state, origin }: Pick<Backup, "state" | "origin">) =>
       state === "damaged"
         ? "What is stored is not what was written. Do not rely on it; take another backup."
-        : origin === "uploaded"
-          ? "Every stored byte is what its own table says. Only who can open it can check what is inside."
-          : "Read again from where it is stored, and found complete.",
+        : state === "unverified"
+          ? "It was found in a destination, and nobody here can say that it is whole. Only who can open it can check it."
+          : origin === "uploaded"
+            ? "Every stored byte is what its own table says. Only who can open it can check what is inside."
+            : "Read again from where it is stored, and found complete.",
+    copies: "Copies",
+    copyStates: {
+      storing: "being written",
+      verified: "verified",
+      unverified: "found, not verified",
+      damaged: "damaged, seen",
+    } satisfies Record<Copy["state"], string>,
+    somewhere: "a destination that was removed",
+    locked: "Locked",
+    lockedHelp: "No rule removes it until it is unlocked.",
+    lock: "Lock: no rule removes it",
+    unlock: "Unlock: rules apply to it again",
     whole: "Whole",
     uploaded: (by: string | null) => (by === null ? "Uploaded" : `Uploaded by ${plain(by)}`),
+    adopted: "Found in a destination",
     upload: "Seal and upload…",
     scrub: "Check the stored bytes",
     scrubbing: "Reading…",

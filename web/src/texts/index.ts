@@ -6,6 +6,10 @@ import { appTexts } from "./app";
 import { archiveTexts } from "./archive";
 import { backupTexts } from "./backups";
 import { engines, tableName } from "./common";
+import { destinationTexts } from "./destinations";
+import { healthTexts } from "./health";
+import { jobTexts } from "./jobs";
+import { notificationTexts } from "./notifications";
 import { openTexts } from "./open";
 import { peopleTexts } from "./people";
 import { profileTexts } from "./profiles";
@@ -20,6 +24,10 @@ export const texts = {
   ...appTexts,
   ...archiveTexts,
   ...backupTexts,
+  ...destinationTexts,
+  ...healthTexts,
+  ...jobTexts,
+  ...notificationTexts,
   ...openTexts,
   ...profileTexts,
   ...restoreTexts,

@@ -52,6 +52,7 @@ export const peopleTexts = {
 
   account: {
     title: "Account",
+    of: (name: string) => `Account of ${plain(name)}`,
     signedInAs: (name: string) => `You are ${plain(name)}.`,
     may: "You may",
     forSources: (count: number) => `more for ${count === 1 ? "one source" : `${count} sources`}`,
