@@ -22,6 +22,7 @@ mod credentials;
 mod destinations;
 mod id;
 mod idempotency;
+mod job_plans;
 mod job_runs;
 mod jobs;
 mod people;
@@ -42,9 +43,8 @@ pub use destinations::DestinationRecord;
 pub(crate) use id::hex;
 pub use id::{Id, IdError};
 pub use idempotency::KeyRecord;
-pub use job_runs::{
-    Beat, Due, Ending, JobRunRecord, JobRunState, Lease, NewNotice, Plan, Planned, Retrying,
-};
+pub use job_plans::{Due, Plan, Planned, Retrying};
+pub use job_runs::{Beat, Ending, JobRunRecord, JobRunState, Lease, NewNotice};
 pub use jobs::{CatchUp, JobRecord, Timetable};
 pub use people::{GroupRecord, UserRecord, name_key};
 pub use place::{CatalogPlace, CatalogUrl, CatalogUrlError, VARIABLE};

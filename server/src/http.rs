@@ -28,9 +28,12 @@ mod headers;
 mod hosts;
 mod id;
 mod idempotency;
+mod job_previews;
+mod job_runs;
 mod jobs;
 mod metrics;
 mod openapi;
+mod page;
 mod plans;
 mod problem;
 mod profiles;
@@ -160,19 +163,26 @@ fn operations() -> OpenApiRouter<Shared> {
 fn configured() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(destinations::list, destinations::add))
-        .routes(routes!(destinations::change, destinations::remove))
+        .routes(routes!(
+            destinations::show,
+            destinations::change,
+            destinations::remove
+        ))
         .routes(routes!(destinations::test))
         .routes(routes!(destinations::found))
         .routes(routes!(destinations::adopt))
         .routes(routes!(jobs::list, jobs::add))
         .routes(routes!(jobs::show, jobs::change, jobs::remove))
-        .routes(routes!(jobs::runs, jobs::start))
-        .routes(routes!(jobs::retention, jobs::other_retention))
-        .routes(routes!(jobs::run))
-        .routes(routes!(jobs::cancel))
-        .routes(routes!(jobs::preview))
+        .routes(routes!(job_runs::list, job_runs::start))
+        .routes(routes!(job_runs::show))
+        .routes(routes!(job_runs::cancel))
+        .routes(routes!(
+            job_previews::retention,
+            job_previews::other_retention
+        ))
+        .routes(routes!(job_previews::schedule))
         .routes(routes!(channels::list, channels::add))
-        .routes(routes!(channels::remove))
+        .routes(routes!(channels::show, channels::change, channels::remove))
         .routes(routes!(channels::test))
 }
 
@@ -193,7 +203,8 @@ fn router(app: &Shared, web: Option<&std::path::Path>) -> Router {
         .layer(middleware::from_fn_with_state(
             app.clone(),
             guard::permitted,
-        ));
+        ))
+        .layer(middleware::from_fn(etag::fresh));
     let all = open
         .method_not_allowed_fallback(problem::no_such_method)
         .nest("/api", api)

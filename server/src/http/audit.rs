@@ -12,6 +12,7 @@ use super::{
     Shared,
     caller::{Caller, Origin},
     openapi::Operation,
+    page::bad_cursor,
     problem::{Code, Problem},
 };
 use crate::{
@@ -124,12 +125,7 @@ pub(super) async fn list(
     let limit = page.limit.unwrap_or(LINES).clamp(1, MAX_LINES);
     let before = match &page.cursor {
         None => i64::MAX,
-        Some(cursor) => cursor.parse().map_err(|_| {
-            Problem::unusable(
-                "bad_cursor",
-                "this cursor is none that an answer gave; begin anew",
-            )
-        })?,
+        Some(cursor) => cursor.parse().map_err(|_| bad_cursor())?,
     };
     let records = app.catalog.audit(before, limit).await?;
     let full = i64::try_from(records.len()) == Ok(limit);

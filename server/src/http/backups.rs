@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json as Answer, extract::State, http::StatusCode};
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Shared, body::Json, caller::Caller, copies, id::IdInPath, problem::Problem, sources::source,
+    Shared, body::Json, caller::Caller, copies, id::IdInPath, page::Page, problem::Problem,
+    sources::source,
 };
 use crate::{
     access::Permission,
@@ -142,11 +147,14 @@ pub(super) async fn start(
 }
 
 #[utoipa::path(get, path = "/backups", operation_id = "list_backups",
+    params(("limit" = Option<u32>, Query, description = "At most so many", minimum = 1, maximum = 1000),
+        ("cursor" = Option<String>, Query, description = "Out of the link to the next part, which the answer before this one gave")),
     extensions(("x-permission" = json!("view")), ("x-scope" = json!("source"))), responses((status = 200, description = "The newest first", body = [Backup])))]
 pub(super) async fn list(
     State(app): State<Shared>,
     caller: Caller,
-) -> Result<Answer<Vec<Backup>>, Problem> {
+    page: Page,
+) -> Result<(HeaderMap, Answer<Vec<Backup>>), Problem> {
     let mut copies: BTreeMap<Id, Vec<Copy>> = BTreeMap::new();
     for copy in app.catalog.all_copies().await? {
         copies.entry(copy.backup).or_default().push(Copy {
@@ -160,6 +168,9 @@ pub(super) async fn list(
     let mut shown = Vec::new();
     let mut backups = app.catalog.backups().await?;
     backups.retain(|backup| permitted(&caller, Permission::View, backup).is_ok());
+    // In the order of the catalog: the newest first.
+    let place = |backup: &BackupRecord| format!("{} {}", backup.created_at, backup.name);
+    let (backups, last) = page.part(backups, place)?;
     for mut backup in backups {
         let copies = copies.remove(&backup.id).unwrap_or_default();
         if copies.is_empty() && !elsewhere.contains(&backup.id) {
@@ -170,7 +181,8 @@ pub(super) async fn list(
         backup.copies = copies;
         shown.push(backup);
     }
-    Ok(Answer(shown))
+    let link = page.link("/api/backups", last.as_deref());
+    Ok((link, Answer(shown)))
 }
 
 /// Has retention leave a backup alone.

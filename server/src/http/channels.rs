@@ -1,6 +1,10 @@
 //! `/api/channels`
 
-use axum::{Json as Answer, extract::State, http::StatusCode};
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -9,6 +13,7 @@ use super::{
     Shared,
     backups::Nothing,
     body::{Json, SecretJson, SecretText},
+    etag,
     id::IdInPath,
     problem::Problem,
     sources::checked_name,
@@ -103,12 +108,65 @@ pub(super) async fn add(
     ))
 }
 
+#[utoipa::path(get, path = "/channels/{id}", operation_id = "show_channel",
+    extensions(("x-permission" = json!("configure"))), responses((status = 200, description = "As it is, with an ETag", body = Channel)))]
+pub(super) async fn show(
+    State(app): State<Shared>,
+    IdInPath(id): IdInPath,
+) -> Result<Answer<Channel>, Problem> {
+    let channel = app.catalog.channel(&id).await?.ok_or_else(no_channel)?;
+    Ok(Answer(channel.into()))
+}
+
+/// Changes a channel. What a webhook is signed with stays; a mail server's password stays without another, as long as it is for the
+/// same server and user.
+#[utoipa::path(put, path = "/channels/{id}", operation_id = "change_channel", request_body = New,
+    extensions(("x-permission" = json!("configure"))), responses((status = 200, description = "As it is now", body = Channel)))]
+pub(super) async fn change(
+    State(app): State<Shared>,
+    IdInPath(id): IdInPath,
+    headers: HeaderMap,
+    SecretJson(new): SecretJson<New>,
+) -> Result<Answer<Channel>, Problem> {
+    check(&new.config)?;
+    let before = unchanged(&app, &headers, &id).await?;
+    let given = new.secret.map(|secret| ChannelSecret::new(&secret.0));
+    let secret = match (&before.config, &new.config) {
+        (ChannelConfig::Webhook(old), ChannelConfig::Webhook(new)) if old == new => before.secret,
+        (ChannelConfig::Email(old), ChannelConfig::Email(new))
+            if (&old.host, old.port, &old.user) == (&new.host, new.port, &new.user) =>
+        {
+            given.or(before.secret)
+        }
+        (_, ChannelConfig::Email(_)) => given,
+        // Its secret is shown when it is added and at no other time, and goes nowhere that it was not made for.
+        (_, ChannelConfig::Webhook(_)) => {
+            return Err(Problem::unusable(
+                "bad_channel",
+                "a webhook's address stays, and no other channel becomes one, since its secret is shown only when it is added; nothing was changed; add another channel",
+            ));
+        }
+    };
+    let record = ChannelRecord {
+        id: before.id,
+        name: checked_name(&new.name)?,
+        config: new.config,
+        secret,
+        enabled: new.enabled,
+        created_at: before.created_at,
+    };
+    app.catalog.put_channel(&record).await?;
+    Ok(Answer(record.into()))
+}
+
 #[utoipa::path(delete, path = "/channels/{id}", operation_id = "remove_channel",
     extensions(("x-permission" = json!("configure"))), responses((status = 204, description = "Removed")))]
 pub(super) async fn remove(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
+    unchanged(&app, &headers, &id).await?;
     match app.catalog.remove_channel(&id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_channel()),
@@ -136,6 +194,13 @@ fn check(config: &ChannelConfig) -> Result<(), Problem> {
         ChannelConfig::Webhook(webhook) => drop(webhook.check()?),
     }
     Ok(())
+}
+
+/// A channel that is to be changed, if it is still the one that was looked at.
+async fn unchanged(app: &Shared, headers: &HeaderMap, id: &Id) -> Result<ChannelRecord, Problem> {
+    let channel = app.catalog.channel(id).await?.ok_or_else(no_channel)?;
+    etag::check_shown(headers, &Channel::from(channel.clone()))?;
+    Ok(channel)
 }
 
 fn no_channel() -> Problem {

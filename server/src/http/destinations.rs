@@ -1,6 +1,10 @@
 //! `/api/destinations`
 
-use axum::{Json as Answer, extract::State, http::StatusCode};
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -9,6 +13,7 @@ use super::{
     Shared,
     backups::Nothing,
     body::{Json, SecretJson, SecretText},
+    etag,
     id::IdInPath,
     problem::Problem,
     sources::checked_name,
@@ -91,6 +96,26 @@ pub(super) async fn list(State(app): State<Shared>) -> Result<Answer<Vec<Destina
     Ok(Answer(found.into_iter().map(Into::into).collect()))
 }
 
+#[utoipa::path(get, path = "/destinations/{id}", operation_id = "show_destination",
+    extensions(("x-permission" = json!("view"))), responses((status = 200, description = "As it is, with an ETag", body = Destination)))]
+pub(super) async fn show(
+    State(app): State<Shared>,
+    IdInPath(id): IdInPath,
+) -> Result<Answer<Destination>, Problem> {
+    Ok(Answer(find(&app, &id).await?.into()))
+}
+
+/// A destination that is to be changed, if it is still the one that was looked at.
+async fn unchanged(
+    app: &Shared,
+    headers: &HeaderMap,
+    id: &Id,
+) -> Result<DestinationRecord, Problem> {
+    let record = find(app, id).await?;
+    etag::check_shown(headers, &Destination::from(record.clone()))?;
+    Ok(record)
+}
+
 /// Tries it out and adds it.
 #[utoipa::path(post, path = "/destinations", operation_id = "add_destination", request_body = New,
     extensions(("x-permission" = json!("configure"))), responses((status = 201, description = "Added", body = Destination)))]
@@ -116,9 +141,10 @@ pub(super) async fn add(
 pub(super) async fn change(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
+    headers: HeaderMap,
     SecretJson(new): SecretJson<New>,
 ) -> Result<Answer<Destination>, Problem> {
-    let mut record = find(&app, &id).await?;
+    let mut record = unchanged(&app, &headers, &id).await?;
     let same_place = record.config == new.config;
     record.name = checked_name(&new.name)?;
     record.config = new.config;
@@ -137,8 +163,9 @@ pub(super) async fn change(
 pub(super) async fn remove(
     State(app): State<Shared>,
     IdInPath(id): IdInPath,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let record = find(&app, &id).await?;
+    let record = unchanged(&app, &headers, &id).await?;
     if !app.catalog.remove_destination(&id).await? {
         return Err(no_destination());
     }
@@ -192,7 +219,7 @@ pub(super) async fn adopt(
     IdInPath(id): IdInPath,
     Json(body): Json<Adopt>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
-    if body.all == !body.names.is_empty() {
+    if body.all != body.names.is_empty() {
         return Err(Problem::unusable(
             "no_archives",
             "either some archives are named, or all are wanted; nothing was changed",

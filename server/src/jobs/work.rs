@@ -345,6 +345,12 @@ impl BackupWork {
             let Some(job) = self.catalog.job(&lease.job).await? else {
                 return Err(taken_over());
             };
+            // Nothing is found in the folder below a disk, and what isn't found counts as removed.
+            if let Err(failure) = open.still_there() {
+                watch.note(&format!("{}: {}", open.name, failure.detail));
+                failures.push(failure);
+                continue;
+            }
             let fates = fates(&self.catalog, &job, &open.id).await?;
             let (gone, stopped) =
                 keep(&self.catalog, lease, &open.id, &open.archives, &fates).await;
