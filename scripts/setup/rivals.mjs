@@ -7,11 +7,13 @@ import { Problem } from "../lib/problem.mjs";
 const packages = {
   age: "age",
   "age-keygen": "age",
+  nginx: "nginx-core",
   pg_dump: "postgresql-client",
   pg_restore: "postgresql-client",
   psql: "postgresql-client",
   restic: "restic",
   sqlite3: "sqlite3",
+  wrk: "wrk",
   zstd: "zstd",
 };
 
