@@ -1,11 +1,11 @@
-// Python with an independent implementation of the cryptography, for the interoperability tests only.
+// Python with an independent implementation of the cryptography and with Schemathesis, for the interoperability tests only.
 import { canInstall, install, whyNot } from "../lib/apt.mjs";
 import { at } from "../lib/paths.mjs";
 import { Problem } from "../lib/problem.mjs";
 import { ask, run } from "../lib/run.mjs";
 import { once } from "../lib/stamps.mjs";
 
-const packages = ["cryptography>=50", "argon2-cffi>=23"];
+const packages = ["cryptography>=50", "argon2-cffi>=23", "schemathesis>=4"];
 const directory = at("target", "python");
 const program = at("target", "python", "bin", "python");
 

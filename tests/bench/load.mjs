@@ -33,7 +33,12 @@ function sealedArchive(name, mebibytes) {
     writeFileSync(join(files, `${at}.bin`), noise(`${name} ${at}`, Math.min(16, mebibytes - at) * mebibyte));
   const database = join(folder, "app.sqlite");
   const rows = "CREATE TABLE IF NOT EXISTS app (id INTEGER PRIMARY KEY, name TEXT NOT NULL); INSERT OR IGNORE INTO app VALUES (1, 'load');";
-  execFileSync(process.env.COFFER_PYTHON, ["-c", "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])", database, rows]);
+  execFileSync(process.env.COFFER_PYTHON, [
+    "-c",
+    "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])",
+    database,
+    rows,
+  ]);
   writeFileSync(join(folder, "password"), "pass\n");
   const archive = join(folder, `${name}.coffer`);
   const args = ["backup", "--source", `sqlite:${database}`, "--files", `files=${files}`, "--out", archive];
@@ -146,7 +151,9 @@ async function startAndIdle() {
     }
     await server.stop();
   }
-  console.log(`Start to ready: median ${median(starts).toFixed(0)} ms, longest ${Math.max(...starts).toFixed(0)} ms of ${starts.length} (goal 300).`);
+  console.log(
+    `Start to ready: median ${median(starts).toFixed(0)} ms, longest ${Math.max(...starts).toFixed(0)} ms of ${starts.length} (goal 300).`,
+  );
   console.log(`Memory when idle: ${mib(resident)} (goal 60).\n`);
 }
 
@@ -193,7 +200,8 @@ async function dawdling(server, headers) {
   const alone = await answers(server.origin, headers, 50);
   const open_ = [];
   for (let count = 0; count < idle; count += 1) open_.push(await open(server.origin, ""));
-  for (let count = 0; count < dawdlers; count += 1) open_.push(await open(server.origin, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-", "a"));
+  for (let count = 0; count < dawdlers; count += 1)
+    open_.push(await open(server.origin, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-", "a"));
   const among = await answers(server.origin, headers, 50);
   const resident = memory(server.pid, "VmRSS");
   // Their head never ends, so they are sent away.

@@ -164,6 +164,11 @@ fn other_sites_change_nothing() {
         let answer = post(&[("content-type", form)]);
         assert_eq!(answer.problem(), (415, "unsupported_media_type".into()));
     }
+    // Browsers never send a token by themselves, but they do send what a proxy's own sign-in was given.
+    let token = post(&[("authorization", "Bearer nobody")]);
+    assert_eq!(token.problem(), (401, "not_signed_in".into()));
+    let basic = post(&[("authorization", "Basic dTpw")]);
+    assert_eq!(basic.problem(), (415, "unsupported_media_type".into()));
     // An address in an upload's own type is no way around JSON.
     let answer = site.send(
         "POST",

@@ -239,7 +239,8 @@ fn is_old(used: &str, now: OffsetDateTime) -> bool {
     clock::parse(used).is_none_or(|used| now - used >= USED_EXACTLY)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token that a request carries.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().unwrap_or("");
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

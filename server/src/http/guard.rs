@@ -79,7 +79,9 @@ fn check(request: &Request) -> Result<(), Problem> {
             .iter()
             .any(|known| essence.eq_ignore_ascii_case(known))
     });
-    if !of_type && !headers.contains_key(&TUS) {
+    // No page of another site can send a token, and browsers never add one themselves.
+    let by_token = caller::bearer(headers).is_some();
+    if !of_type && !by_token && !headers.contains_key(&TUS) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
