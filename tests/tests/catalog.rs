@@ -17,6 +17,8 @@ mod migrations;
 mod profiles;
 #[path = "catalog/runs.rs"]
 mod runs;
+#[path = "catalog/scheduler.rs"]
+mod scheduler;
 #[path = "catalog/secrets.rs"]
 mod secrets;
 #[path = "catalog/sources.rs"]

@@ -106,6 +106,33 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// A server with a profile, and a folder that is a destination.
+struct Ready {
+    folder: tempfile::TempDir,
+    site: Site,
+    profile: Value,
+    disk: PathBuf,
+    near: Value,
+}
+
+fn ready() -> Ready {
+    let (folder, site) = Site::signed_in(Start::default());
+    let profile = site
+        .post("/api/profiles", &profile("At home", PASSWORD))
+        .expect(201)
+        .json();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let near = folder_destination(&site, "Disk", &disk);
+    Ready {
+        folder,
+        site,
+        profile,
+        disk,
+        near,
+    }
+}
+
 fn add_job(site: &Site, profile: &Value, destinations: &[&Value], more: Value) -> Value {
     let mut job = json!({
         "name": "Every night", "profile": profile["id"], "sources": [site.demo()],
@@ -156,14 +183,13 @@ fn adopt(site: &Site, destination: &Value, wanted: &Value) -> Value {
 
 #[test]
 fn a_job_stores_in_every_destination_and_keeps_what_its_rules_say() {
-    let (folder, site) = Site::signed_in(Start::default());
-    let profile = site
-        .post("/api/profiles", &profile("At home", PASSWORD))
-        .expect(201)
-        .json();
-    let disk = folder.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let near = folder_destination(&site, "Disk", &disk);
+    let Ready {
+        folder: _folder,
+        site,
+        profile,
+        disk,
+        near,
+    } = ready();
     let s3 = S3::start();
     let bucket = s3.bucket("backups");
     let far = json!({ "name": "Bucket", "config": s3.config("backups"), "key": key() });
@@ -330,14 +356,13 @@ fn a_destination_that_is_away_keeps_the_others_from_nothing_and_gets_its_copy_la
 
 #[test]
 fn a_backup_names_its_job_and_rules_are_tried_without_being_kept() {
-    let (folder, site) = Site::signed_in(Start::default());
-    let profile = site
-        .post("/api/profiles", &profile("At home", PASSWORD))
-        .expect(201)
-        .json();
-    let disk = folder.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let near = folder_destination(&site, "Disk", &disk);
+    let Ready {
+        folder: _folder,
+        site,
+        profile,
+        disk,
+        near,
+    } = ready();
     let job = add_job(
         &site,
         &profile,

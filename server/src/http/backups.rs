@@ -194,9 +194,7 @@ pub(super) async fn lock(
     IdInPath(id): IdInPath,
     Json(Nothing {}): Json<Nothing>,
 ) -> Result<StatusCode, Problem> {
-    let backup = find(&app, &id).await?;
-    permitted(&caller, Permission::Configure, &backup)?;
-    set_lock(&app, &id, true).await
+    set_lock(&app, &caller, &id, true).await
 }
 
 /// Has retention look at a backup again.
@@ -208,12 +206,16 @@ pub(super) async fn unlock(
     IdInPath(id): IdInPath,
     Json(Nothing {}): Json<Nothing>,
 ) -> Result<StatusCode, Problem> {
-    let backup = find(&app, &id).await?;
-    permitted(&caller, Permission::Configure, &backup)?;
-    set_lock(&app, &id, false).await
+    set_lock(&app, &caller, &id, false).await
 }
 
-async fn set_lock(app: &Shared, id: &Id, locked: bool) -> Result<StatusCode, Problem> {
+async fn set_lock(
+    app: &Shared,
+    caller: &Caller,
+    id: &Id,
+    locked: bool,
+) -> Result<StatusCode, Problem> {
+    permitted(caller, Permission::Configure, &find(app, id).await?)?;
     match app.catalog.lock_backup(id, locked).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_backup()),

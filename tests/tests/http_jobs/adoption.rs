@@ -2,22 +2,20 @@
 
 use std::{fs, time::Instant};
 
-use coffer_tests::{
-    keys::profile,
-    site::{Site, Start},
-};
+use coffer_tests::site::{Site, Start};
 use serde_json::{Value, json};
 
-use crate::{LIMIT, PASSWORD, add_job, adopt, folder_destination, id, names, run};
+use crate::{LIMIT, Ready, add_job, adopt, folder_destination, id, names, ready, run};
 
 #[test]
 fn backups_are_found_again_by_a_server_that_knows_nothing_of_them() {
-    let (folder, site) = Site::signed_in(Start::default());
-    let profile_body = profile("At home", PASSWORD);
-    let known = site.post("/api/profiles", &profile_body).expect(201).json();
-    let disk = folder.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let near = folder_destination(&site, "Disk", &disk);
+    let Ready {
+        folder: _folder,
+        site,
+        profile: known,
+        disk,
+        near,
+    } = ready();
     let job = add_job(&site, &known, &[&near], json!({}));
     assert_eq!(run(&site, &job)["state"], "done");
     let name = names(&disk).remove(0);
@@ -115,14 +113,13 @@ fn backups_are_found_again_by_a_server_that_knows_nothing_of_them() {
 
 #[test]
 fn many_archives_are_adopted_in_the_background_and_that_can_be_stopped() {
-    let (folder, site) = Site::signed_in(Start::default());
-    let known = site
-        .post("/api/profiles", &profile("At home", PASSWORD))
-        .expect(201)
-        .json();
-    let disk = folder.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let near = folder_destination(&site, "Disk", &disk);
+    let Ready {
+        folder: _folder,
+        site,
+        profile: known,
+        disk,
+        near,
+    } = ready();
     let job = add_job(&site, &known, &[&near], json!({}));
     assert_eq!(run(&site, &job)["state"], "done");
     let bytes = fs::read(disk.join(&names(&disk)[0])).unwrap();

@@ -1,6 +1,6 @@
 //! Rights over jobs, previews, keys for actions, lists in parts.
 
-use std::{fs, thread};
+use std::thread;
 
 use coffer_tests::{
     keys::profile,
@@ -8,7 +8,7 @@ use coffer_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::{PASSWORD, add_job, ended, folder_destination, id, run};
+use crate::{PASSWORD, Ready, add_job, ended, id, ready, run};
 
 #[test]
 fn schedules_are_previewed_and_what_can_not_be_is_refused() {
@@ -102,14 +102,13 @@ fn somebody(site: &Site, name: &str, permissions: &[&str], sources: &[&str]) -> 
 
 #[test]
 fn a_job_is_for_those_who_may_with_each_of_its_sources() {
-    let (folder, site) = Site::signed_in(Start::default());
-    let profile = site
-        .post("/api/profiles", &profile("At home", PASSWORD))
-        .expect(201)
-        .json();
-    let disk = folder.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let near = folder_destination(&site, "Disk", &disk);
+    let Ready {
+        folder,
+        site,
+        profile,
+        near,
+        ..
+    } = ready();
     let file = folder.path().join("other.sqlite");
     let other = rusqlite::Connection::open(&file).unwrap();
     other
@@ -205,14 +204,13 @@ fn a_job_is_for_those_who_may_with_each_of_its_sources() {
 
 #[test]
 fn an_action_asked_for_twice_with_one_key_is_begun_once() {
-    let (folder, site) = Site::signed_in(Start::default());
-    let profile = site
-        .post("/api/profiles", &profile("At home", PASSWORD))
-        .expect(201)
-        .json();
-    let disk = folder.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let near = folder_destination(&site, "Disk", &disk);
+    let Ready {
+        folder: _folder,
+        site,
+        profile,
+        near,
+        ..
+    } = ready();
     let job = add_job(&site, &profile, &[&near], json!({}));
     let ask = |site: &Site, path: &str, key: &str, body: &Value| {
         let headers = [
@@ -307,14 +305,13 @@ fn an_action_asked_for_twice_with_one_key_is_begun_once() {
 
 #[test]
 fn lists_come_in_parts_and_changes_want_what_was_looked_at() {
-    let (folder, site) = Site::signed_in(Start::default());
-    let profile = site
-        .post("/api/profiles", &profile("At home", PASSWORD))
-        .expect(201)
-        .json();
-    let disk = folder.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let near = folder_destination(&site, "Disk", &disk);
+    let Ready {
+        folder: _folder,
+        site,
+        profile,
+        disk,
+        near,
+    } = ready();
     let job = add_job(
         &site,
         &profile,
