@@ -37,6 +37,20 @@ export class App {
     await this.page.getByRole("button", { name: "Sign in" }).click();
   }
 
+  /** On the page of people: adds somebody who may only look. Returns the link by which they choose a password. */
+  async letLookerIn(name: string): Promise<string> {
+    const groups = this.page.getByRole("region", { name: "Groups" });
+    await groups.getByLabel("Name of the group").fill("Lookers");
+    await groups.getByLabel("View").check();
+    await groups.getByRole("button", { name: "Add a group" }).click();
+    const users = this.page.getByRole("region", { name: "Users" });
+    await users.getByLabel("Name").fill(name);
+    await users.getByLabel("Lookers").check();
+    await users.getByRole("button", { name: "Add", exact: true }).click();
+    await expect(users.getByRole("row").filter({ hasText: name })).toContainText("Has not chosen a password");
+    return users.getByLabel("The link").inputValue();
+  }
+
   /** One source's card. */
   source(name: string): Locator {
     return this.page.getByRole("region", { name });

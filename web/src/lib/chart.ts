@@ -1,16 +1,31 @@
 /** Curves over time, drawn by uPlot, in the colours of the page. */
 import type uPlot from "uplot";
-import { axisTime } from "./format";
+import { axisTime, bytes, duration, shortDuration } from "./format";
+
+/** What is counted. */
+export type ValueKind = "bytes" | "seconds";
+
+/** In words. */
+export const inWords: Record<ValueKind, (value: number) => string> = { bytes, seconds: duration };
+/** For an axis, where there is little room. */
+const short: Record<ValueKind, (value: number) => string> = { bytes, seconds: shortDuration };
 
 /** Labels that say nothing new are left away. */
 const unrepeated = (labels: readonly string[]): string[] => labels.map((label, index) => (label === labels[index - 1] ? "" : label));
+
+/** The steps that are round numbers where seconds are counted. */
+const secondSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800];
+
+/** How wide an axis with these labels is, in pixels. */
+const widthOf = (labels: readonly string[] | null): number => 16 + 7 * Math.max(2, ...(labels ?? []).map((label) => label.length));
 
 /** Draws into `frame`, which has a size of its own. */
 export async function drawChart(
   frame: HTMLElement,
   points: readonly { readonly at: string; readonly value: number }[],
-  format: (value: number) => string,
+  kind: ValueKind,
 ): Promise<uPlot> {
+  const format = short[kind];
   const [{ default: Plot }] = await Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css")]);
   const styles = getComputedStyle(frame);
   const colour = (name: string) => styles.getPropertyValue(name).trim();
@@ -41,7 +56,13 @@ export async function drawChart(
     ],
     axes: [
       { ...axis, size: 28, space: 90, values: (_plot, seconds) => unrepeated(seconds.map((second) => axisTime(second * 1000, span))) },
-      { ...axis, size: 76, space: 36, values: (_plot, values) => values.map((value) => (value === 0 ? "0" : format(value))) },
+      {
+        ...axis,
+        ...(kind === "seconds" ? { incrs: [0.1, 0.2, 0.5, ...secondSteps] } : {}),
+        size: (_plot, labels) => widthOf(labels),
+        space: 36,
+        values: (_plot, values) => values.map((value) => (value === 0 ? "0" : format(value))),
+      },
     ],
   };
   const data: uPlot.AlignedData = [times.map((time) => time / 1000), points.map(({ value }) => value)];

@@ -65,10 +65,14 @@ const spans: readonly [unit: string, seconds: number][] = [
 ];
 
 /** How long something takes, in its two largest units: `under a second`, `0.4 sec`, `42 sec`, `3 min 5 sec`, `2 hr`. */
-export function duration(seconds: number): string {
+export const duration = (seconds: number): string => (seconds < 0.05 ? "under a second" : spanText(seconds, "short"));
+
+/** The same where there is little room: `3m 5s`. */
+export const shortDuration = (seconds: number): string => spanText(seconds, "narrow");
+
+function spanText(seconds: number, unitDisplay: "short" | "narrow"): string {
   const unit = (value: number, name: string, digits = 0) =>
-    new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits }).format(value);
-  if (seconds < 0.05) return "under a second";
+    new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay, maximumFractionDigits: digits }).format(value);
   if (seconds < 9.95) return unit(seconds, "second", 1);
   let rest = Math.round(seconds);
   const parts: string[] = [];

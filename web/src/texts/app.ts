@@ -21,6 +21,8 @@ export const appTexts = {
     back: "Back",
     refresh: "Refresh",
     loading: "One moment…",
+    more: (value: number) => `Show ${number(value)} more`,
+    shown: (value: number, total: number) => `${number(value)} of ${number(total)} shown`,
     reload: "Load the page again",
     needsPermission: (permission: string) => `This needs the permission “${permission}”. An administrator can give it.`,
     notLoaded: {

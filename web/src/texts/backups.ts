@@ -43,6 +43,8 @@ export const backupTexts = {
           : origin === "uploaded"
             ? "Every stored byte is what its own table says. Only who can open it can check what is inside."
             : "Read again from where it is stored, and found complete.",
+    filter: "Filter backups",
+    noMatch: "No backup has this in the name of its source or archive.",
     copies: "Copies",
     copyStates: {
       storing: "being written",
