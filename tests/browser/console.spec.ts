@@ -172,6 +172,12 @@ test("a run that fails says why, and is told by mail and webhook", async ({ app,
     await expect(card.getByRole("status")).toContainText("The mail server took the test message");
     expect(mail.messages[0]).toContain("To: ada@example.org, lou@example.org");
 
+    // Switched off and on again, with its secret as it was.
+    await hook.getByRole("button", { name: "Switch off" }).click();
+    await expect(hook.getByText("Switched off")).toBeVisible();
+    await hook.getByRole("button", { name: "Switch on" }).click();
+    await expect(hook.getByText("Switched off")).toHaveCount(0);
+
     // The disk is gone when the job runs.
     await console.newJob();
     await page.getByLabel("Name").fill("Hourly");

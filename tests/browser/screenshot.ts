@@ -1,18 +1,34 @@
-// Writes docs/preview.png, the picture in the README: the preview of a backup of the demo application.
+// Writes the pictures of the documentation, of a backup of the demo application: docs/preview.png, looking into it, and docs/home.png,
+// how things stand once a job takes it.
 // "npm run screenshot -w tests" runs it.
 import { join } from "node:path";
+import { Console } from "./support/console";
 import { demo, test } from "./support/test";
 
 const password = "ein Bild für die Anleitung";
 
 test.use({ viewport: { width: 1280, height: 900 }, colorScheme: "light", contextOptions: { reducedMotion: "reduce" } });
 
-test("the picture for the README", async ({ app, page, server }) => {
+const picture = (name: string) => join(import.meta.dirname, "..", "..", "docs", `${name}.png`);
+
+test("the pictures of the documentation", async ({ app, page, server }) => {
   await app.signIn(server.token);
   await app.takeBackup(demo, { password });
   await app.openNewestBackup();
   await app.unlock(password);
   await app.previewed();
   await page.mouse.move(0, 0);
-  await page.screenshot({ path: join(import.meta.dirname, "..", "..", "docs", "preview.png") });
+  await page.screenshot({ path: picture("preview") });
+
+  const console = new Console(app, page, server);
+  await app.goHome();
+  await console.addFolder("Disk in the cellar");
+  await console.newJob();
+  await page.getByLabel("Name").fill("Nightly");
+  await console.save("Nightly");
+  for (const times of [1, 2, 3]) await console.run(times);
+  await app.goHome();
+  await page.locator("canvas").nth(1).waitFor();
+  await page.mouse.move(0, 0);
+  await page.screenshot({ path: picture("home") });
 });

@@ -32,6 +32,7 @@ export interface NewChannel {
   readonly config: EmailConfig | WebhookConfig;
   /** The mail server's password. */
   readonly secret?: string;
+  readonly enabled: boolean;
 }
 
 /** The ports at which mail servers usually listen. */
@@ -41,6 +42,8 @@ export const channels = {
   list: () => json<Channel[]>("api/channels"),
   /** `secret` is what a webhook's messages are signed with; it is told this once. */
   add: (channel: NewChannel) => json<{ channel: Channel; secret: string | null }>("api/channels", "POST", channel),
+  /** Secrets stay as they are. */
+  setEnabled: ({ id, name, config }: Channel, enabled: boolean) => json<Channel>(`api/channels/${id}`, "PUT", { name, config, enabled }),
   remove: (id: Id) => remove(`api/channels/${id}`),
   test: (id: Id) => json<void>(`api/channels/${id}/test`, "POST", {}),
 };

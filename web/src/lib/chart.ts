@@ -60,7 +60,7 @@ export async function drawChart(
         ...axis,
         ...(kind === "seconds" ? { incrs: [0.1, 0.2, 0.5, ...secondSteps] } : {}),
         size: (_plot, labels) => widthOf(labels),
-        space: 36,
+        space: 26,
         values: (_plot, values) => values.map((value) => (value === 0 ? "0" : format(value))),
       },
     ],

@@ -11,6 +11,8 @@ export const notificationTexts = {
     noneLead: "Without a channel, a run that fails is only seen by who looks here. Add a mail address or a webhook, then send a test.",
     kinds: { email: "E-mail", webhook: "Webhook" },
     off: "Switched off",
+    switchOff: "Switch off",
+    switchOn: "Switch on",
     to: (addresses: readonly string[]) => `to ${addresses.map(plain).join(", ")}`,
     through: (host: string, port: number, security: string) => `through ${plain(host)}:${port}, ${security}`,
     securities: { tls: "TLS", starttls: "STARTTLS", none: "not encrypted" } satisfies Record<Security, string>,
