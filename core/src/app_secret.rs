@@ -28,8 +28,10 @@ mod iv_tag;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 pub use rows::{Wrapping, WrappingError};
+pub use vault::{NONCE_BYTES, VaultKey, VaultPlace};
 
 /// A secret of the application's environment.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -48,6 +50,14 @@ impl AppSecret {
         self.0.is_empty()
     }
 }
+
+impl PartialEq for AppSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for AppSecret {}
 
 impl core::fmt::Debug for AppSecret {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -156,6 +166,16 @@ pub(crate) struct Key {
 enum Form {
     Fernet(fernet::Key),
     IvTag(Zeroizing<[u8; 32]>),
+    Vault(VaultKey),
+}
+
+/// Where a value stands: the IV depends on it, and some forms authenticate it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// The column with its table and schema.
+    pub(crate) column: &'a str,
+    /// What a vault binds values to.
+    pub(crate) vault: VaultPlace<'a>,
 }
 
 impl Key {
@@ -172,6 +192,7 @@ impl Key {
                 let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
                 Form::IvTag(Zeroizing::new(key.ok_or(SecretError::NotAKey)?))
             }
+            AppSecretForm::Coffer => Form::Vault(VaultKey::of(secret)?),
             AppSecretForm::Opaque => return Ok(None),
         };
         let mut ivs = Zeroizing::new([0; 64]);
@@ -184,40 +205,55 @@ impl Key {
         Ok(Some(Self { form, ivs }))
     }
 
-    /// The value inside of a wrapped one; nothing if it is damaged, or wrapped with another key.
-    pub(crate) fn unwrap(&self, text: &str) -> Option<String> {
+    /// Whether values are bound to their rows.
+    pub(crate) const fn binds(&self) -> bool {
+        matches!(self.form, Form::Vault(_))
+    }
+
+    /// The value inside of a wrapped one; nothing if it is damaged, or wrapped with another key or for another place.
+    pub(crate) fn unwrap(&self, place: Place<'_>, text: &str) -> Option<String> {
         if text.is_empty() {
             return Some(String::new());
         }
         match &self.form {
             Form::Fernet(key) => key.open(text),
             Form::IvTag(key) => iv_tag::open(key, text),
+            Form::Vault(key) => {
+                let opened = key.unwrap(&place.vault.to_string(), text);
+                opened.map(|text| (*text).clone())
+            }
         }
     }
 
-    /// A value wrapped, for the column `place`. `time` is in seconds since 1970.
+    /// A value wrapped for its place. `time` is in seconds since 1970.
     ///
     /// The IV is a pseudorandom function of place and value (as in RFC 5297), so that it is used twice only for the very same
     /// value, and restoring the same archive twice changes nothing the second time.
-    pub(crate) fn wrap(&self, place: &str, text: &str, time: u64) -> Option<String> {
+    pub(crate) fn wrap(&self, place: Place<'_>, text: &str, time: u64) -> Option<String> {
         if text.is_empty() {
             return Some(String::new());
         }
         let mut mac = Hmac::<Sha256>::new(&(*self.ivs).into());
-        mac.update(&(place.len() as u64).to_be_bytes());
-        mac.update(place.as_bytes());
+        mac.update(&(place.column.len() as u64).to_be_bytes());
+        mac.update(place.column.as_bytes());
+        if self.binds() {
+            let row = place.vault.to_string();
+            mac.update(&(row.len() as u64).to_be_bytes());
+            mac.update(row.as_bytes());
+        }
         mac.update(text.as_bytes());
         let mut iv = [0; 16];
         for (to, from) in iv.iter_mut().zip(mac.finalize().into_bytes()) {
             *to = from;
         }
-        self.wrap_with(&iv, text, time)
+        self.wrap_with(place, &iv, text, time)
     }
 
-    fn wrap_with(&self, iv: &[u8; 16], text: &str, time: u64) -> Option<String> {
+    fn wrap_with(&self, place: Place<'_>, iv: &[u8; 16], text: &str, time: u64) -> Option<String> {
         match &self.form {
             Form::Fernet(key) => Some(key.seal(text, iv, time)),
             Form::IvTag(key) => iv_tag::seal(key, text, iv),
+            Form::Vault(key) => key.wrap(&place.vault.to_string(), text, *iv.first_chunk()?),
         }
     }
 }

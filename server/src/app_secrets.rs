@@ -16,10 +16,12 @@ use zeroize::Zeroizing;
 const MAX_BYTES: u64 = 64 << 10;
 
 /// Where secrets are looked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppSecrets {
     /// Files, by the variables that they are given in place of.
     files: Vec<(String, PathBuf)>,
+    /// Coffer's own, where its own configuration is backed up or restored.
+    own: Option<(String, AppSecret)>,
 }
 
 /// Why a secret can't be used.
@@ -90,7 +92,20 @@ impl AppSecrets {
     /// With files in place of some variables.
     #[must_use]
     pub const fn new(files: Vec<(String, PathBuf)>) -> Self {
-        Self { files }
+        Self { files, own: None }
+    }
+
+    /// One that this program has itself.
+    pub(crate) fn own(variable: &str, secret: AppSecret) -> Self {
+        Self {
+            files: Vec::new(),
+            own: Some((variable.to_owned(), secret)),
+        }
+    }
+
+    /// Whether this program has the secret itself, so that nobody has to be asked for it.
+    pub(crate) const fn has_own(&self) -> bool {
+        self.own.is_some()
     }
 
     /// The secret of a variable; nothing if nobody gave it.
@@ -98,6 +113,11 @@ impl AppSecrets {
     /// # Errors
     /// [`AppSecretsError::Read`].
     pub fn get(&self, variable: &str) -> Result<Option<AppSecret>, AppSecretsError> {
+        if let Some((name, secret)) = &self.own
+            && name == variable
+        {
+            return Ok(Some(secret.clone()));
+        }
         let given = self.files.iter().find(|(name, _)| name == variable);
         let text = match given {
             None => env::var(variable).ok().map(Zeroizing::new),
@@ -187,6 +207,8 @@ impl AppSecrets {
                 let secret = self.get(&mark.variable)?;
                 let state = match (secret, &mark.fingerprint) {
                     (None, _) => SecretState::NotGiven,
+                    // Values that are here without a secret fit any, so nobody has to find out.
+                    (Some(_), _) if mark.unwrapped => SecretState::NotComparable,
                     (Some(_), None) => SecretState::NotComparable,
                     (Some(secret), Some(print)) => {
                         let same = print.is_of(&secret);

@@ -32,6 +32,7 @@ mod runs;
 mod secrets;
 mod server;
 mod sources;
+mod system;
 mod words;
 
 pub use audit::AuditRecord;
@@ -52,6 +53,7 @@ pub use profiles::{KeyState, Profile, ProfileKeyRecord, ProfileRecord};
 pub use runs::{RunKind, RunRecord, RunState};
 pub use secrets::Rotated;
 pub use sources::{FileSetRecord, SourceRecord, StoredUrl};
+pub use system::SYSTEM_NAME;
 
 use connect::{Kind, connect};
 
@@ -144,6 +146,7 @@ pub struct Catalog {
     pool: AnyPool,
     kind: Kind,
     vault: Vault,
+    own: system::Own,
     /// Which of the servers that share it this is; empty where there is only one.
     server: String,
 }
@@ -170,10 +173,12 @@ impl Catalog {
             Kind::Postgres => server::server_of(&place.folder)?.to_string(),
         };
         let vault = secrets::vault(&pool, kind, place).await?;
+        let own = system::Own::of(&pool, place).await?;
         Ok(Self {
             pool,
             kind,
             vault,
+            own,
             server,
         })
     }

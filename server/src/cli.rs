@@ -43,6 +43,7 @@ mod sender_file;
 mod serve;
 mod signing;
 mod source;
+mod system;
 mod undo;
 mod unseal;
 mod user;
@@ -115,6 +116,8 @@ enum Command {
     Destination(destination::Args),
     /// Change the key that the server's own secrets are wrapped under.
     Secret(secret_key::Args),
+    /// Back up and restore the server's own configuration, on its own machine.
+    System(system::Args),
     /// List and add the server's users, and give them new passwords, on its own machine.
     User(user::Args),
     /// Run the server: sources, backups and restores in the browser.
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
             Command::Job(args) => job::run(args, &output).await,
             Command::Destination(args) => destination::run(args, &output).await,
             Command::Secret(args) => secret_key::run(args, &output).await,
+            Command::System(args) => system::run(args, &output).await,
             Command::User(args) => user::run(args, &output).await,
             Command::Serve(args) => serve::run(args, &output).await,
         }

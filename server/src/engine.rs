@@ -23,7 +23,7 @@ pub mod given;
 mod ledger;
 mod merge;
 pub mod postgres;
-mod sql;
+pub(crate) mod sql;
 pub mod sqlite;
 mod url;
 
@@ -328,6 +328,17 @@ pub trait ReplaceSession: Send {
         table: &TableName,
         columns: &[String],
     ) -> Result<(u64, RowSet), EngineError>;
+
+    /// Runs a statement of Coffer's own that concerns one table, inside of the transaction, and gives the rows that it touched.
+    async fn run(&mut self, table: &TableName, sql: String) -> Result<u64, EngineError>;
+
+    /// Rows of so many texts that a query gives, inside of the transaction.
+    async fn texts(
+        &mut self,
+        table: &TableName,
+        sql: String,
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, EngineError>;
 
     /// What tells whether a row of the table was changed since, whatever became of their number.
     async fn state(&mut self, table: &TableName) -> Result<String, EngineError>;

@@ -47,14 +47,15 @@ mod session;
 pub(crate) mod sign_in;
 mod sources;
 mod statics;
+mod system;
 mod upkeep;
 mod uploads;
 mod users;
 
 pub use hosts::Hosts;
 pub use server::{
-    DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, ServeError, ServeOptions,
-    Server, lock_data,
+    DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, SAFETY, ServeError,
+    ServeOptions, Server, lock_data, make_data_folder,
 };
 pub use sources::ConnectError;
 
@@ -115,6 +116,9 @@ fn operations() -> OpenApiRouter<Shared> {
     let large = OpenApiRouter::new()
         .routes(routes!(plans::make))
         .layer(DefaultBodyLimit::max(plans::MAX_BODY));
+    let into_new = OpenApiRouter::new()
+        .routes(routes!(system::into_new))
+        .layer(DefaultBodyLimit::max(system::MAX_BODY));
     OpenApiRouter::new()
         .routes(routes!(openapi::document))
         .routes(routes!(session::show, session::start, session::end))
@@ -133,6 +137,8 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(audit::list))
         .routes(routes!(sources::list, sources::add))
         .routes(routes!(sources::remove))
+        .routes(routes!(sources::change_url))
+        .routes(routes!(system::show))
         .routes(routes!(backups::start))
         .routes(routes!(profiles::list, profiles::add))
         .routes(routes!(profiles::add_key))
@@ -156,6 +162,7 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(safety_backups::start))
         .merge(configured())
         .merge(large)
+        .merge(into_new)
         .merge(uploads::routes())
 }
 

@@ -56,6 +56,7 @@ pub mod signed;
 pub mod source;
 pub mod store;
 pub mod switch;
+pub mod system;
 pub mod transform;
 pub mod undo;
 mod unfinished;

@@ -22,8 +22,12 @@ mod tests;
 pub use check::{Report, check};
 pub use draft::draft;
 
+/// The preset for Coffer's own catalog.
+pub(crate) const COFFER: &str = include_str!("../../presets/coffer.toml");
+
 /// Presets that come with the program, by their names.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
+    ("coffer", COFFER),
     ("helpdesk", include_str!("../../presets/helpdesk.toml")),
     ("nosdesk", include_str!("../../presets/nosdesk.toml")),
     ("nojoin", include_str!("../../presets/nojoin.toml")),

@@ -6,11 +6,13 @@ use std::io;
 mod file;
 mod http;
 mod location;
+mod memory;
 mod object;
 
 pub use file::FileSource;
 pub use http::{HttpSource, Patience};
 pub use location::Location;
+pub use memory::MemorySource;
 pub use object::ObjectSource;
 
 /// Bytes that can be read at any position. Reads block, so use it on threads that may.

@@ -13,7 +13,7 @@ use coffer_core::{
 use crate::{
     app_secrets::AppSecretsError,
     backup::{BackupError, Reader},
-    engine::{self, CommitMark, Dangling, EngineError, IndexesBuilt},
+    engine::{self, CommitMark, Dangling, EngineError, IndexesBuilt, ReplaceSession},
     files::FilesError,
     progress::Progress,
     read::{OpenArchive, ReadAt, ReadError, Unlock},
@@ -22,6 +22,7 @@ use crate::{
     signed::TrustedSenders,
     source::SourceConfig,
     switch::FileSwitch,
+    system::{Denied, Guard, GuardError, Seen},
     verify,
 };
 
@@ -66,6 +67,8 @@ pub struct RestoreRequest {
     pub safety: SafetyStore,
     /// The restore that this one undoes, if it does.
     pub undoes: Option<Undoes>,
+    /// What looks after a restore of Coffer's own configuration.
+    pub guard: Option<Guard>,
 }
 
 impl RestoreRequest {
@@ -237,6 +240,14 @@ pub enum RestoreError {
         "{0} changed since the restore that is to be undone, and these changes would be lost; nothing was changed; say that they may be lost, or restore what you need from the safety backup by hand"
     )]
     ChangedSince(Changes),
+    /// What the configuration would be is not allowed.
+    #[error("{0}")]
+    Denied(Denied),
+    /// Only the command for it can do this.
+    #[error(
+        "the archive holds a configuration of Coffer, whose secrets belong to their rows; nothing was changed; bring it together with another one by coffer system restore"
+    )]
+    NeedsGuard,
     /// The run was cancelled.
     #[error("cancelled; nothing was changed")]
     Cancelled,
@@ -250,6 +261,15 @@ pub enum RestoreError {
 impl From<AppSecretsError> for RestoreError {
     fn from(error: AppSecretsError) -> Self {
         Self::AppSecret(Box::new(error))
+    }
+}
+
+impl From<GuardError> for RestoreError {
+    fn from(error: GuardError) -> Self {
+        match error {
+            GuardError::Denied(denied) => Self::Denied(denied),
+            GuardError::Engine(error) => Self::Engine(error),
+        }
     }
 }
 
@@ -299,6 +319,8 @@ impl RestoreError {
             Self::Recover(_) => "interrupted_restore",
             Self::Safety(error) => error.code(),
             Self::ChangedSince(_) => "changed_since",
+            Self::Denied(denied) => denied.code(),
+            Self::NeedsGuard => "needs_guard",
             Self::Cancelled => "cancelled",
             Self::Defect => "defect",
         }
@@ -407,6 +429,30 @@ pub async fn run(
         safety_backup,
         planned,
     })
+}
+
+/// Looks at a restore of Coffer's own configuration before anything changes.
+async fn guard_before(
+    request: &RestoreRequest,
+    session: &mut dyn ReplaceSession,
+) -> Result<Seen, RestoreError> {
+    match &request.guard {
+        Some(guard) => Ok(guard.before(session).await?),
+        None => Ok(Seen::default()),
+    }
+}
+
+/// Looks at it again once its rows are written.
+async fn guard_after(
+    request: &RestoreRequest,
+    session: &mut dyn ReplaceSession,
+    before: &Seen,
+    written: &[TableName],
+) -> Result<(), RestoreError> {
+    match &request.guard {
+        Some(guard) => Ok(guard.after(session, before, written).await?),
+        None => Ok(()),
+    }
 }
 
 /// The tables whose rows are restored.

@@ -260,5 +260,6 @@ pub fn request(
                 .then(|| record.left().cloned())
                 .flatten(),
         }),
+        guard: None,
     })
 }

@@ -1,29 +1,19 @@
 //! Secrets at rest: what the server has to read again, such as the URL of a database with its password, is wrapped in
 //! the catalog, so that a copy of the catalog alone gives none of it away.
 //!
-//! AES-256-GCM (NIST SP 800-38D) with random nonces of 96 bits, under a key that HKDF with SHA-256 (RFC 5869) derives from
-//! the secret key. The place of a value is authenticated along with it: a wrapped value that is moved to another place
-//! opens nowhere.
+//! How is written in [`coffer_core::app_secret::VaultKey`], which a backup of the catalog and its restore use too; nonces are
+//! random here. The place of a value is authenticated along with it: a wrapped value that is moved to another place opens nowhere.
 
 use std::{fmt, sync::Arc};
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use coffer_core::app_secret::{AppSecret, NONCE_BYTES, VaultKey};
 use getrandom::SysRng;
 use rand_core::TryRng;
-use ring::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hkdf::{self, HKDF_SHA256, KeyType, Prk, Salt},
-};
 use zeroize::Zeroizing;
 
 mod key;
 
 pub use key::{FILE_NAME, NEW_VARIABLE, Rotation, SecretKey, SecretKeyError, VARIABLE, open};
-
-/// What every wrapped value begins with. No URL does.
-const WRAPPED: &str = "wrapped1:";
-/// Bytes of a key's id.
-const ID_BYTES: usize = 8;
 
 /// Why a value can't be wrapped or unwrapped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,8 +37,9 @@ pub enum VaultError {
 /// Wraps and unwraps under one secret key.
 #[derive(Clone)]
 pub struct Vault {
-    // `ring` does not overwrite what it derives when that is dropped; it lives as long as the server does.
-    key: Arc<LessSafeKey>,
+    key: Arc<VaultKey>,
+    /// What the key is made of: a restore of the server's own configuration wraps with it.
+    secret: AppSecret,
     id: String,
 }
 
@@ -60,34 +51,24 @@ impl fmt::Debug for Vault {
     }
 }
 
-struct IdLength;
-
-impl KeyType for IdLength {
-    fn len(&self) -> usize {
-        ID_BYTES
-    }
-}
-
-fn failed(_: ring::error::Unspecified) -> VaultError {
-    VaultError::Wrapping
-}
-
 impl Vault {
     /// A vault under this key.
     ///
     /// # Errors
     /// [`VaultError::Wrapping`] if nothing can be derived from it.
     pub fn new(key: &SecretKey) -> Result<Self, VaultError> {
-        let derived = Salt::new(HKDF_SHA256, b"coffer vault 1").extract(key.bytes());
-        let wrapping: UnboundKey = expand(&derived, &[b"wrap"], &AES_256_GCM)?.into();
-        let mut id = [0; ID_BYTES];
-        expand(&derived, &[b"id"], IdLength)?
-            .fill(&mut id)
-            .map_err(failed)?;
+        let secret = key.app_secret();
+        let key = VaultKey::of(&secret).map_err(|_| VaultError::Wrapping)?;
         Ok(Self {
-            key: Arc::new(LessSafeKey::new(wrapping)),
-            id: crate::catalog::hex(&id),
+            id: crate::catalog::hex(&key.id()),
+            key: Arc::new(key),
+            secret,
         })
+    }
+
+    /// What the key is made of.
+    pub(crate) fn secret(&self) -> AppSecret {
+        self.secret.clone()
     }
 
     /// Names the key: 16 hexadecimal digits that tell nothing about it.
@@ -101,24 +82,12 @@ impl Vault {
     /// # Errors
     /// [`VaultError`].
     pub fn wrap(&self, place: &str, plain: &str) -> Result<String, VaultError> {
-        let mut nonce = [0; NONCE_LEN];
+        let mut nonce = [0; NONCE_BYTES];
         SysRng
             .try_fill_bytes(&mut nonce)
             .map_err(|_| VaultError::Random)?;
-        let mut bytes = Zeroizing::new(plain.as_bytes().to_vec());
-        let tag = self
-            .key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(place),
-                &mut bytes,
-            )
-            .map_err(failed)?;
-        let whole = [&nonce, bytes.as_slice(), tag.as_ref()].concat();
-        Ok(format!(
-            "{WRAPPED}{}",
-            Base64UrlUnpadded::encode_string(&whole)
-        ))
+        let wrapped = self.key.wrap(place, plain, nonce);
+        wrapped.ok_or(VaultError::Wrapping)
     }
 
     /// The value that was wrapped for this place.
@@ -126,31 +95,12 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Damaged`].
     pub fn unwrap(&self, place: &str, wrapped: &str) -> Result<Zeroizing<String>, VaultError> {
-        self.opened(place, wrapped)
+        self.key
+            .unwrap(place, wrapped)
             .ok_or_else(|| VaultError::Damaged {
                 place: place.to_owned(),
             })
     }
-
-    fn opened(&self, place: &str, wrapped: &str) -> Option<Zeroizing<String>> {
-        let text = wrapped.strip_prefix(WRAPPED)?;
-        let mut bytes = Zeroizing::new(Base64UrlUnpadded::decode_vec(text).ok()?);
-        let (nonce, sealed) = bytes.split_first_chunk_mut::<NONCE_LEN>()?;
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let plain = self
-            .key
-            .open_in_place(nonce, Aad::from(place), sealed)
-            .ok()?;
-        Some(Zeroizing::new(String::from_utf8(plain.to_vec()).ok()?))
-    }
-}
-
-fn expand<'a, L: KeyType>(
-    key: &'a Prk,
-    info: &'a [&'a [u8]],
-    length: L,
-) -> Result<hkdf::Okm<'a, L>, VaultError> {
-    key.expand(info, length).map_err(failed)
 }
 
 #[cfg(test)]

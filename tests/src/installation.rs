@@ -278,6 +278,7 @@ impl Installation {
                 keep: DEFAULT_KEEP,
             },
             undoes: None,
+            guard: None,
         }
     }
 

@@ -23,6 +23,8 @@ mod scheduler;
 mod secrets;
 #[path = "catalog/sources.rs"]
 mod sources;
+#[path = "catalog/system.rs"]
+mod system;
 
 /// Where a test's catalog is, and how to look at it without the program.
 #[derive(Debug)]
@@ -49,6 +51,18 @@ impl Place {
     async fn connect(&self) -> AnyConnection {
         sqlx::any::install_default_drivers();
         AnyConnection::connect(&self.url).await.unwrap()
+    }
+
+    /// Another place in the same kind of database.
+    async fn beside(&self, folder: &Path) -> Self {
+        let mut url = format!("sqlite:{}", folder.join("catalog.sqlite").display());
+        let mut place = CatalogPlace::in_folder(folder);
+        if self.in_postgres() {
+            let server = postgres::Server::shared();
+            url = server.url(&server.create_database().await);
+            place.url = Some(CatalogUrl::parse(&url).unwrap());
+        }
+        Self { place, url }
     }
 
     /// Changes the database behind the catalog's back.

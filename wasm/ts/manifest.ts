@@ -77,7 +77,7 @@ export interface SecretMark {
   readonly name: string;
   /** The environment variable that the application reads it from. */
   readonly variable: string;
-  readonly form: "fernet" | "iv_tag_ciphertext" | "opaque";
+  readonly form: "fernet" | "iv_tag_ciphertext" | "coffer" | "opaque";
   readonly columns: readonly SecretColumn[];
   /** Argon2id of the secret, hexadecimal; absent where the backup was not given it. */
   readonly fingerprint?: { readonly salt: string; readonly argon2id: string };

@@ -5,7 +5,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{AppSecret, Key, SecretError, SecretMark};
+use super::{AppSecret, Key, Place, SecretError, SecretMark, VaultPlace};
 use crate::{
     policy::JsonPath,
     rows::{NULL, Part, TextFields},
@@ -60,12 +60,19 @@ pub struct Wrapping {
     fields: TextFields,
     table: String,
     columns: Vec<Column>,
+    /// The table without its schema.
+    short: String,
+    /// The number of the column that names a row, which values may be bound to.
+    key: Option<usize>,
     /// Whether values are unwrapped; else they are wrapped, and said to be so at this time, in seconds since 1970.
     wrap_at: Option<u64>,
+    /// Whether it is not known yet which rows the values will be in.
+    any_row: bool,
 }
 
 struct Column {
     number: usize,
+    name: String,
     place: String,
     variable: String,
     paths: Vec<JsonPath>,
@@ -115,6 +122,7 @@ impl Wrapping {
                 if let (Some(number), Some(key)) = (number, key) {
                     columns.push(Column {
                         number,
+                        name: column.column.clone(),
                         place: column.to_string(),
                         variable: mark.variable.clone(),
                         paths: column
@@ -130,9 +138,24 @@ impl Wrapping {
         Ok((!columns.is_empty()).then(|| Self {
             fields: TextFields::new(engine, table),
             table: table.name.to_string(),
+            short: table.name.name.clone(),
+            key: match table.primary_key.as_slice() {
+                [key] => table
+                    .stored_columns()
+                    .position(|stored| stored.name == *key),
+                _ => None,
+            },
             columns,
             wrap_at,
+            any_row: false,
         }))
+    }
+
+    /// For a merge, which decides later which rows the values will be in: what is bound to its row is bound to none yet.
+    #[must_use]
+    pub const fn for_any_row(mut self) -> Self {
+        self.any_row = true;
+        self
     }
 
     /// The part with its values unwrapped, or wrapped.
@@ -157,6 +180,7 @@ impl Wrapping {
     pub fn rows(&self, rows: &[u8], out: &mut Vec<u8>) -> Result<(), WrappingError> {
         for (number, line) in (1..).zip(rows.split_inclusive(|byte| *byte == b'\n')) {
             let row = line.strip_suffix(b"\n").unwrap_or(line);
+            let named = self.row_name(row)?;
             let mut last = 0;
             for (index, field) in row.split(|byte| *byte == b'\t').enumerate() {
                 if index > 0 {
@@ -164,7 +188,9 @@ impl Wrapping {
                 }
                 last = index;
                 let made = match self.columns.iter().find(|column| column.number == index) {
-                    Some(column) if field != NULL => Some(self.value(column, number, field)?),
+                    Some(column) if field != NULL => {
+                        Some(self.value(column, (number, named.as_deref()), field)?)
+                    }
                     _ => None,
                 };
                 out.extend_from_slice(made.as_deref().unwrap_or(field));
@@ -179,7 +205,28 @@ impl Wrapping {
         Ok(())
     }
 
-    fn value(&self, column: &Column, row: u64, field: &[u8]) -> Result<Vec<u8>, WrappingError> {
+    /// What names a row, where values are bound to it.
+    fn row_name(&self, row: &[u8]) -> Result<Option<String>, WrappingError> {
+        if self.any_row || !self.columns.iter().any(|column| column.key.binds()) {
+            return Ok(None);
+        }
+        let damaged = || WrappingError::Row {
+            table: self.table.clone(),
+        };
+        let number = self.key.ok_or_else(damaged)?;
+        let field = row.split(|byte| *byte == b'\t').nth(number);
+        let text = self.fields.text(number, field.ok_or_else(damaged)?);
+        let text = text.map_err(|_| damaged())?.ok_or_else(damaged)?;
+        let text = core::str::from_utf8(&text).map_err(|_| damaged())?;
+        Ok(Some(text.into()))
+    }
+
+    fn value(
+        &self,
+        column: &Column,
+        (row, named): (u64, Option<&str>),
+        field: &[u8],
+    ) -> Result<Vec<u8>, WrappingError> {
         let wrong = |error| WrappingError::Value {
             place: column.place.clone(),
             row,
@@ -192,7 +239,7 @@ impl Wrapping {
         let text = text.ok_or_else(|| wrong(JsonError::NotText))?;
         let text = core::str::from_utf8(&text).map_err(|_| wrong(JsonError::NotText))?;
         let made = if column.paths.is_empty() {
-            self.turn(column, text, row)?
+            self.turn(column, text, (row, named))?
         } else if text.trim().is_empty() {
             text.into()
         } else {
@@ -200,7 +247,7 @@ impl Wrapping {
             let edited = edit(text, &column.paths, |raw| {
                 // What is no text is not wrapped.
                 let value: String = serde_json::from_str(raw).ok()?;
-                match self.turn(column, &value, row) {
+                match self.turn(column, &value, (row, named)) {
                     Ok(turned) => serde_json::to_string(&turned).ok(),
                     Err(error) => {
                         failed = Some(error);
@@ -217,10 +264,23 @@ impl Wrapping {
         Ok(self.fields.field(column.number, &made))
     }
 
-    fn turn(&self, column: &Column, text: &str, row: u64) -> Result<String, WrappingError> {
+    fn turn(
+        &self,
+        column: &Column,
+        text: &str,
+        (row, named): (u64, Option<&str>),
+    ) -> Result<String, WrappingError> {
+        let place = Place {
+            column: &column.place,
+            vault: VaultPlace {
+                table: &self.short,
+                row: named,
+                column: &column.name,
+            },
+        };
         let turned = match self.wrap_at {
-            None => column.key.unwrap(text),
-            Some(time) => column.key.wrap(&column.place, text, time),
+            None => column.key.unwrap(place, text),
+            Some(time) => column.key.wrap(place, text, time),
         };
         turned.ok_or_else(|| WrappingError::Wrapped {
             place: column.place.clone(),

@@ -1,4 +1,8 @@
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
 
 use base64ct::{Base64Url, Encoding};
 
@@ -8,6 +12,17 @@ use crate::{
     schema::{Column, Engine, Table},
     withhold::JsonError,
 };
+
+fn at(column: &str) -> Place<'_> {
+    Place {
+        column,
+        vault: VaultPlace {
+            table: "t",
+            row: Some("1"),
+            column,
+        },
+    }
+}
 
 #[test]
 fn fernet_tokens_are_those_of_the_specification() {
@@ -40,22 +55,27 @@ fn keys_are_made_of_secrets_as_the_products_do() {
         .unwrap();
     let token = "gAAAAABlU_EAEBESExQVFhcYGRobHB0eH8EBshT4GHxTlaX7KQAROPPl75Tgad3bm_cPT-lJDzFYRQZT7QUNuIwog-_DQnzpjQ==";
     assert_eq!(
-        fernet.wrap_with(&iv, "tökn", 1_700_000_000).as_deref(),
+        fernet
+            .wrap_with(at("c"), &iv, "tökn", 1_700_000_000)
+            .as_deref(),
         Some(token)
     );
-    assert_eq!(fernet.unwrap(token).as_deref(), Some("tökn"));
+    assert_eq!(fernet.unwrap(at("c"), token).as_deref(), Some("tökn"));
     let hex = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     let key = Key::of(AppSecretForm::IvTagCiphertext, &AppSecret::new(hex))
         .unwrap()
         .unwrap();
     let wrapped =
         "101112131415161718191a1b1c1d1e1f:f19e107de4eeee47942980dba004bf7c:fa999e13944b4c6cdd79fa";
-    assert_eq!(key.wrap_with(&iv, "päss:wörd", 0).as_deref(), Some(wrapped));
-    assert_eq!(key.unwrap(wrapped).as_deref(), Some("päss:wörd"));
-    assert_eq!(key.unwrap(&wrapped.replace('1', "2")), None);
+    assert_eq!(
+        key.wrap_with(at("c"), &iv, "päss:wörd", 0).as_deref(),
+        Some(wrapped)
+    );
+    assert_eq!(key.unwrap(at("c"), wrapped).as_deref(), Some("päss:wörd"));
+    assert_eq!(key.unwrap(at("c"), &wrapped.replace('1', "2")), None);
     // Text that was never wrapped has not three parts.
-    assert_eq!(key.unwrap("plain").as_deref(), Some("plain"));
-    assert_eq!(key.unwrap("").as_deref(), Some(""));
+    assert_eq!(key.unwrap(at("c"), "plain").as_deref(), Some("plain"));
+    assert_eq!(key.unwrap(at("c"), "").as_deref(), Some(""));
     for wrong in ["", "00", &hex[1..]] {
         let refused = Key::of(AppSecretForm::IvTagCiphertext, &AppSecret::new(wrong)).err();
         assert_eq!(refused, Some(SecretError::NotAKey));
@@ -137,7 +157,7 @@ fn what_is_wrapped_on_its_way_out_is_unwrapped_on_its_way_in() {
             // Wrapped once more, it is the same; in another column it is not.
             assert_eq!(wrapping(Some(5)).part(part.clone()).unwrap(), wrapped);
             let key = Key::of(form, &secrets[0].1).unwrap().unwrap();
-            assert_ne!(key.wrap("a", "text", 0), key.wrap("b", "text", 0));
+            assert_ne!(key.wrap(at("a"), "text", 0), key.wrap(at("b"), "text", 0));
             assert_eq!(wrapping(None).part(wrapped).unwrap(), part);
         }
     }
@@ -182,4 +202,68 @@ fn what_cant_be_unwrapped_is_named() {
     let mut wrapped_ones = marks;
     wrapped_ones[0].unwrapped = false;
     assert!(new(&wrapped_ones, &[]).unwrap().is_none());
+}
+
+#[test]
+fn what_a_vault_wraps_opens_in_its_row_alone() {
+    let hex = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let secret = AppSecret::new(hex);
+    let key = VaultKey::of(&secret).unwrap();
+    // Made by PyPI's cryptography: AESGCM(HKDF(SHA-256, salt "coffer vault 1", info "wrap")), nonce 16..28.
+    let nonce = core::array::from_fn(|index| index as u8 + 16);
+    let place = |row| {
+        let (table, column) = ("sources", "url");
+        VaultPlace { table, row, column }.to_string()
+    };
+    let wrapped = "wrapped1:EBESExQVFhcYGRob-SGCm9dayr_U9bfmblUcURSpjVJW";
+    assert_eq!(
+        key.wrap(&place(Some("ab")), "päss", nonce).as_deref(),
+        Some(wrapped)
+    );
+    assert_eq!(key.id(), [248, 137, 208, 101, 174, 249, 240, 249]);
+    let opened = |row, text: &str| key.unwrap(&place(row), text).map(|text| (*text).clone());
+    assert_eq!(opened(Some("ab"), wrapped).as_deref(), Some("päss"));
+    assert_eq!(opened(Some("ac"), wrapped), None);
+    assert_eq!(opened(None, wrapped), None);
+    assert_eq!(opened(Some("ab"), "päss"), None);
+    for wrong in ["", "00", &hex[1..]] {
+        assert_eq!(
+            VaultKey::of(&AppSecret::new(wrong)).err(),
+            Some(SecretError::NotAKey)
+        );
+    }
+
+    // By rows: bound to the primary key, or to none yet where a merge decides.
+    let mut shape = table(&["text", "text"]);
+    shape.primary_key = vec!["c0".into()];
+    let marks = [mark(AppSecretForm::Coffer, &[("c1", &[])])];
+    let secrets = [(String::from("KEY"), secret)];
+    let turned = |rows: &str, wrap_at, any_row| {
+        let wrapping = Wrapping::new(Engine::Postgres, &shape, &marks, &secrets, wrap_at);
+        let mut wrapping = wrapping.unwrap().unwrap();
+        if any_row {
+            wrapping = wrapping.for_any_row();
+        }
+        let mut out = Vec::new();
+        wrapping.rows(rows.as_bytes(), &mut out)?;
+        Ok::<_, WrappingError>(String::from_utf8(out).unwrap())
+    };
+    let rows = "a\tsecret\nb\tsecret\nc\t\nd\t\\N\n";
+    let bound = turned(rows, Some(5), false).unwrap();
+    assert!(!bound.contains("secret"), "{bound}");
+    assert_eq!(turned(rows, Some(5), false).unwrap(), bound);
+    assert_eq!(turned(&bound, None, false).unwrap(), rows);
+    let exchanged = bound.replace("a\t", "x\t").replace("b\t", "a\t");
+    assert!(matches!(
+        turned(&exchanged, None, false),
+        Err(WrappingError::Wrapped { row: 1, .. })
+    ));
+    let free = turned(rows, Some(5), true).unwrap();
+    assert_ne!(free, bound);
+    assert_eq!(turned(&free, None, true).unwrap(), rows);
+    assert!(turned(&free, None, false).is_err());
+    shape.primary_key.push("c1".into());
+    let wrapping = Wrapping::new(Engine::Postgres, &shape, &marks, &secrets, None);
+    let refused = wrapping.unwrap().unwrap().rows(b"a\tb\n", &mut Vec::new());
+    assert!(matches!(refused, Err(WrappingError::Row { .. })));
 }

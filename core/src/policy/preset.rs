@@ -415,6 +415,9 @@ pub enum AppSecretForm {
     Fernet,
     /// `hex(IV, 16 bytes):hex(tag):hex(ciphertext)` of AES-256-GCM; the key is the secret's 64 hexadecimal digits.
     IvTagCiphertext,
+    /// Coffer's own: AES-256-GCM, bound to table, row and column ([`crate::app_secret::VaultKey`]); the key is made of the secret's 64
+    /// hexadecimal digits.
+    Coffer,
     /// A form that is bound to its row or not known: it can be named, but not unwrapped.
     Opaque,
 }

@@ -25,6 +25,9 @@ use serde::{Deserialize, Serialize};
 #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
 pub struct Id(String);
 
+const DIGITS: usize = 32;
+const SYSTEM: &str = "c0ffe2c0ffe2c0ffe2c0ffe2c0ffe2c0";
+
 /// What was given is no id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 32 hexadecimal digits")]
@@ -50,11 +53,23 @@ impl Id {
             text.bytes()
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         };
-        if text.len() == 32 && digits(text) {
+        if text.len() == DIGITS && digits(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(IdError)
         }
+    }
+
+    /// The one that stands for the catalog itself, as a source.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(SYSTEM.to_owned())
+    }
+
+    /// Whether it stands for the catalog itself.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        self.0 == SYSTEM
     }
 
     /// The text form.

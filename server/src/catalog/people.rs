@@ -261,6 +261,69 @@ impl Catalog {
         Ok(true)
     }
 
+    /// Whether somebody has to make the first administrator, or, after a restore without passwords, to give one a password.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn waits_for_set_up(&self) -> Result<bool, CatalogError> {
+        let links: i64 = sqlx::query_scalar("SELECT count(*) FROM links WHERE user_id IS NULL")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(links > 0 || !self.has_users().await?)
+    }
+
+    /// Forgets the links that make the first administrator.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn forget_set_up_links(&self) -> Result<(), CatalogError> {
+        sqlx::query("DELETE FROM links WHERE user_id IS NULL")
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Gives an administrator who has no password one, while none has. The links that make the first administrator are gone then.
+    /// Nothing if there is no such user.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn claim_administrator(
+        &self,
+        name: &str,
+        password: Option<&str>,
+    ) -> Result<Option<UserRecord>, CatalogError> {
+        let Some(user) = self.user_named(name).await? else {
+            return Ok(None);
+        };
+        let mut transaction = self.begin_write().await?;
+        let administrators: i64 = sqlx::query_scalar(ADMINISTRATORS)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if administrators > 0 {
+            return Ok(None);
+        }
+        sqlx::query(
+            "UPDATE users SET password = $1, revision = revision + 1 WHERE id = $2 AND password IS NULL",
+        )
+        .bind(password)
+        .bind(&user.id)
+        .execute(&mut *transaction)
+        .await?;
+        // Who is no administrator doesn't become one by a password.
+        let administrators: i64 = sqlx::query_scalar(ADMINISTRATORS)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if administrators == 0 {
+            return Ok(None);
+        }
+        sqlx::query("DELETE FROM links WHERE user_id IS NULL")
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(Some(user))
+    }
+
     /// Writes a user's name, groups, and whether the user is disabled, if it is still at the revision that `user` has.
     /// A user who is disabled has no sessions any more.
     ///

@@ -52,6 +52,8 @@ async fn wrap_all(
     for (id, url) in urls {
         let place = url_place(&id);
         let plain = match from {
+            // Restored without it.
+            _ if url.is_empty() => continue,
             Some(from) => from.unwrap(&place, &url)?,
             None => url.into(),
         };

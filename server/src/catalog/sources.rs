@@ -6,6 +6,7 @@ use sqlx::{FromRow, Row, any::AnyRow};
 use zeroize::Zeroizing;
 
 use super::{Catalog, CatalogError, Id, taken};
+use crate::app_secrets::AppSecrets;
 
 /// A database's URL as it was given, perhaps with a password in it. The catalog holds it wrapped.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,10 +60,20 @@ pub struct SourceRecord {
     pub preset: Option<String>,
     /// The file that describes it, which wins over what is recorded here; `None` for one that was added in the page.
     pub config: Option<PathBuf>,
+    /// The secrets of its application that this program has itself: those of its own catalog.
+    pub app_secrets: AppSecrets,
     /// Its folders of uploaded files.
     pub file_sets: Vec<FileSetRecord>,
     /// When it was added, RFC 3339.
     pub created_at: String,
+}
+
+impl SourceRecord {
+    /// Whether its URL was left out of the archive that it was restored from.
+    #[must_use]
+    pub fn needs_url(&self) -> bool {
+        self.config.is_none() && self.url.expose().is_empty()
+    }
 }
 
 /// What a source's URL is wrapped for.
@@ -82,6 +93,7 @@ impl FromRow<'_, AnyRow> for SourceRecord {
             app: row.try_get("app")?,
             preset: row.try_get("preset")?,
             config: row.try_get::<Option<String>, _>("config")?.map(Into::into),
+            app_secrets: AppSecrets::default(),
             file_sets: Vec::new(),
             created_at: row.try_get("created_at")?,
         })
@@ -105,11 +117,14 @@ impl Catalog {
         Ok(sources)
     }
 
-    /// One source; `None` if there is none of this id.
+    /// One source, which may be the catalog itself; `None` if there is none of this id.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn source(&self, id: &Id) -> Result<Option<SourceRecord>, CatalogError> {
+        if id.is_system() {
+            return Ok(Some(self.system()));
+        }
         let found: Option<SourceRecord> = sqlx::query_as("SELECT * FROM sources WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.pool)
@@ -125,8 +140,14 @@ impl Catalog {
     }
 
     fn unwrapped(&self, source: &SourceRecord) -> Result<StoredUrl, CatalogError> {
-        let url = self.vault.unwrap(&url_place(&source.id), &source.url.0)?;
-        Ok(StoredUrl(url))
+        let stored = &source.url.0;
+        // Restored from an archive without it: it has to be entered again.
+        if stored.is_empty() {
+            return Ok(StoredUrl::new(""));
+        }
+        Ok(StoredUrl(
+            self.vault.unwrap(&url_place(&source.id), stored)?,
+        ))
     }
 
     async fn file_sets(&self, source: &Id) -> Result<Vec<FileSetRecord>, CatalogError> {

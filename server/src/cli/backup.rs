@@ -134,9 +134,19 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         exclude,
         without: args.without_file_set,
     };
+    write(request, file, args.out, output).await
+}
+
+/// Takes a backup with the hooks around it, and says what became of it.
+pub(super) async fn write(
+    request: BackupRequest,
+    file: Unpublished,
+    out: PathBuf,
+    output: &Output,
+) -> Result<(), Failure> {
     let progress = Progress::default();
     let hooks = request.source.hooks.clone();
-    let work = take(request, file, args.out, &progress);
+    let work = take(request, file, out, &progress);
     let hooked = hooks::around(&hooks, Occasion::Backup, &progress, work);
     let outcome = output.watch(&progress, hooked).await;
     hooked::end(*output, &progress, outcome)

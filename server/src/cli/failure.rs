@@ -279,6 +279,8 @@ impl From<RestoreError> for Failure {
             | RestoreError::Engine(EngineError::NoRecord { .. }) => USAGE,
             RestoreError::Blocked(_)
             | RestoreError::PlanChanged(_)
+            | RestoreError::Denied(_)
+            | RestoreError::NeedsGuard
             | RestoreError::ChangedSince(_) => REFUSED,
             _ => FAILED,
         };

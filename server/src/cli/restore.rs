@@ -25,7 +25,7 @@ use super::{
 use crate::{
     hooks::{self, Occasion},
     progress::Progress,
-    restore::{self, RestoreError, RestoreReport, TableSamples},
+    restore::{self, RestoreError, RestoreReport, RestoreRequest, TableSamples},
 };
 
 #[derive(Debug, clap::Args)]
@@ -275,32 +275,51 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         Some(_) => None,
         None => args.wanted.converted(&args.foreign, *output).await?,
     };
-    let mut request = match &file {
+    let request = match &file {
         Some(file) => args.wanted.planned(store, file)?,
         None => args
             .wanted
             .request(store, args.safety.declined(), converted.as_ref())?,
     };
+    let asked = Asked {
+        yes: args.yes,
+        dry_run: args.dry_run,
+    };
+    carry_out(request, file.as_ref(), asked, output).await
+}
+
+/// Whether somebody is asked, and whether it comes to that.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) yes: bool,
+    pub(super) dry_run: bool,
+}
+
+/// Plans a restore, asks whether that is meant, and does it.
+pub(super) async fn carry_out(
+    mut request: RestoreRequest,
+    file: Option<&PlanFile>,
+    asked: Asked,
+    output: &Output,
+) -> Result<(), Failure> {
     // A merge's plan is a rehearsal of all of it. Where nobody is asked in between, and nobody has to be told to stop the
     // application, once is enough: what the transaction comes to is the plan.
-    let at_once = args.yes && !args.dry_run && request.merges() && request.target.hooks.is_empty();
+    let at_once =
+        asked.yes && !asked.dry_run && request.merges() && request.target.hooks.is_empty();
     if at_once {
-        request.expected_plan = file.as_ref().map(|file| file.plan.digest());
+        request.expected_plan = file.map(|file| file.plan.digest());
         let progress = Progress::default();
         let restored = output
             .watch(&progress, restore::run(request, progress.clone()))
             .await;
-        return at_once_ended(restored, file.as_ref(), output);
+        return at_once_ended(restored, file, output);
     }
     let planned = restore::plan(&request).await?;
-    if let Some(outdated) = file
-        .as_ref()
-        .and_then(|file| plan::outdated(file, &planned))
-    {
+    if let Some(outdated) = file.and_then(|file| plan::outdated(file, &planned)) {
         return Err(outdated);
     }
     let restore::Planned { plan, samples, .. } = planned;
-    if args.dry_run {
+    if asked.dry_run {
         output.result(
             &Planned {
                 plan: &plan,
@@ -326,7 +345,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         output.result(&unchanged, NOTHING);
         return Ok(());
     }
-    if !args.yes {
+    if !asked.yes {
         confirm(&plan)?;
     }
     request.expected_plan = Some(plan.digest());
@@ -335,7 +354,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let work = async {
         let report = restore::run(request, progress.clone())
             .await
-            .map_err(|error| failed(error, file.as_ref()))?;
+            .map_err(|error| failed(error, file))?;
         Ok::<_, Failure>(Done {
             restored: true,
             report,

@@ -99,13 +99,23 @@ pub(super) const ANSWERED_BY_A_PLAN: [&str; 8] = [
 ];
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ModeArg {
+pub(super) enum ModeArg {
     /// The tables hold exactly what the archive holds.
     Replace,
     /// Rows that the target has too take the archive's values, the rest is inserted, everything else stays.
     Overwrite,
     /// Rows that the target has too stay as they are; only new ones are inserted.
     Skip,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Replace => Self::Replace,
+            ModeArg::Overwrite => Self::Overwrite,
+            ModeArg::Skip => Self::Skip,
+        }
+    }
 }
 
 impl WantedArgs {
@@ -117,9 +127,7 @@ impl WantedArgs {
         converted: Option<&Converted>,
     ) -> Result<RestoreRequest, Failure> {
         let mode = match self.mode {
-            Some(ModeArg::Replace) => Mode::Replace,
-            Some(ModeArg::Overwrite) => Mode::Overwrite,
-            Some(ModeArg::Skip) => Mode::Skip,
+            Some(mode) => mode.into(),
             None => {
                 return Err(Failure::usage(
                     "say with --mode how archive and target are brought together; nothing was changed",
@@ -228,6 +236,7 @@ impl WantedArgs {
             planned_without_rows: false,
             safety,
             undoes: None,
+            guard: None,
         })
     }
 

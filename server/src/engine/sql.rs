@@ -3,22 +3,22 @@
 use coffer_core::schema::TableName;
 
 /// A name in double quotes.
-pub(super) fn name(name: &str) -> String {
+pub(crate) fn name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A table or sequence with its schema.
-pub(super) fn table(table: &TableName) -> String {
+pub(crate) fn table(table: &TableName) -> String {
     format!("{}.{}", name(&table.schema), name(&table.name))
 }
 
 /// A string literal. PostgreSQL's sessions have `standard_conforming_strings` on, so a backslash is itself.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Names in double quotes with commas between them.
-pub(super) fn names<'a>(list: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn names<'a>(list: impl IntoIterator<Item = &'a str>) -> String {
     list.into_iter().map(name).collect::<Vec<_>>().join(", ")
 }
 

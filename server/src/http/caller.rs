@@ -55,12 +55,19 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Refuses what is not allowed with this source.
+    /// Refuses what is not allowed with this source. Coffer's own configuration says who may do what, so that more is needed for
+    /// all that is more than to see that there are backups of it.
     pub(super) fn may(&self, permission: Permission, source: &Id) -> Result<(), Problem> {
-        if self.rights.allow_for(permission, source) {
-            Ok(())
-        } else {
-            Err(not_permitted(permission))
+        let more: &[Permission] = match permission {
+            _ if !source.is_system() => &[],
+            Permission::View => &[],
+            Permission::Restore => &[Permission::Administer, Permission::Configure],
+            _ => &[Permission::Administer],
+        };
+        let mut needed = std::iter::once(&permission).chain(more);
+        match needed.find(|permission| !self.rights.allow_for(**permission, source)) {
+            Some(missing) => Err(not_permitted(*missing)),
+            None => Ok(()),
         }
     }
 }

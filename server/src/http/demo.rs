@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{ServeError, sources::connect};
 use crate::{
+    app_secrets::AppSecrets,
     catalog::{Catalog, FileSetRecord, Id, SourceRecord, StoredUrl},
     clock,
     demo::{self, Demo},
@@ -38,13 +39,16 @@ pub(super) async fn register(data: &Path, catalog: &Catalog) -> Result<(), Serve
         app: None,
         preset: Some(demo::PRESET.to_owned()),
         config: None,
+        app_secrets: AppSecrets::default(),
         file_sets: vec![FileSetRecord {
             name: "uploads".to_owned(),
             folder: uploads,
         }],
         created_at: clock::text(clock::now()),
     };
-    connect(&mut record).await.map_err(ServeError::DemoSource)?;
+    connect(&mut record, catalog.key_id())
+        .await
+        .map_err(ServeError::DemoSource)?;
     catalog.add_source(&record).await?;
     Ok(())
 }

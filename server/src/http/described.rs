@@ -9,6 +9,7 @@ use super::{
     sources::{ConnectError, connect},
 };
 use crate::{
+    app_secrets::AppSecrets,
     catalog::{Catalog, FileSetRecord, Id, SourceRecord, StoredUrl},
     clock,
     config::Config,
@@ -87,12 +88,13 @@ async fn one(file: &Path, catalog: &Catalog) -> Result<(), DescribedError> {
         app: config.app,
         preset: config.preset_text,
         config: Some(path),
+        app_secrets: AppSecrets::default(),
         file_sets: file_sets
             .map(|(name, folder)| FileSetRecord { name, folder })
             .collect(),
         created_at,
     };
-    match (connect(&mut record).await, known) {
+    match (connect(&mut record, catalog.key_id()).await, known) {
         (Ok(()), _) => {}
         // A database that is down for now is no reason to look after none.
         (Err(error @ (ConnectError::Engine(_) | ConnectError::Silent { .. })), Some(known)) => {

@@ -162,7 +162,7 @@ async fn checked(
         ));
     }
     for source in grant.sources.iter().flatten() {
-        if app.catalog.source(source).await?.is_none() {
+        if source.is_system() || app.catalog.source(source).await?.is_none() {
             return Err(Problem::unusable(
                 "no_source",
                 "there is no such source; nothing was changed",

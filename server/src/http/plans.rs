@@ -9,7 +9,9 @@ use coffer_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Shared, body::Json, caller::Caller, problem::Problem, sources::source};
+use super::{
+    Shared, body::Json, caller::Caller, problem::Problem, restores::guard, sources::source,
+};
 use crate::{access::Permission, catalog::Id, restore, runs::source_config};
 
 /// The largest manifest, escaped in JSON, and what stands around it.
@@ -44,6 +46,8 @@ pub(super) async fn make(
 ) -> Result<Answer<Made>, Problem> {
     caller.may(Permission::Restore, &request.target)?;
     let source = source(&app, &request.target).await?;
+    // Refuses what could not be carried out.
+    guard(&app, &caller, &source, request.mode)?;
     let plan = restore::plan_manifest(
         &source_config(&source)?,
         request.manifest.as_bytes(),

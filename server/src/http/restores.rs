@@ -22,8 +22,9 @@ use super::{
 };
 use crate::{
     access::Permission,
-    catalog::{Id, RunKind},
+    catalog::{Id, RunKind, SourceRecord},
     runs::{RestoreRun, source_config, target_name},
+    system::{Actor, Guard},
 };
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -52,6 +53,7 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
     caller.may(Permission::Restore, &body.target)?;
     let source = source(&app, &body.target).await?;
+    let guard = guard(&app, &caller, &source, body.mode)?;
     let target = source_config(&source)?;
     let key = file_key(&body.key.0)?;
     let lock = app.runs.lock_target(&target_name(&target.url))?;
@@ -65,6 +67,7 @@ pub(super) async fn start(
         mode: body.mode,
         consent: body.consent,
         plan: body.plan_digest,
+        guard,
         safety: app.safety.clone(),
     };
     let run = app
@@ -74,8 +77,48 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, Answer(json!({ "run": run }))))
 }
 
+/// What looks after a restore into this source, which is nothing where it isn't Coffer's own configuration.
+pub(super) fn guard(
+    app: &Shared,
+    caller: &Caller,
+    source: &SourceRecord,
+    mode: Mode,
+) -> Result<Option<Guard>, Problem> {
+    if !source.id.is_system() {
+        refuse_own(app, source)?;
+        return Ok(None);
+    }
+    if mode == Mode::Replace {
+        return Err(Problem::unusable(
+            "bad_mode",
+            "a configuration that is in use is restored with mode overwrite or skip, by the plan of a rehearsal; nothing was changed",
+        ));
+    }
+    Ok(Some(guard_of(app, caller)))
+}
+
+/// What looks after a change of Coffer's own configuration by this caller.
+pub(super) fn guard_of(app: &Shared, caller: &Caller) -> Guard {
+    app.catalog.guard(Actor::User {
+        id: caller.user.clone(),
+        rights: caller.rights.clone(),
+    })
+}
+
+/// Refuses to restore anything else into the catalog: that would get around what looks after it.
+pub(super) fn refuse_own(app: &Shared, source: &SourceRecord) -> Result<(), Problem> {
+    let target = |source: &SourceRecord| Ok::<_, Problem>(target_name(&source_config(source)?.url));
+    if !source.id.is_system() && target(source)? == target(&app.catalog.system())? {
+        return Err(Problem::unusable(
+            "own_catalog",
+            "this is the database that Coffer keeps its own configuration in, which is a source of its own; nothing was changed; use that one",
+        ));
+    }
+    Ok(())
+}
+
 /// The bundle's one-time key: 32 bytes in base64.
-fn file_key(text: &str) -> Result<FileKey, Problem> {
+pub(super) fn file_key(text: &str) -> Result<FileKey, Problem> {
     let mut key = Zeroizing::new([0; 32]);
     let whole = Base64::decode(text, key.as_mut_slice()).is_ok_and(|bytes| bytes.len() == 32);
     if whole {

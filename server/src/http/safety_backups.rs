@@ -10,7 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Shared, body::Json, caller::Caller, problem::Problem, sources::source};
+use super::{
+    Shared,
+    body::Json,
+    caller::Caller,
+    problem::Problem,
+    restores::{guard_of, refuse_own},
+    sources::source,
+};
 use crate::{
     access::Permission,
     catalog::{Id, RunKind},
@@ -65,7 +72,7 @@ pub(super) async fn list(
     caller: Caller,
 ) -> Result<Answer<Value>, Problem> {
     let listed = undo::list(&app.safety.folder, None).await?;
-    let mut sources = app.catalog.sources().await?;
+    let mut sources = app.catalog.sources_and_system().await?;
     sources.retain(|source| caller.rights.allow_for(Permission::Restore, &source.id));
     // A source that can't be understood is told about where it is used.
     let targets: Vec<(&Id, String)> = sources
@@ -127,6 +134,7 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
     caller.may(Permission::Restore, &request.target)?;
     let source = source(&app, &request.target).await?;
+    refuse_own(&app, &source)?;
     let SourceConfig { url, hooks, .. } = source_config(&source)?;
     let lock = app.runs.lock_target(&target_name(&url))?;
     let record = undo::find(&app.safety.folder, &url, Some(&id)).await?;
@@ -135,6 +143,7 @@ pub(super) async fn start(
     // An application that is stopped for a restore is to be stopped for undoing one.
     undoing.target.hooks = hooks;
     undoing.expected_plan = Some(request.plan_digest);
+    undoing.guard = source.id.is_system().then(|| guard_of(&app, &caller));
     let run = UndoRun {
         request: undoing,
         lock,

@@ -47,7 +47,7 @@ pub const DEFAULT_USER_UPLOAD_QUOTA: u64 = 32 << 30;
 /// Ports tried after the default one.
 const FURTHER_PORTS: u16 = 20;
 /// The folder of safety backups, in the data folder.
-const SAFETY: &str = "safety";
+pub const SAFETY: &str = "safety";
 /// How long the lock of a data folder is waited for, and how often it is tried.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LOCK_STEP: Duration = Duration::from_millis(20);
@@ -374,6 +374,14 @@ async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, ServeError> {
             Err(error) => return Err(ServeError::Listen { listen, error }),
         }
     }
+}
+
+/// Makes the data folder, which only its owner can read, where it isn't there.
+///
+/// # Errors
+/// [`ServeError::Store`].
+pub fn make_data_folder(data: &Path) -> Result<(), ServeError> {
+    Ok(make_private_folder(data)?)
 }
 
 /// A token for the link that makes the first administrator, if there is nobody yet.

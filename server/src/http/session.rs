@@ -74,7 +74,7 @@ pub(super) async fn show(
     let sender = app.sender.sender().fingerprint().to_string();
     Ok(Answer(Session {
         signed_in: caller.is_some(),
-        set_up: caller.is_none() && !app.catalog.has_users().await?,
+        set_up: caller.is_none() && app.catalog.waits_for_set_up().await?,
         version: env!("CARGO_PKG_VERSION"),
         // By this name the page recognises the archives that this server has sealed.
         sender: caller.is_some().then_some(sender),
@@ -164,7 +164,7 @@ fn answer(
     response
 }
 
-fn problem(refusal: Refusal) -> Problem {
+pub(super) fn problem(refusal: Refusal) -> Problem {
     let refused = |code, detail: &str| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
     match refusal {
         Refusal::Wrong => refused(

@@ -138,6 +138,23 @@ pub(super) async fn by_link(
     begin(app, user, origin, agent, now).await
 }
 
+/// Refuses everything but the link of an installation that nobody can sign in to yet.
+pub(super) async fn check_set_up(app: &App, token: &str, origin: &Origin) -> Result<(), Problem> {
+    let now = clock::now();
+    let subjects = subjects(None, origin);
+    let allowed = async {
+        check_wait(app, &subjects, now).await?;
+        match app.catalog.link(&digest(token), &clock::text(now)).await? {
+            Some(None) => Ok(()),
+            _ => {
+                count_wrong(app, &subjects, now).await?;
+                Err(Refusal::NoLink)
+            }
+        }
+    };
+    allowed.await.map_err(super::session::problem)
+}
+
 async fn first_user(
     app: &App,
     name: String,
@@ -164,6 +181,13 @@ async fn first_user(
         revision: 1,
         groups: vec![group.id.clone()],
     };
+    // Restored from an archive without passwords: the link sets that of an administrator who is there.
+    if app.catalog.has_users().await? {
+        let claimed = app
+            .catalog
+            .claim_administrator(&user.name, user.password.as_deref());
+        return claimed.await?.ok_or(Refusal::NoLink);
+    }
     // Links are gone with the first user, so of two who come at once one finds this false.
     if app.catalog.add_first_user(&user, &group).await? {
         Ok(user)

@@ -11,9 +11,16 @@ use coffer_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{CONNECT_LIMIT, Shared, body::Json, caller::Caller, id::IdInPath, problem::Problem};
+use super::{
+    CONNECT_LIMIT, Shared,
+    body::{Json, SecretJson, SecretText},
+    caller::Caller,
+    id::IdInPath,
+    problem::Problem,
+};
 use crate::{
     access::Permission,
+    app_secrets::AppSecrets,
     catalog::{FileSetRecord, Id, SourceRecord, StoredUrl},
     clock,
     engine::{self, Database, EngineError},
@@ -58,6 +65,8 @@ pub(super) struct Source {
     app: Option<String>,
     file_sets: Vec<FileSet>,
     preset: Option<String>,
+    /// Its URL was not in the system backup that it was restored from, and has to be entered again.
+    needs_url: bool,
     created_at: String,
 }
 
@@ -70,6 +79,7 @@ struct FileSet {
 impl From<SourceRecord> for Source {
     fn from(record: SourceRecord) -> Self {
         Self {
+            needs_url: record.needs_url(),
             id: record.id,
             name: record.name,
             engine: record.engine,
@@ -113,6 +123,7 @@ pub(super) async fn add(
         app: None,
         config: None,
         preset: new.preset.filter(|preset| !preset.trim().is_empty()),
+        app_secrets: AppSecrets::default(),
         file_sets: new
             .file_sets
             .into_iter()
@@ -123,7 +134,7 @@ pub(super) async fn add(
             .collect(),
         created_at: clock::text(clock::now()),
     };
-    connect(&mut record).await?;
+    connect(&mut record, app.catalog.key_id()).await?;
     app.catalog.add_source(&record).await?;
     tracing::info!(source = %record.id, database = record.database, "added a source");
     Ok((StatusCode::CREATED, Answer(record.into())))
@@ -141,6 +152,11 @@ pub enum ConnectError {
     /// The preset is of another application, or of another version of this one.
     #[error(transparent)]
     Preset(#[from] PolicyError),
+    /// It is the catalog.
+    #[error(
+        "this is the database that Coffer keeps its own configuration in, which is a source of its own; nothing was stored; use that one"
+    )]
+    Own,
     /// The database doesn't answer.
     #[error(
         "the database did not answer within {seconds} s; nothing was stored; check where it is and that it runs"
@@ -157,17 +173,31 @@ impl From<ConnectError> for Problem {
             ConnectError::Source(fault) => fault.code(),
             ConnectError::Engine(_) | ConnectError::Silent { .. } => "database",
             ConnectError::Preset(_) => "preset",
+            ConnectError::Own => "own_catalog",
         };
         Self::unusable(code, error)
     }
 }
 
-/// Connects to the source once and fills in what the database says about itself. The preset must fit it.
-pub(super) async fn connect(record: &mut SourceRecord) -> Result<(), ConnectError> {
+/// Connects to the source once and fills in what the database says about itself. The preset must fit it. The catalog, which knows
+/// the secret key by this name, is no ordinary source, by whatever way it is reached.
+pub(super) async fn connect(record: &mut SourceRecord, own_key: &str) -> Result<(), ConnectError> {
     let config = source_config(record)?;
     let reading = async {
-        let snapshot = engine::open(&config.url).snapshot().await?;
-        Ok::<Database, EngineError>(snapshot.database().clone())
+        let mut snapshot = engine::open(&config.url).snapshot().await?;
+        let database = snapshot.database().clone();
+        let vaults = database
+            .schema
+            .tables
+            .iter()
+            .filter(|table| table.name.name == "vault" && table.column("key_id").is_some());
+        for vault in vaults {
+            let key = format!("SELECT key_id FROM {}", engine::sql::table(&vault.name));
+            if snapshot.scalar(&key).await?.as_deref() == Some(own_key) {
+                return Err(ConnectError::Own);
+            }
+        }
+        Ok::<Database, ConnectError>(database)
     };
     let database = tokio::time::timeout(CONNECT_LIMIT, reading)
         .await
@@ -200,6 +230,38 @@ pub(super) async fn remove(
     } else {
         Err(no_source())
     }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewUrl)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUrl {
+    #[schema(value_type = String)]
+    url: SecretText,
+}
+
+/// Gives a source another URL, as after a restore from an archive without credentials
+#[utoipa::path(put, path = "/sources/{id}/url", operation_id = "change_source_url", request_body = NewUrl,
+    extensions(("x-permission" = json!("configure")), ("x-scope" = json!("source"))), responses((status = 200, description = "As it is now", body = Source)))]
+pub(super) async fn change_url(
+    State(app): State<Shared>,
+    caller: Caller,
+    IdInPath(id): IdInPath,
+    SecretJson(new): SecretJson<NewUrl>,
+) -> Result<Answer<Source>, Problem> {
+    caller.may(Permission::Configure, &id)?;
+    let mut record = source(&app, &id).await?;
+    if record.config.is_some() || id.is_system() {
+        return Err(Problem::unusable(
+            "not_by_hand",
+            "where this source is does not come from here, but from the file that describes it or from how the server was started; nothing was changed",
+        ));
+    }
+    record.url = StoredUrl::new(new.url.0.trim());
+    connect(&mut record, app.catalog.key_id()).await?;
+    app.catalog.add_source(&record).await?;
+    tracing::info!(source = %record.id, database = record.database, "a source has another URL");
+    Ok(Answer(record.into()))
 }
 
 /// The source of an id.

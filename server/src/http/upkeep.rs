@@ -52,7 +52,7 @@ pub(super) async fn clean(catalog: &Catalog, archives: &Archives) -> Result<(), 
 /// Ends the restores that an earlier process was interrupted in. A database that can't be reached now doesn't keep the
 /// server from starting: the next restore of that source tries again, and no backup of it is taken before.
 pub(super) async fn recover_sources(catalog: &Catalog, safety: &Path) -> Result<(), ServeError> {
-    for source in catalog.sources().await? {
+    for source in catalog.sources_and_system().await? {
         let Ok(config) = source_config(&source) else {
             // Whoever uses the source next is told what is wrong with it.
             continue;

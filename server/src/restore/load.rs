@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     MergedTable, Planned, RestoreError, RestoreRequest, RestoredFileSet, RestoredTable, accept,
-    facts::facts, keep, rows, survey,
+    facts::facts, guard_after, guard_before, keep, rows, survey,
 };
 use crate::{
     backup::Reader,
@@ -22,6 +22,7 @@ use crate::{
     recover,
     safety::{TableContent, Taken},
     switch::FileSwitch,
+    system::Seen,
 };
 
 /// Pieces of row text that may wait between reading and loading.
@@ -46,6 +47,7 @@ pub(super) struct Begun {
     facts: TargetFacts,
     survey: Survey,
     plan: Plan,
+    seen: Seen,
 }
 
 impl Begun {
@@ -79,6 +81,7 @@ pub(super) async fn begin(
     )?;
     let survey = survey::survey(request, archive, &facts, survey, progress).await?;
     let plan = accept(request, archive, &facts, &survey)?;
+    let seen = guard_before(request, &mut *session).await?;
     Ok(Begun {
         session,
         tables,
@@ -86,6 +89,7 @@ pub(super) async fn begin(
         facts,
         survey,
         plan,
+        seen,
     })
 }
 
@@ -104,6 +108,8 @@ async fn fill(
         facts,
         survey,
         plan,
+        seen,
+        tables,
         ..
     } = begun;
     session.clear().await?;
@@ -126,6 +132,7 @@ async fn fill(
         expected.push(loaded);
     }
     progress.begin(Phase::Proving, 0);
+    guard_after(request, &mut **session, seen, tables).await?;
     let manifest = archive.manifest.select(&request.selection)?;
     let settled = session.settle(&manifest.sequences).await?;
     let mut replaced = Replaced {

@@ -15,7 +15,7 @@ use super::{
     MergedTable, Planned, Rehearsed, RestoreError, RestoreRequest, RestoredFileSet, RestoredTable,
     TableSamples, confirmed,
     facts::{facts, plan_with},
-    keep,
+    guard_after, guard_before, keep,
     load::{self, Replaced},
     merge_files::{self, MergedFiles},
     survey,
@@ -27,6 +27,7 @@ use crate::{
     read::OpenArchive,
     safety::{self, Content, Taken},
     switch::FileSwitch,
+    system::Seen,
 };
 
 /// A merge that is decided about, with nothing written yet.
@@ -42,6 +43,7 @@ struct Decided {
     counted: Counted,
     files: MergedFiles,
     samples: Vec<TableSamples>,
+    seen: Seen,
 }
 
 /// A merge that only has to be committed, or forgotten.
@@ -93,7 +95,7 @@ pub(super) async fn rehearse(
     progress: &Progress,
 ) -> Result<Rehearsed, RestoreError> {
     let decided = decide(request, archive, survey, progress).await?;
-    let merged = write(decided, progress).await?;
+    let merged = write(request, decided, progress).await?;
     let tables = merged.tables();
     merged.session.roll_back().await?;
     Ok(Rehearsed {
@@ -131,7 +133,7 @@ pub(super) async fn apply(
             .await?;
     }
     let (files, written) = (std::mem::take(&mut decided.files), decided.written.clone());
-    let mut merged = write(decided, progress).await?;
+    let mut merged = write(request, decided, progress).await?;
     confirmed(request, merged.planned.clone())?;
     if progress.cancelled() {
         return Err(RestoreError::Cancelled);
@@ -214,6 +216,7 @@ async fn decide(
         .collect();
     let mut session = database.begin_replace(&names).await?;
     let before = session.count_rows().await?;
+    let seen = guard_before(request, &mut *session).await?;
     let mut facts = facts(
         session.database(),
         before.clone(),
@@ -280,11 +283,16 @@ async fn decide(
         counted,
         files,
         samples,
+        seen,
     })
 }
 
 /// Everything else but the commit.
-async fn write(decided: Decided, progress: &Progress) -> Result<Merged, RestoreError> {
+async fn write(
+    request: &RestoreRequest,
+    decided: Decided,
+    progress: &Progress,
+) -> Result<Merged, RestoreError> {
     let Decided {
         mut session,
         plan,
@@ -293,6 +301,8 @@ async fn write(decided: Decided, progress: &Progress) -> Result<Merged, RestoreE
         before,
         mut counted,
         samples,
+        written,
+        seen,
         ..
     } = decided;
     progress.begin(Phase::Proving, 0);
@@ -307,6 +317,7 @@ async fn write(decided: Decided, progress: &Progress) -> Result<Merged, RestoreE
                 counts.detached = detached;
             }
         }
+        guard_after(request, &mut *session, &seen, &written).await?;
         let settled = session.settle(&sequences).await?;
         let rows = session.count_rows().await?;
         prove(&counted.tables, &before, &rows)?;

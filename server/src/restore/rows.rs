@@ -4,6 +4,7 @@ use bytes::Bytes;
 use coffer_core::{
     app_secret::{SecretMark, Wrapping},
     manifest::TableData,
+    policy::AppSecretForm,
     rows::{Mapped, RowError, RowMap, Rows},
 };
 use tokio::sync::mpsc;
@@ -86,6 +87,11 @@ pub(super) fn wrapping(
     if !manifest.app_secrets.iter().any(is_concerned) {
         return Ok(None);
     }
+    // Only the guard knows in which rows a merge has put them.
+    let bound = |mark: &SecretMark| is_concerned(mark) && mark.form == AppSecretForm::Coffer;
+    if request.merges() && request.guard.is_none() && manifest.app_secrets.iter().any(bound) {
+        return Err(RestoreError::NeedsGuard);
+    }
     let secrets = request
         .target
         .app_secrets
@@ -98,8 +104,13 @@ pub(super) fn wrapping(
     let time = clock::parse(&manifest.created_at).map_or(0, |time| time.unix_timestamp());
     let time = u64::try_from(time).unwrap_or(0);
     let marks = &manifest.app_secrets;
-    Wrapping::new(manifest.engine, shape, marks, &secrets, Some(time))
-        .map_err(|error| AppSecretsError::from(error).into())
+    let wrapping = Wrapping::new(manifest.engine, shape, marks, &secrets, Some(time));
+    let wrapping = wrapping.map_err(AppSecretsError::from)?;
+    Ok(if request.merges() {
+        wrapping.map(Wrapping::for_any_row)
+    } else {
+        wrapping
+    })
 }
 
 /// The rows of one part, once its header line is known to be the table's.

@@ -124,6 +124,7 @@ pub(crate) fn prepare(
         sender: Some(sender.clone()),
     };
     let config = source_config(source)?;
+    let unwrap_app_secrets = sensitive && config.app_secrets.has_own();
     let fingerprints: Vec<&str> = profile
         .active()
         .map(|key| key.fingerprint.as_str())
@@ -151,7 +152,8 @@ pub(crate) fn prepare(
         source: config,
         seal: Some(seal),
         sensitive,
-        unwrap_app_secrets: false,
+        // Of what this program has itself, nobody has to give the key.
+        unwrap_app_secrets,
         exclude: Vec::new(),
         without: Vec::new(),
     };

@@ -18,6 +18,7 @@ use crate::{
     signed::TrustedSenders,
     source::SourceConfig,
     store::ClaimedUpload,
+    system::Guard,
 };
 
 /// A restore that is about to be applied. Dropping it removes the upload and forgets the key.
@@ -37,6 +38,8 @@ pub struct RestoreRun {
     pub consent: Consent,
     /// Digest of the plan that the user confirmed.
     pub plan: Digest,
+    /// What looks after a restore of Coffer's own configuration.
+    pub guard: Option<Guard>,
     /// Where what will be replaced is kept.
     pub safety: SafetyStore,
 }
@@ -62,6 +65,7 @@ impl RestoreRun {
             planned_without_rows: true,
             safety: self.safety,
             undoes: None,
+            guard: self.guard,
         };
         let report = apply(request, &progress).await?;
         drop((self.upload, self.lock));

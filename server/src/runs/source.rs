@@ -27,6 +27,14 @@ pub enum SourceFault {
         /// The file.
         path: String,
     },
+    /// It was restored from an archive that holds no credentials.
+    #[error(
+        "the URL of {name} was not in the system backup that this source was restored from, since it may hold a password; nothing was read or written; enter it again"
+    )]
+    NeedsUrl {
+        /// The source.
+        name: String,
+    },
     /// A pattern of files in its preset.
     #[error("{0}; nothing was read or written")]
     Pattern(#[from] GlobError),
@@ -41,6 +49,7 @@ impl SourceFault {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Url(_) => "bad_url",
+            Self::NeedsUrl { .. } => "needs_url",
             Self::Config(error) => error.code(),
             Self::NoDatabase { .. } => "bad_config",
             Self::Preset(error) => error.code(),
@@ -57,6 +66,11 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
     if let Some(path) = &source.config {
         return described(path, &source.name);
     }
+    if source.needs_url() {
+        return Err(SourceFault::NeedsUrl {
+            name: source.name.clone(),
+        });
+    }
     let source = SourceConfig {
         url: DatabaseUrl::parse(source.url.expose())?,
         file_sets: source
@@ -72,7 +86,7 @@ pub fn source_config(source: &SourceRecord) -> Result<SourceConfig, SourceFault>
             .transpose()?
             .map(|read| read.preset),
         hooks: Vec::new(),
-        app_secrets: AppSecrets::default(),
+        app_secrets: source.app_secrets.clone(),
         app: source.app.clone().or_else(|| Some(source.name.clone())),
     };
     Ok(source.following_preset()?)

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use coffer_core::app_secret::AppSecret;
 use getrandom::SysRng;
 use rand_core::TryRng;
 use zeroize::Zeroizing;
@@ -123,12 +124,16 @@ impl SecretKey {
         Some(Self(bytes))
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.0.as_slice()
+    pub(super) fn app_secret(&self) -> AppSecret {
+        AppSecret::new(&self.digits())
+    }
+
+    fn digits(&self) -> Zeroizing<String> {
+        Zeroizing::new(hex(self.0.as_slice()))
     }
 
     fn text(&self) -> Zeroizing<String> {
-        let digits = Zeroizing::new(hex(self.bytes()));
+        let digits = self.digits();
         Zeroizing::new(format!(
             "# Coffer's secret key. Keep a copy apart from the catalog: without it the server can't read its sources.\n{}\n",
             *digits

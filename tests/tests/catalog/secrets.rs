@@ -19,6 +19,7 @@ fn source(name: &str) -> SourceRecord {
         app: None,
         preset: None,
         config: None,
+        app_secrets: Default::default(),
         file_sets: Vec::new(),
         created_at: "2026-11-21T04:05:06Z".into(),
     }

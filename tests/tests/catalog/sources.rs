@@ -14,6 +14,7 @@ fn source(name: &str) -> SourceRecord {
         app: None,
         preset: None,
         config: Some("/etc/coffer/shop.toml".into()),
+        app_secrets: Default::default(),
         file_sets: vec![
             FileSetRecord {
                 name: "uploads".into(),

@@ -27,7 +27,8 @@ use super::{
 };
 use crate::engine::{
     CommitMark, Database, EngineError, IndexesBuilt, Merged, NamedFiles, ReplaceSession, Settled,
-    merge::Merging, url::PostgresUrl,
+    merge::{Merging, Run},
+    url::PostgresUrl,
 };
 
 /// The advisory lock that keeps two restores apart: "coffer" in ASCII, as two 32-bit numbers. Advisory locks are
@@ -278,6 +279,19 @@ impl ReplaceSession for PostgresReplace {
             Some(merging) => merging.compose(&mut Statements(&mut self.link)).await,
             None => Err(self.not_decided()),
         }
+    }
+
+    async fn run(&mut self, table: &TableName, sql: String) -> Result<u64, EngineError> {
+        Statements(&mut self.link).run(table, sql).await
+    }
+
+    async fn texts(
+        &mut self,
+        table: &TableName,
+        sql: String,
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+        Statements(&mut self.link).texts(table, sql, columns).await
     }
 
     async fn write(&mut self) -> Result<Vec<u64>, EngineError> {

@@ -28,7 +28,8 @@ use super::{
 };
 use crate::engine::{
     CommitMark, Dangling, Database, EngineError, Merged, NamedFiles, ReplaceSession, Settled,
-    merge::Merging, sql,
+    merge::{Merging, Run},
+    sql,
 };
 
 /// How far the session is.
@@ -210,6 +211,19 @@ impl ReplaceSession for SqliteReplace {
             Some(merging) => merging.compose(&mut Statements(&mut self.open)).await,
             None => Err(self.not_decided()),
         }
+    }
+
+    async fn run(&mut self, table: &TableName, sql: String) -> Result<u64, EngineError> {
+        Statements(&mut self.open).run(table, sql).await
+    }
+
+    async fn texts(
+        &mut self,
+        table: &TableName,
+        sql: String,
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+        Statements(&mut self.open).texts(table, sql, columns).await
     }
 
     async fn write(&mut self) -> Result<Vec<u64>, EngineError> {
