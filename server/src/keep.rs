@@ -47,6 +47,7 @@ pub async fn keep(
     let Some(upload) = uploads.complete(id)? else {
         return Ok(());
     };
+    let _turn = uploads.turn().await;
     let record = new_backup(&upload)?;
     let name = catalog.begin_backup(&record).await?;
     let kept = match store(archives, &upload, &name).await {

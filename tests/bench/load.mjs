@@ -9,7 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { rivals } from "../../scripts/setup/rivals.mjs";
 import { noise } from "./support/content.mjs";
 import { median, ratio, table } from "./support/figures.mjs";
-import { ask, connections, memory, startNginx, startServer } from "./support/site.mjs";
+import { ask, connections, memory, peak, startNginx, startServer } from "./support/site.mjs";
 
 const mebibyte = 1 << 20;
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
@@ -91,7 +91,8 @@ function readRanges(wrk, url, headers, size, range) {
 function init(args) math.randomseed(20261122) end
 function request()
   local from = math.random(0, size - range)
-  return wrk.format("GET", nil, { ["Range"] = "bytes=" .. from .. "-" .. (from + range - 1) })
+  wrk.headers["Range"] = "bytes=" .. from .. "-" .. (from + range - 1)
+  return wrk.format("GET")
 end
 function response(status) if status ~= 206 then wrk.thread:stop() end end
 function done(summary, latency, requests)
@@ -225,10 +226,13 @@ try {
   try {
     const headers = await server.signIn();
     const backup = await upload(server.origin, headers, readFileSync(large));
+    const most = () => console.log(`Most memory that the server had: ${mib(peak(server.pid))} (goal 300).\n`);
     await ranges(server, headers, large, backup);
+    most();
     await uploading(server, headers, small);
+    most();
     await dawdling(server, headers);
-    console.log(`Most memory that the server had in all of this: ${mib(memory(server.pid, "VmHWM"))} (goal 300).`);
+    most();
   } finally {
     await server.stop();
   }

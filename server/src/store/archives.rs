@@ -1,22 +1,20 @@
 //! Finished archives.
 
 use std::{
-    fs,
-    io::{self, SeekFrom},
+    fs, io,
     ops::Range,
+    os::unix::fs::FileExt,
     path::{Path as FsPath, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
 use object_store::{
     GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
     path::Path,
 };
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 
 use super::{Incoming, Sink, StoreError, make_private_folder, sink};
 use crate::{
@@ -24,8 +22,8 @@ use crate::{
     read_at::{ObjectSource, SourceError},
 };
 
-/// Bytes that a download reads at once.
-const READ_BYTES: usize = 256 << 10;
+/// Bytes that a download reads at once. Each reader has two or three such pieces in memory, and there may be hundreds.
+const READ_BYTES: u64 = 128 << 10;
 /// Bytes of one part in a folder.
 const FOLDER_PART: usize = 5 << 20;
 /// Bytes of one part in an object store. S3 takes 10,000 parts of at least 5 MiB, which makes 160 GB in all.
@@ -158,12 +156,7 @@ impl Archives {
             .map_err(|error| missing(name, error))?;
         Ok(match found.payload {
             // Read in larger pieces than the store's own stream has.
-            GetResultPayload::File(file, _) => {
-                let mut file = tokio::fs::File::from_std(file);
-                file.seek(SeekFrom::Start(range.start)).await?;
-                let slice = file.take(range.end - range.start);
-                ReaderStream::with_capacity(slice, READ_BYTES).boxed()
-            }
+            GetResultPayload::File(file, _) => pieces(Arc::new(file), range).boxed(),
             GetResultPayload::Stream(stream) => stream.map_err(io::Error::other).boxed(),
         })
     }
@@ -242,6 +235,27 @@ fn checked(name: &str) -> Result<&str, StoreError> {
         return Err(StoreError::BadName { name: name.into() });
     }
     Ok(name)
+}
+
+/// The bytes of a range, piece by piece, each into a buffer that is sent on as it is.
+fn pieces(file: Arc<fs::File>, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold(range, move |range| {
+        let file = file.clone();
+        async move {
+            let len = range.end.saturating_sub(range.start).min(READ_BYTES);
+            if len == 0 {
+                return Ok(None);
+            }
+            let at = range.start;
+            let read = tokio::task::spawn_blocking(move || {
+                let mut piece = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+                file.read_exact_at(&mut piece, at)?;
+                Ok::<_, io::Error>(Bytes::from(piece))
+            });
+            let piece = read.await.map_err(io::Error::other)??;
+            Ok(Some((piece, at + len..range.end)))
+        }
+    })
 }
 
 fn missing(name: &str, error: object_store::Error) -> StoreError {

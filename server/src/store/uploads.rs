@@ -10,6 +10,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::{StoreError, make_private_folder};
 use crate::{
     catalog::Id,
@@ -34,6 +36,10 @@ pub use record::{Purpose, UploadRecord};
 const MAX_UPLOADS: usize = 64;
 const MAX_OF_OWNER: usize = 32;
 
+/// Archives that are stored and proven at once: each takes some 25 MiB, and more processors than there are would not make
+/// all of them faster.
+const KEPT_AT_ONCE: usize = 2;
+
 /// The uploads of a store.
 #[derive(Clone, Debug)]
 pub struct Uploads(Arc<Shared>);
@@ -42,6 +48,8 @@ pub struct Uploads(Arc<Shared>);
 struct Shared {
     folder: PathBuf,
     state: Mutex<State>,
+    /// Archives that may be stored and proven at once.
+    keeping: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -172,6 +180,7 @@ impl Uploads {
         Ok(Self(Arc::new(Shared {
             folder: folder.to_owned(),
             state: Mutex::new(state),
+            keeping: Arc::new(Semaphore::new(KEPT_AT_ONCE)),
         })))
     }
 
@@ -331,6 +340,12 @@ impl Uploads {
         let state = self.0.state();
         let waiting = state.uploads.iter().filter(|(_, upload)| upload.whole());
         waiting.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Waits until it is one's turn to keep an archive, which lasts until what is given is dropped.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed; if it were, nobody would have to wait.
+        self.0.keeping.clone().acquire_owned().await.ok()
     }
 
     /// Takes an archive that came whole; `None` if bytes are missing, or it is a bundle.

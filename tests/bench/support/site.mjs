@@ -26,6 +26,14 @@ export function memory(pid, name) {
   return Number(line[1]) * 1024;
 }
 
+/** The most memory that a process had since this was asked the last time, in bytes. */
+export function peak(pid) {
+  const most = memory(pid, "VmHWM");
+  // As proc(5) says: the peak starts again from what is there now.
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  return most;
+}
+
 /** Sends a request; the answer's body is read to its end. `agent` decides which connection is used. */
 export function ask(origin, path, { method = "GET", headers = {}, body, agent } = {}) {
   return new Promise((resolve, reject) => {
