@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use coffer_core::{
-    merge::{Class, Counts, MergeTable, Part, Program, Sample, Skipped, When, pick},
+    merge::{Class, Counts, MergeTable, Part, Program, Sample, Skipped, When},
     plan::Mode,
     schema::{ColumnName, TableName},
 };
@@ -114,7 +114,12 @@ pub(super) struct Merging {
     /// Tables and their columns in which rows follow their files to other paths.
     renamed: BTreeSet<(usize, usize)>,
     counts: Vec<Counts>,
+    /// Rows of the target's tables before.
+    listed: Vec<u64>,
 }
+
+/// Fewer rows than these are not worth a new index.
+const MANY: u64 = 1000;
 
 impl Merging {
     /// Decides what becomes of staged rows.
@@ -130,14 +135,17 @@ impl Merging {
             places,
             renamed: BTreeSet::new(),
             counts: Vec::new(),
+            listed: Vec::new(),
         };
         let mut counts = Vec::with_capacity(merging.program.tables.len());
+        let mut listed = Vec::with_capacity(merging.program.tables.len());
         let mut merge = merging.on(run);
         if merge.sql.chooses() {
             merge.choose().await?;
         }
         for index in 0..merge.sql.program.tables.len() {
             merge.decide(index).await?;
+            listed.push(merge.rows(index, "l").await?);
         }
         if merge.sql.chooses() {
             merge.leave_unneeded().await?;
@@ -149,7 +157,22 @@ impl Merging {
             merge.find_hidden(index).await?;
         }
         merging.counts = counts;
+        merging.listed = listed;
         Ok(merging)
+    }
+
+    /// The tables of which so many rows will be written that their indexes are made sooner from all rows at once than
+    /// filled row by row. Call it between composing and writing.
+    pub(super) fn rewritten(&self) -> impl Iterator<Item = &TableName> {
+        let tables = self.program.tables.iter();
+        let written = tables.zip(&self.counts).zip(&self.listed);
+        written
+            .filter(|((_, counts), listed)| {
+                let written = counts.insert + counts.update;
+                let rows = (*listed + counts.insert).saturating_sub(counts.delete);
+                written >= MANY && written >= rows / 2
+            })
+            .map(|((table, _), _)| &table.table)
     }
 
     /// The rows that name files in a column.
@@ -274,13 +297,42 @@ impl<'a> Merge<'a, '_> {
 
     /// Makes a small table of what a query gives, and lets the engine look at how large it is.
     async fn make(&mut self, index: usize, kind: &str, query: String) -> Result<(), EngineError> {
+        self.make_joined(index, kind, query, &[]).await
+    }
+
+    /// The same for a table that is joined by few of its columns.
+    async fn make_joined(
+        &mut self,
+        index: usize,
+        kind: &str,
+        query: String,
+        by: &[String],
+    ) -> Result<(), EngineError> {
         let name = self.sql.own(kind, index);
         self.run(index, self.sql.dialect.create_as(&name, &query))
             .await?;
-        if let Some(analyse) = self.sql.dialect.analyse(&name) {
+        if let Some(analyse) = self.sql.dialect.analyse(&name, by) {
             self.run(index, analyse).await?;
         }
         Ok(())
+    }
+
+    /// The numbers of the one row that a query gives as texts.
+    async fn numbers(
+        &mut self,
+        index: usize,
+        (query, columns): (String, usize),
+    ) -> Result<Vec<u64>, EngineError> {
+        let table = &self.table(index)?.table;
+        let rows = self.run.texts(table, query, columns).await?;
+        let row = rows.into_iter().next().ok_or_else(sql::unknown)?;
+        row.into_iter()
+            .map(|number| {
+                number
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(sql::unknown)
+            })
+            .collect()
     }
 
     /// The rows of a small table.
@@ -333,25 +385,7 @@ impl<'a> Merge<'a, '_> {
         if table.part == Part::Along {
             return Ok(counts);
         }
-        let map = self.sql.own("m", index);
-        // Rows that were only looked at beside others are none of the chosen.
-        let chosen = if self.sql.chooses() {
-            format!(" AND pick > {}", pick::BESIDE)
-        } else {
-            String::new()
-        };
-        let of =
-            |condition: String| format!("SELECT count(*) FROM {map} WHERE {condition}{chosen}");
-        let count = |number: i64| number.unsigned_abs();
-        counts.insert = count(
-            self.number(index, of(format!("fate = {}", fate::INSERT)))
-                .await?,
-        );
-        counts.keep = count(
-            self.number(index, of(format!("fate = {}", fate::MATCHED)))
-                .await?,
-        );
-        for (reason, fate) in [
+        let reasons = [
             (Skipped::Duplicate, fate::DUPLICATE),
             (Skipped::UnresolvedOwner, fate::UNRESOLVED),
             (Skipped::WithParent, fate::WITH_PARENT),
@@ -359,34 +393,25 @@ impl<'a> Merge<'a, '_> {
             (Skipped::Collision, fate::COLLISION),
             (Skipped::NotSelected, fate::NOT_SELECTED),
             (Skipped::NotChosen, fate::NOT_CHOSEN),
-        ] {
-            let rows = self.number(index, of(format!("fate = {fate}"))).await?;
-            if rows > 0 {
-                counts.skipped.insert(reason, count(rows));
+        ];
+        // All in one pass over the rows, which are many.
+        let fates = [fate::INSERT, fate::MATCHED];
+        let fates = fates.into_iter().chain(reasons.map(|(_, fate)| fate));
+        let query = self.sql.counted(index, fates)?;
+        let numbers = self.numbers(index, query).await?;
+        let [insert, matched, skipped @ .., remapped, cleared, remade] = numbers.as_slice() else {
+            return Err(sql::unknown());
+        };
+        counts.insert = *insert;
+        counts.keep = *matched;
+        for ((reason, _), rows) in reasons.into_iter().zip(skipped) {
+            if *rows > 0 {
+                counts.skipped.insert(reason, *rows);
             }
         }
-        if let Some(key) = self.sql.surrogate(index)? {
-            let moved = of(format!("fate > 0 AND f{key} <> o{key}"));
-            counts.remapped = count(self.number(index, moved).await?);
-        }
-        let cleared = format!(
-            "SELECT coalesce(sum(e), 0) FROM {map} WHERE {}",
-            sql::WRITTEN
-        );
-        counts.cleared = count(self.number(index, cleared).await?);
-        if table.part == Part::Merge && !table.unique.is_empty() {
-            let remade: Vec<String> = table
-                .unique
-                .iter()
-                .enumerate()
-                .filter(|(_, key)| key.remake.is_some())
-                .map(|(place, _)| format!("coalesce(sum(y{place}), 0)"))
-                .collect();
-            if !remade.is_empty() {
-                let remade = format!("SELECT {} FROM {map}", remade.join(" + "));
-                counts.remade = count(self.number(index, remade).await?);
-            }
-        }
+        counts.remapped = *remapped;
+        counts.cleared = *cleared;
+        counts.remade = *remade;
         Ok(counts)
     }
 

@@ -114,6 +114,42 @@ async fn a_matched_row_that_would_collide_stays_as_it_was() {
     }
 }
 
+/// Where most rows are written, PostgreSQL's indexes are taken off and made anew from all of them; where few are, they stay.
+#[tokio::test]
+async fn indexes_of_tables_that_are_mostly_written_are_made_anew_as_they_were() {
+    let schema = "CREATE TABLE t (id integer PRIMARY KEY, uid text NOT NULL UNIQUE, name text, up integer REFERENCES t (id));
+        CREATE UNIQUE INDEX odd ON t (lower(name)) WHERE name IS NOT NULL; COMMENT ON INDEX odd IS 'odd';
+        CREATE INDEX plain ON t (up DESC NULLS LAST);
+        CREATE TABLE u (id integer PRIMARY KEY, uid text NOT NULL UNIQUE, t integer NOT NULL REFERENCES t (id));";
+    let fill = |move_by: i32, from: i32, to: i32, few: i32| {
+        format!(
+            "INSERT INTO t SELECT i + {move_by}, 'u' || i, 'name of {move_by} ' || i, CASE WHEN i > {from} THEN i + {move_by} - 1 END FROM generate_series({from}, {to}) i;
+             INSERT INTO u SELECT i, 'u' || i, {from} + {move_by} FROM generate_series(1, {few}) i;"
+        )
+    };
+    let shape = "SELECT indexdef || coalesce(obj_description(indexname::regclass), '') FROM pg_indexes WHERE tablename IN ('t', 'u')
+        UNION ALL SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid IN ('t'::regclass, 'u'::regclass) ORDER BY 1";
+    let source = Installation::new(Kind::Postgres, schema, None).await;
+    source.sql(&fill(0, 1, 3000, 2)).await;
+    let archive = source.backup().await;
+    for (mode, known) in [(Mode::Skip, 500), (Mode::Overwrite, 2900)] {
+        let target = Installation::new(Kind::Postgres, schema, None).await;
+        target.sql(&fill(10_000, 3001 - known, 3000, 1)).await;
+        let before = target.rows(shape).await;
+        let (_, report) = target
+            .try_restore(target.request(&archive, mode))
+            .await
+            .unwrap();
+        // All four of t, none of u.
+        assert_eq!(report.indexes.built, 4, "{mode} {report:?}");
+        assert_eq!(target.rows(shape).await, before, "{mode}");
+        let count = "SELECT count(*)::text || ' ' || count(DISTINCT uid) || ' ' || (SELECT count(*) FROM u) FROM t";
+        assert_eq!(target.rows(count).await, ["3000 3000 2"], "{mode}");
+        let again = target.try_restore(target.request(&archive, mode)).await;
+        assert_eq!(again.unwrap().1.indexes.built, 0, "nothing is left to do");
+    }
+}
+
 trait MapStrings {
     fn map_strings(&self) -> Vec<String>;
 }

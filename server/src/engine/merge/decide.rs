@@ -19,8 +19,21 @@ impl Merge<'_, '_> {
 
     pub(super) async fn decide_at_once(&mut self, index: usize) -> Result<(), EngineError> {
         let staged = self.rows(index, "s").await?;
+        if self.sql.only_identity(index)? {
+            let decided = self.sql.decided_alone(index)?;
+            let rows = self.run(index, decided).await?;
+            self.expect_once(index, rows, staged)?;
+            if self.number(index, self.sql.told_twice(index)).await? == 0 {
+                return self.number_new(index).await;
+            }
+            let again = format!("DELETE FROM {}", self.own("m", index));
+            self.run(index, again).await?;
+        }
         let resolved = self.sql.resolved_rows(index, 0, None)?;
         self.make(index, "a", resolved).await?;
+        if let Some(statement) = self.sql.resolved_index(index) {
+            self.run(index, statement).await?;
+        }
         let rows = self.rows(index, "a").await?;
         self.expect_once(index, rows, staged)?;
         self.recognise(index, 0).await
@@ -39,6 +52,9 @@ impl Merge<'_, '_> {
                 let query = self.sql.resolved_rows(index, round, Some(only_ready))?;
                 made = if round == 0 && only_ready {
                     self.make(index, "a", query).await?;
+                    if let Some(statement) = self.sql.resolved_index(index) {
+                        self.run(index, statement).await?;
+                    }
                     self.rows(index, "a").await?
                 } else {
                     self.run(index, format!("INSERT INTO {rows} {query}"))
@@ -82,12 +98,19 @@ impl Merge<'_, '_> {
         for statement in self.sql.same_in_archive(index, round)? {
             self.run(index, statement).await?;
         }
-        self.lead_to_roots(index).await?;
+        let same = self.rows(index, "d").await? > 0;
+        if same {
+            self.lead_to_roots(index).await?;
+        }
         if let Some(statement) = self.sql.chosen_together(index) {
             self.run(index, statement).await?;
         }
-        for statement in self.sql.found_by_identity(index, round)? {
-            self.run(index, statement).await?;
+        let mut any = self.rows(index, "h").await? > 0;
+        for place in 0..self.table(index)?.identity.len() {
+            let statement = self
+                .sql
+                .found_by_identity(index, (place, round), same, any)?;
+            any |= self.run(index, statement).await? > 0;
         }
         for statement in self.sql.found_as_whole(index, round)? {
             self.run(index, statement).await?;

@@ -33,8 +33,13 @@ impl Dialect {
         }
     }
 
-    pub(super) fn analyse(self, name: &str) -> Option<String> {
-        (self == Self::Postgres).then(|| format!("ANALYZE {name}"))
+    /// `columns` are those that the table is joined by; nothing means that any may be.
+    pub(super) fn analyse(self, name: &str, columns: &[String]) -> Option<String> {
+        let of = match columns {
+            [] => String::new(),
+            columns => format!(" ({})", columns.join(", ")),
+        };
+        (self == Self::Postgres).then(|| format!("ANALYZE {name}{of}"))
     }
 
     /// A value of this type.

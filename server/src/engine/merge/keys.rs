@@ -170,6 +170,10 @@ impl Sql<'_> {
             .collect())
     }
 
+    pub(super) fn resolved_index(&self, index: usize) -> Option<String> {
+        self.index_on("a", index, &["n".to_owned()])
+    }
+
     pub(super) fn staged_index(&self, index: usize) -> Option<String> {
         self.index_on("s", index, &["n".to_owned()])
     }

@@ -18,6 +18,9 @@ impl Sql<'_> {
         let text = |name: String| format!("{} AS {name}", self.dialect.cast("NULL", "text"));
         let mut columns = vec!["s.n".to_owned()];
         columns.extend(["fate", "mt", "lid", "root", "e", "up"].map(number));
+        columns.push(text("k".into()));
+        // Where the row lies that is the same.
+        columns.extend((0..self.place(index)?.at.len()).map(|at| format!("l.at{at}")));
         if self.chooses() {
             columns.push(number("pick"));
         }
@@ -37,9 +40,10 @@ impl Sql<'_> {
             }
         }
         Ok(format!(
-            "SELECT {} FROM {} s LIMIT 0",
+            "SELECT {} FROM {} s, {} l LIMIT 0",
             columns.join(", "),
-            self.own("s", index)
+            self.own("s", index),
+            self.own("l", index)
         ))
     }
 
@@ -95,32 +99,50 @@ impl Sql<'_> {
     /// Finds rows of the target that no other row has found, one alternative after the other, so that a stronger one counts
     /// before a weaker one of an earlier row. Of rows that are the same, the first one's find counts. Rows that find the
     /// same one by the same alternative are the same already.
+    ///
+    /// `same` says whether rows of the archive are the same as others, `any` whether any was found before.
     pub(super) fn found_by_identity(
         &self,
         index: usize,
-        round: i64,
-    ) -> Result<Vec<String>, EngineError> {
-        let (rows, listed, same, found) = (
+        (place, round): (usize, i64),
+        same: bool,
+        any: bool,
+    ) -> Result<String, EngineError> {
+        let (rows, listed, found) = (
             self.own("a", index),
             self.own("l", index),
-            self.own("d", index),
             self.own("h", index),
         );
-        (0..self.table(index)?.identity.len())
-            .map(|place| {
-                let usable = self.usable(index, place, "a")?;
-                Ok(format!(
-                    "INSERT INTO {found} SELECT z.n, z.id, {round} FROM (
-                         SELECT coalesce(d.root, a.n) AS n, g.id, row_number() OVER (PARTITION BY coalesce(d.root, a.n) ORDER BY a.n) AS first
-                           FROM {rows} a JOIN (
-                               SELECT k{place}, min(id) AS id FROM {listed}
-                                WHERE k{place} IS NOT NULL AND id NOT IN (SELECT id FROM {found}) GROUP BY k{place}) g ON g.k{place} = a.k{place}
-                           LEFT JOIN {same} d ON d.n = a.n
-                          WHERE a.rd = {round} AND a.st = 0 AND {usable}) z JOIN {rows} r ON r.n = z.n AND r.rd = {round}
-                      WHERE z.first = 1 AND z.n NOT IN (SELECT n FROM {found})"
-                ))
-            })
-            .collect()
+        let usable = self.usable(index, place, "a")?;
+        let (free, new) = if any {
+            (
+                format!(" AND id NOT IN (SELECT id FROM {found})"),
+                format!(" AND z.n NOT IN (SELECT n FROM {found})"),
+            )
+        } else {
+            (String::new(), String::new())
+        };
+        let targets = format!(
+            "(SELECT k{place}, min(id) AS id FROM {listed} WHERE k{place} IS NOT NULL{free} GROUP BY k{place}) g"
+        );
+        if !same {
+            // Then no two of them find the same one.
+            return Ok(format!(
+                "INSERT INTO {found} SELECT z.n, z.id, {round} FROM (
+                     SELECT a.n, g.id FROM {rows} a JOIN {targets} ON g.k{place} = a.k{place}
+                      WHERE a.rd = {round} AND a.st = 0 AND {usable}) z
+                  WHERE 1 = 1{new}"
+            ));
+        }
+        let same = self.own("d", index);
+        Ok(format!(
+            "INSERT INTO {found} SELECT z.n, z.id, {round} FROM (
+                 SELECT coalesce(d.root, a.n) AS n, g.id, row_number() OVER (PARTITION BY coalesce(d.root, a.n) ORDER BY a.n) AS first
+                   FROM {rows} a JOIN {targets} ON g.k{place} = a.k{place}
+                   LEFT JOIN {same} d ON d.n = a.n
+                  WHERE a.rd = {round} AND a.st = 0 AND {usable}) z JOIN {rows} r ON r.n = z.n AND r.rd = {round}
+              WHERE z.first = 1{new}"
+        ))
     }
 
     /// That no alternative applies to a row.
@@ -177,10 +199,59 @@ impl Sql<'_> {
 
     /// Writes down what becomes of the rows of a round.
     pub(super) fn decided(&self, index: usize, round: i64) -> Result<String, EngineError> {
+        let (rows, listed) = (self.own("a", index), self.own("l", index));
+        let from = format!(
+            "{rows} a LEFT JOIN {} d ON d.n = a.n LEFT JOIN {} h ON h.n = a.n LEFT JOIN {listed} l ON l.id = h.id WHERE a.rd = {round}",
+            self.own("d", index),
+            self.own("h", index)
+        );
+        self.decided_from(index, &from, ("d.n IS NOT NULL", "d.root"), "NULL")
+    }
+
+    /// The only alternative that tells rows of a table apart, where all of them can be decided by one statement.
+    pub(super) fn only_identity(&self, index: usize) -> Result<bool, EngineError> {
+        let table = self.table(index)?;
+        let alone = table.identity.len() == 1 && table.rest.is_none();
+        Ok(alone && !self.chooses())
+    }
+
+    /// Writes down what becomes of all rows, where no two of them are the same. Whether that is so, [`Self::told_twice`]
+    /// says afterwards: it costs less to ask than to be prepared for it.
+    pub(super) fn decided_alone(&self, index: usize) -> Result<String, EngineError> {
+        let from = format!(
+            "({}) a LEFT JOIN (SELECT k0, min(id) AS id FROM {listed} WHERE k0 IS NOT NULL GROUP BY k0) h ON h.k0 = a.k0 AND a.st = 0
+             LEFT JOIN {listed} l ON l.id = h.id",
+            self.resolved_rows(index, 0, None)?,
+            listed = self.own("l", index),
+        );
+        self.decided_from(
+            index,
+            &from,
+            ("1 = 0", "0"),
+            "CASE WHEN a.st = 0 THEN a.k0 END",
+        )
+    }
+
+    /// The query for how many rows are the same as others, after [`Self::decided_alone`].
+    pub(super) fn told_twice(&self, index: usize) -> String {
+        format!(
+            "SELECT count(*) FROM (SELECT k FROM {} WHERE k IS NOT NULL GROUP BY k HAVING count(*) > 1) z",
+            self.own("m", index)
+        )
+    }
+
+    /// `same` is the condition that a row is the same as an earlier one, and which; `key` tells it apart.
+    fn decided_from(
+        &self,
+        index: usize,
+        from: &str,
+        (is_same, root): (&str, &str),
+        key: &str,
+    ) -> Result<String, EngineError> {
         let table = self.table(index)?;
         let declared = table.identity.iter().any(|one| !one.empty_is_value);
         let mut fate = format!(
-            "CASE WHEN a.st <> 0 THEN a.st WHEN d.n IS NOT NULL THEN {} WHEN h.n IS NOT NULL THEN {}",
+            "CASE WHEN a.st <> 0 THEN a.st WHEN {is_same} THEN {} WHEN h.id IS NOT NULL THEN {}",
             fate::DUPLICATE,
             fate::MATCHED
         );
@@ -207,7 +278,7 @@ impl Sql<'_> {
                 fate::INSERT
             ));
         }
-        let is_matched = "a.st = 0 AND d.n IS NULL AND h.n IS NOT NULL";
+        let is_matched = format!("a.st = 0 AND NOT ({is_same}) AND h.id IS NOT NULL");
         let matched = format!("CASE WHEN {is_matched} THEN 1 ELSE 0 END");
         let changes = format!(
             "CASE WHEN {is_matched} AND {} THEN 1 ELSE 0 END",
@@ -218,20 +289,22 @@ impl Sql<'_> {
             fate,
             matched,
             "h.id".to_owned(),
-            "d.root".to_owned(),
+            root.to_owned(),
             "a.e".to_owned(),
             if self.updates(table) {
                 changes
             } else {
                 "0".to_owned()
             },
+            self.dialect.cast(key, "text"),
         ];
+        columns.extend((0..self.place(index)?.at.len()).map(|at| format!("l.at{at}")));
         if self.chooses() {
             columns.push("a.pick".to_owned());
         }
         for place in 0..table.referenced.len() {
             columns.push(format!(
-                "a.o{place}, CASE WHEN h.n IS NOT NULL THEN l.t{place} ELSE a.w{place} END"
+                "a.o{place}, CASE WHEN h.id IS NOT NULL THEN l.t{place} ELSE a.w{place} END"
             ));
         }
         for column in self.linked(table, false) {
@@ -244,13 +317,9 @@ impl Sql<'_> {
             }
         }
         Ok(format!(
-            "INSERT INTO {} SELECT {} FROM {} a LEFT JOIN {} d ON d.n = a.n LEFT JOIN {} h ON h.n = a.n LEFT JOIN {} l ON l.id = h.id WHERE a.rd = {round}",
+            "INSERT INTO {} SELECT {} FROM {from}",
             self.own("m", index),
-            columns.join(", "),
-            self.own("a", index),
-            self.own("d", index),
-            self.own("h", index),
-            self.own("l", index)
+            columns.join(", ")
         ))
     }
 

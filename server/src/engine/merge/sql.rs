@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use coffer_core::{
-    merge::{MergeTable, Part, Program},
+    merge::{MergeTable, Part, Program, pick},
     plan::Mode,
     policy::Matched,
 };
@@ -98,14 +98,59 @@ impl<'a> Sql<'a> {
             .collect()
     }
 
+    /// The query that counts what becomes of rows: by these fates, then rows with another number, references that become
+    /// NULL, and keys that are made anew. Also how many numbers it gives.
+    pub(super) fn counted(
+        &self,
+        index: usize,
+        fates: impl Iterator<Item = i64>,
+    ) -> Result<(String, usize), EngineError> {
+        let table = self.table(index)?;
+        // Rows that were only looked at beside others are none of the chosen.
+        let chosen = if self.chooses() {
+            format!(" AND pick > {}", pick::BESIDE)
+        } else {
+            String::new()
+        };
+        let of = |condition: String| format!("count(*) FILTER (WHERE {condition}{chosen})");
+        let mut numbers: Vec<String> = fates.map(|fate| of(format!("fate = {fate}"))).collect();
+        numbers.push(match self.surrogate(index)? {
+            Some(key) => of(format!("fate > 0 AND f{key} <> o{key}")),
+            None => "0".into(),
+        });
+        numbers.push(format!("coalesce(sum(e) FILTER (WHERE {WRITTEN}), 0)"));
+        let remade: Vec<String> = table
+            .unique
+            .iter()
+            .enumerate()
+            .filter(|(_, key)| key.remake.is_some() && table.part == Part::Merge)
+            .map(|(place, _)| format!("coalesce(sum(y{place}), 0)"))
+            .collect();
+        numbers.push(match remade.as_slice() {
+            [] => "0".into(),
+            remade => remade.join(" + "),
+        });
+        let texts: Vec<String> = numbers
+            .iter()
+            .map(|number| self.dialect.text(number))
+            .collect();
+        let query = format!("SELECT {} FROM {}", texts.join(", "), self.own("m", index));
+        Ok((query, texts.len()))
+    }
+
     /// That `l` says where `t` lies.
     pub(super) fn lies(&self, index: usize) -> Result<String, EngineError> {
+        self.lies_at(index, "l")
+    }
+
+    /// That `alias` says where `t` lies.
+    pub(super) fn lies_at(&self, index: usize, alias: &str) -> Result<String, EngineError> {
         let place = self.place(index)?;
         Ok(place
             .at
             .iter()
             .enumerate()
-            .map(|(number, at)| format!("t.{at} = l.at{number}"))
+            .map(|(number, at)| format!("t.{at} = {alias}.at{number}"))
             .collect::<Vec<_>>()
             .join(" AND "))
     }

@@ -75,12 +75,11 @@ impl Sql<'_> {
             String::new()
         };
         Ok(vec![format!(
-            "UPDATE {map} AS own SET {} FROM (SELECT m.n, {} FROM {map} m JOIN {} l ON l.id = m.lid JOIN {} t ON {} JOIN {} s ON s.n = m.n WHERE m.up = 1{condition}) z WHERE z.n = own.n",
+            "UPDATE {map} AS own SET {} FROM (SELECT m.n, {} FROM {map} m JOIN {} t ON {} JOIN {} s ON s.n = m.n WHERE m.up = 1{condition}) z WHERE z.n = own.n",
             set.join(", "),
             keys.join(", "),
-            self.own("l", index),
             self.place(index)?.rows,
-            self.lies(index)?,
+            self.lies_at(index, "m")?,
             self.own("s", index)
         )])
     }

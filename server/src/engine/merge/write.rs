@@ -25,7 +25,10 @@ impl Merge<'_, '_> {
         }
         if self.sql.updates(table) {
             let composed = self.sql.composed(index)?;
-            self.make(index, "u", composed).await?;
+            let lying: Vec<String> = (0..self.sql.place(index)?.at.len())
+                .map(|number| format!("at{number}"))
+                .collect();
+            self.make_joined(index, "u", composed, &lying).await?;
             counts.update = self.rows(index, "u").await?;
             counts.keep -= counts.update;
         }
@@ -102,7 +105,7 @@ impl Sql<'_> {
         let place = self.place(index)?;
         let changing = self.changing(table);
         let mut outer: Vec<String> = (0..place.at.len()).map(|at| format!("x.at{at}")).collect();
-        let mut inner: Vec<String> = (0..place.at.len()).map(|at| format!("l.at{at}")).collect();
+        let mut inner: Vec<String> = (0..place.at.len()).map(|at| format!("m.at{at}")).collect();
         let mut pairs = Vec::new();
         for (number, column) in table.columns.iter().enumerate() {
             inner.push(format!(
@@ -116,13 +119,12 @@ impl Sql<'_> {
             }
         }
         Ok(format!(
-            "SELECT {} FROM (SELECT {} FROM {} m JOIN {} l ON l.id = m.lid JOIN {} t ON {} JOIN {} s ON s.n = m.n{}{} WHERE m.up = 1) x WHERE {}",
+            "SELECT {} FROM (SELECT {} FROM {} m JOIN {} t ON {} JOIN {} s ON s.n = m.n{}{} WHERE m.up = 1) x WHERE {}",
             outer.join(", "),
             inner.join(", "),
             self.own("m", index),
-            self.own("l", index),
             place.rows,
-            self.lies(index)?,
+            self.lies_at(index, "m")?,
             self.own("s", index),
             self.late_joins(index)?,
             self.exchanged_joins(index)?,

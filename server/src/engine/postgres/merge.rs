@@ -25,9 +25,10 @@ pub(super) async fn stage(
     catalog: &Catalog,
     program: &Program,
 ) -> Result<(), EngineError> {
-    // Lists of rows are looked up as hashes; where they don't fit, each row would be compared with all of them. And how rows
-    // are spread matters for the order of joins only, which a small sample tells.
-    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL default_statistics_target = 10";
+    // Lists of rows are looked up as hashes; where they don't fit, each row would be compared with all of them. How rows
+    // are spread matters for the order of joins only, which a small sample tells. And what lies beside the tables is read
+    // several times over, which 8 MB of buffers would make reads of files.
+    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL default_statistics_target = 10; SET LOCAL temp_buffers = '128MB'";
     link.run(Step::new("setting the session up"), settings.into())
         .await?;
     for (index, table) in program.tables.iter().enumerate() {

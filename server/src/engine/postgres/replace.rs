@@ -64,6 +64,8 @@ pub(super) struct PostgresReplace {
     selected: Vec<Relation>,
     aside: Aside,
     indexes: Indexes,
+    /// The tables whose indexes these are, with their partitions.
+    indexed: Vec<Id>,
     program: Option<Program>,
     merging: Option<Merging>,
     stage: Stage,
@@ -121,6 +123,7 @@ impl PostgresReplace {
             selected,
             aside: Aside::default(),
             indexes: Indexes::default(),
+            indexed: Vec::new(),
             program: None,
             merging: None,
             stage: Stage::Begun,
@@ -214,6 +217,7 @@ impl ReplaceSession for PostgresReplace {
         let ids = self.with_partitions().await?;
         self.aside = Aside::set(&mut self.link, &ids).await?;
         self.indexes = Indexes::take(&mut self.link, &ids).await?;
+        self.indexed.clone_from(&ids);
         // From here to the end of settling, the application's own functions are called.
         self.link.use_app_path().await?;
         if !self.selected.is_empty() {
@@ -300,6 +304,17 @@ impl ReplaceSession for PostgresReplace {
             "rows are written once, after they are decided about",
         )?;
         let merging = self.merging.take().ok_or_else(|| self.not_decided())?;
+        let rewritten: Vec<Id> = merging
+            .rewritten()
+            .map(|table| self.selected(table).map(|relation| relation.id))
+            .collect::<Result<_, _>>()?;
+        if !rewritten.is_empty() {
+            // Their definitions are read and compared as they are printed with all schemas.
+            self.link.use_own_path().await?;
+            self.indexed = references::with_partitions(&mut self.link, &rewritten).await?;
+            self.indexes = Indexes::take(&mut self.link, &self.indexed).await?;
+            self.link.use_app_path().await?;
+        }
         let detached = merging.write(&mut Statements(&mut self.link)).await?;
         self.stage = Stage::Merged;
         Ok(detached)
@@ -369,14 +384,14 @@ impl ReplaceSession for PostgresReplace {
             .run(step, "SET CONSTRAINTS ALL IMMEDIATE".into())
             .await?;
         let ids = self.with_partitions().await?;
-        let indexes = if self.stage == Stage::Merged {
+        let indexes = if self.indexed.is_empty() {
             // They stayed in place.
             IndexesBuilt::default()
         } else {
             self.indexes.build(&mut self.link).await?;
             // As they were read: printed with all schemas. Before keys that may rely on them are back.
             self.link.use_own_path().await?;
-            let indexes = self.indexes.prove(&mut self.link, &ids).await?;
+            let indexes = self.indexes.prove(&mut self.link, &self.indexed).await?;
             self.link.use_app_path().await?;
             indexes
         };
