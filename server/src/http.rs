@@ -38,6 +38,7 @@ mod plans;
 mod problem;
 mod profiles;
 mod range;
+mod rehearsals;
 mod restores;
 mod runs;
 mod safety_backups;
@@ -96,6 +97,8 @@ struct App {
     sender: SenderKey,
     /// Where what restores replace is kept.
     safety: SafetyStore,
+    /// What rehearsals have shown.
+    rehearsed: rehearsals::Rehearsed,
     hosts: Hosts,
 }
 
@@ -156,6 +159,8 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(backups::lock))
         .routes(routes!(backups::unlock))
         .routes(routes!(archive::read))
+        .routes(routes!(rehearsals::start))
+        .routes(routes!(rehearsals::samples))
         .routes(routes!(restores::start))
         .routes(routes!(safety_backups::list))
         .routes(routes!(safety_backups::plan))

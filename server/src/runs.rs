@@ -25,6 +25,7 @@ use crate::{
 
 mod backup;
 mod failure;
+mod rehearsal;
 mod restore;
 mod source;
 mod undo;
@@ -32,6 +33,7 @@ mod undo;
 pub use backup::BackupRun;
 pub(crate) use backup::{prepare, prove, remove_unfinished, slug};
 pub use failure::RunFailure;
+pub use rehearsal::RehearsalRun;
 pub use restore::RestoreRun;
 pub(crate) use source::target_name;
 pub use source::{SourceFault, source_config};

@@ -19,7 +19,7 @@ pub use archives::{Archives, Slice};
 pub use sink::{Incoming, Sink, Written};
 pub(crate) use uploads::drain;
 pub use uploads::{
-    Appending, Checksum, ClaimedUpload, CompleteUpload, Purpose, Room, Stage, UploadRecord,
+    Appending, Checksum, ClaimedUpload, CompleteUpload, LentUpload, Purpose, Room, Stage, UploadRecord,
     UploadView, Uploads,
 };
 

@@ -181,17 +181,18 @@ pub async fn prepare(
 ) -> Result<Prepared, RestoreError> {
     let by_own_key = unlock.is_none();
     let mut request = request(store, url, record, unlock, allowed)?;
-    let planned = restore::plan(&request).await.map_err(|error| match error {
-        RestoreError::Read(ReadError::Locked | ReadError::Seal(SealError::NotARecipient))
-            if by_own_key =>
-        {
-            SafetyError::Locked {
-                id: record.id.clone(),
-            }
-            .into()
-        }
-        error => error,
-    })?;
+    let planned =
+        restore::plan(&request, &crate::progress::Progress::default())
+            .await
+            .map_err(|error| match error {
+                RestoreError::Read(
+                    ReadError::Locked | ReadError::Seal(SealError::NotARecipient),
+                ) if by_own_key => SafetyError::Locked {
+                    id: record.id.clone(),
+                }
+                .into(),
+                error => error,
+            })?;
     let plan = planned.plan;
     request.expected_plan = Some(plan.digest());
     Ok(Prepared {

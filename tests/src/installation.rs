@@ -293,7 +293,7 @@ impl Installation {
         &self,
         mut request: RestoreRequest,
     ) -> Result<(Plan, RestoreReport), RestoreError> {
-        let plan = restore::plan(&request).await?.plan;
+        let plan = restore::plan(&request, &Progress::default()).await?.plan;
         if plan.blocked {
             return Err(RestoreError::Blocked(Box::new(plan)));
         }

@@ -25,6 +25,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
+#[path = "http_restores/merges.rs"]
+mod merges;
+
 const PASSWORD: &str = "Früh übt sich & 4% Rabatt";
 
 /// Everything that was logged, by every server of this file, at the finest level that can be asked for.

@@ -438,7 +438,8 @@ async fn as_the_model(seed: u64, kind: Kind, mode: Mode) -> Option<Tables> {
     let program = match program {
         Ok(program) => program,
         Err(expected) => {
-            let refused = restore::plan(&installation.request(&archive, mode)).await;
+            let refused =
+                restore::plan(&installation.request(&archive, mode), &Progress::default()).await;
             let message = refused.map(|planned| planned.plan).unwrap_err().to_string();
             assert_eq!(message, expected.to_string(), "{}", about());
             return None;
@@ -447,7 +448,8 @@ async fn as_the_model(seed: u64, kind: Kind, mode: Mode) -> Option<Tables> {
     let (expected, counts) = Model::run(&program, &archived, &held);
     if schema.dangles(&expected) {
         // A row that is kept in any mode belonged to one that goes: nobody decides that for the user.
-        let refused = restore::plan(&installation.request(&archive, mode)).await;
+        let refused =
+            restore::plan(&installation.request(&archive, mode), &Progress::default()).await;
         let refused = refused.map(|planned| planned.plan);
         assert!(
             matches!(
@@ -504,7 +506,7 @@ async fn rows_that_were_edited_since_the_plan_are_noticed() {
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let (a, b) = two(kind).await;
         let mut request = b.request(&a.backup().await, Mode::Skip);
-        let planned = restore::plan(&request).await.unwrap();
+        let planned = restore::plan(&request, &Progress::default()).await.unwrap();
         request.expected_plan = Some(planned.plan.digest());
         // As many rows as before, and the merge would do as much.
         b.sql("UPDATE tags SET parent_id = 2 WHERE id = 5").await;

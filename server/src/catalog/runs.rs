@@ -15,6 +15,8 @@ pub enum RunKind {
     Restore,
     /// Takes archives of a destination into the catalog.
     Adopt,
+    /// Does all of a restore but the commit, to say what it would do.
+    Rehearsal,
 }
 
 /// How a run stands.
@@ -35,6 +37,7 @@ words!(RunKind {
     Backup = "backup",
     Restore = "restore",
     Adopt = "adopt",
+    Rehearsal = "rehearsal",
 });
 words!(RunState {
     Running = "running",
@@ -75,6 +78,7 @@ pub struct RunRecord {
 const FAIL: &str = "UPDATE runs SET state = 'failed', error_code = 'interrupted', ended_at = $1,
      error_detail = CASE kind
          WHEN 'adopt' THEN 'Coffer was stopped while it adopted these archives. Those that it got to are in the catalog, and none was changed; adopt the others again.'
+         WHEN 'rehearsal' THEN 'Coffer was stopped during this rehearsal. Nothing was changed; rehearse again.'
          WHEN 'backup' THEN 'Coffer was stopped while this backup was being taken. Nothing half was kept, and the database was only read; take it again.'
          ELSE 'Coffer was stopped during this restore. The target holds the whole restore or is as it was before, never a part; look at it, and restore again if needed.'
      END

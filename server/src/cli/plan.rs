@@ -139,7 +139,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let declined = args.no_safety_backup;
     let mut request = args.wanted.request(nowhere, declined, converted.as_ref())?;
-    let mut planned = restore::plan(&request).await?;
+    let mut planned = restore::plan(&request, &Progress::default()).await?;
     let mut rehearsal = None;
     if args.rehearse && !planned.plan.blocked {
         request.expected_plan = Some(planned.plan.digest());

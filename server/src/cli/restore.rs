@@ -314,7 +314,7 @@ pub(super) async fn carry_out(
             .await;
         return at_once_ended(restored, file, output);
     }
-    let planned = restore::plan(&request).await?;
+    let planned = restore::plan(&request, &Progress::default()).await?;
     if let Some(outdated) = file.and_then(|file| plan::outdated(file, &planned)) {
         return Err(outdated);
     }

@@ -4,6 +4,7 @@ use axum::{Json as Answer, extract::State, http::StatusCode};
 use base64ct::{Base64, Encoding};
 use coffer_core::{
     Digest,
+    manifest::Selection,
     plan::{Consent, Mode},
     seal::FileKey,
 };
@@ -39,6 +40,12 @@ pub(super) struct Start {
     consent: Consent,
     #[schema(value_type = String)]
     mode: Mode,
+    #[serde(default = "everything")]
+    #[schema(value_type = Object)]
+    selection: Selection,
+    /// Whether the plan is a rehearsal's, which knows the rows, and not the manifest's alone.
+    #[serde(default)]
+    rehearsed: bool,
     upload: Id,
     #[schema(value_type = String)]
     key: SecretText,
@@ -64,6 +71,8 @@ pub(super) async fn start(
         lock,
         upload,
         key,
+        planned_without_rows: !body.rehearsed && !body.mode.merges(&body.selection),
+        selection: body.selection,
         mode: body.mode,
         consent: body.consent,
         plan: body.plan_digest,
@@ -115,6 +124,11 @@ pub(super) fn refuse_own(app: &Shared, source: &SourceRecord) -> Result<(), Prob
         ));
     }
     Ok(())
+}
+
+/// What is restored of a bundle where nothing is said: it holds what was selected and nothing else.
+pub(super) const fn everything() -> Selection {
+    Selection::ALL
 }
 
 /// The bundle's one-time key: 32 bytes in base64.

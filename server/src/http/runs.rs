@@ -57,7 +57,7 @@ pub(super) async fn cancel(
     let (kind, source) = app.runs.about(&id).await?;
     let permission = match kind {
         RunKind::Backup => Permission::BackUp,
-        RunKind::Restore => Permission::Restore,
+        RunKind::Restore | RunKind::Rehearsal => Permission::Restore,
         RunKind::Adopt => Permission::Configure,
     };
     may(&caller, permission, source.as_ref())?;

@@ -225,6 +225,7 @@ impl Server {
             runs: Runs::new(catalog.clone()),
             metrics: Metrics::new(),
             scheduler,
+            rehearsed: super::rehearsals::Rehearsed::default(),
             hosts: Hosts::new(address, &options.hosts),
             catalog,
             archives,

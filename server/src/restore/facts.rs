@@ -157,19 +157,18 @@ impl Planned {
 ///
 /// # Errors
 /// [`RestoreError`].
-pub async fn plan(request: &RestoreRequest) -> Result<Planned, RestoreError> {
+pub async fn plan(request: &RestoreRequest, progress: &Progress) -> Result<Planned, RestoreError> {
     let archive = open(request).await?;
     let (manifest, mut request) = (&archive.manifest, request.clone());
     let (target, selection) = (&request.target, &request.selection);
     let facts = target_facts(target, manifest, selection, &mut request.consent).await?;
-    let progress = Progress::default();
-    let survey = survey::survey(&request, &archive, &facts, Survey::default(), &progress).await?;
+    let survey = survey::survey(&request, &archive, &facts, Survey::default(), progress).await?;
     let plan = plan_with(&request, &archive, &facts, Some(&survey))?;
     let planned = Planned::new(plan, facts);
     if !request.merges() || planned.plan.blocked {
         return Ok(planned);
     }
-    Ok(merge::rehearse(&request, &archive, survey, &progress)
+    Ok(merge::rehearse(&request, &archive, survey, progress)
         .await?
         .planned)
 }

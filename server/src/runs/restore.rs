@@ -32,6 +32,8 @@ pub struct RestoreRun {
     pub upload: ClaimedUpload,
     /// The bundle's one-time key.
     pub key: FileKey,
+    /// What of the bundle is restored.
+    pub selection: Selection,
     /// How archive and target are brought together.
     pub mode: Mode,
     /// What the user allowed.
@@ -40,6 +42,8 @@ pub struct RestoreRun {
     pub plan: Digest,
     /// What looks after a restore of Coffer's own configuration.
     pub guard: Option<Guard>,
+    /// Whether that plan was made from the manifest alone, before the rows were there.
+    pub planned_without_rows: bool,
     /// Where what will be replaced is kept.
     pub safety: SafetyStore,
 }
@@ -56,13 +60,11 @@ impl RestoreRun {
             unlock: Unlock::FileKey(self.key),
             // The one-time key says that it is the bundle of the page that asked for the plan.
             senders: TrustedSenders::default(),
-            // The bundle holds what was selected and nothing else.
-            selection: Selection::ALL,
+            selection: self.selection,
             mode: self.mode,
             consent: self.consent,
             expected_plan: Some(self.plan),
-            // The page that confirmed it asked before the rows were there.
-            planned_without_rows: true,
+            planned_without_rows: self.planned_without_rows,
             safety: self.safety,
             undoes: None,
             guard: self.guard,

@@ -113,6 +113,10 @@ struct Hold {
 #[derive(Debug)]
 pub struct ClaimedUpload(Hold);
 
+/// A finished bundle that is only looked at. It stays when this is dropped, and nobody else takes it until then.
+#[derive(Debug)]
+pub struct LentUpload(Hold);
+
 /// An archive that came whole and is being looked at. Dropped before it was kept or refused, it waits to be looked at
 /// again.
 #[derive(Debug)]
@@ -334,6 +338,17 @@ impl Uploads {
         }
     }
 
+    /// Takes a bundle to read it, and leaves it for the restore.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUpload`] or [`StoreError::UploadBusy`].
+    pub fn lend(&self, id: &Id) -> Result<LentUpload, StoreError> {
+        match self.0.purpose(id) {
+            Some(Purpose::Bundle) => self.hold(id).map(LentUpload),
+            _ => Err(StoreError::NoUpload),
+        }
+    }
+
     /// Ids of archives that are here whole and were neither kept nor refused.
     #[must_use]
     pub fn waiting(&self) -> Vec<Id> {
@@ -522,6 +537,16 @@ impl Drop for Hold {
 }
 
 impl ClaimedUpload {
+    /// Opens the upload to be read at any position.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn read_at(&self) -> Result<Arc<dyn ReadAt>, StoreError> {
+        self.0.read_at()
+    }
+}
+
+impl LentUpload {
     /// Opens the upload to be read at any position.
     ///
     /// # Errors

@@ -226,7 +226,7 @@ fn request(
 
 /// Plans, and does what was planned.
 async fn restored(mut request: RestoreRequest) -> Result<RestoreReport, RestoreError> {
-    let plan = restore::plan(&request).await?.plan;
+    let plan = restore::plan(&request, &Progress::default()).await?.plan;
     assert!(!plan.blocked, "{:?}", plan.findings);
     request.expected_plan = Some(plan.digest());
     restore::run(request, Progress::default()).await

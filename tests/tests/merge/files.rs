@@ -123,7 +123,10 @@ async fn overwrite(kind: Kind) {
     // What changes has to be allowed.
     request.consent.replace_existing = false;
     request.consent.no_safety_backup = false;
-    let refused = restore::plan(&request).await.unwrap().plan;
+    let refused = restore::plan(&request, &coffer_server::progress::Progress::default())
+        .await
+        .unwrap()
+        .plan;
     let asked: Vec<&Finding> = refused.blocking().collect();
     let wanted = Finding::FilesChange {
         replace: 2,
