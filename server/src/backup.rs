@@ -217,7 +217,8 @@ pub(crate) fn fresh_secrets() -> Result<FreshSecrets, BackupError> {
     Ok(FreshSecrets::new(random()?))
 }
 
-fn random() -> Result<[u8; 32], BackupError> {
+/// Random bytes of the system.
+pub(crate) fn random() -> Result<[u8; 32], BackupError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(BackupError::Random)?;
     Ok(bytes)

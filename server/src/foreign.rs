@@ -18,7 +18,7 @@ use crate::{
 
 mod convert;
 
-pub use convert::{ConvertError, ConvertRequest, convert};
+pub use convert::{ConvertError, ConvertRequest, convert, keeps_in_the_clear};
 
 /// Why an archive of another product can't be read.
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,9 @@ use coffer_tests::{
 };
 use serde_json::Value;
 
+#[path = "foreign/secrets.rs"]
+mod secrets;
+
 const PASSWORDS: [(&str, &str); 2] = [
     ("RIGHT", "correct horse battery staple"),
     ("WRONG", "battery staple"),
@@ -530,6 +533,54 @@ fn dbackup_comes_into_a_database_of_its_own_row_by_row() {
     }
 }
 
+/// Brings a product's archive together with an installation that holds all of it, by the product's own rules: a plan says so, and
+/// nothing comes twice.
+fn brought_together(name: &str, arguments: &[&str], installation: &Installation) {
+    for mode in ["skip", "overwrite"] {
+        let restore: Vec<String> = arguments
+            .iter()
+            .map(|argument| {
+                if *argument == "replace" {
+                    mode
+                } else {
+                    argument
+                }
+            })
+            .map(str::to_owned)
+            .collect();
+        let mut plan = restore.clone();
+        plan[0] = "plan".into();
+        plan.retain(|argument| argument != "--yes");
+        let planned = coffer(&plan, &installation.environment());
+        assert_eq!(planned.code, 0, "{name} {mode} {planned:?}");
+        let planned = planned.json();
+        assert_eq!(comes(&planned["plan"]["tables"]), [""; 0], "{name} {mode}");
+        assert_eq!(
+            comes(&planned["plan"]["file_sets"]),
+            [""; 0],
+            "{name} {mode}"
+        );
+        let done = coffer(&restore, &installation.environment());
+        assert_eq!(done.code, 0, "{name} {mode} {done:?}");
+        let done = done.json();
+        assert_eq!(comes(&done["merged"]), [""; 0], "{name} {mode}");
+        assert_eq!(comes(&done["file_sets"]), [""; 0], "{name} {mode}");
+        let again = coffer(&restore, &installation.environment());
+        assert_eq!(again.json()["restored"], false, "{name} {mode} {again:?}");
+    }
+}
+
+/// The tables to which rows come, or the file sets to which files come.
+fn comes(counted: &Value) -> Vec<String> {
+    let new = |one: &&Value| {
+        let counts = one.get("merge").unwrap_or(one);
+        let of = |what: &str| counts[what].as_u64().unwrap_or_default();
+        of("insert") + of("add") > 0
+    };
+    let counted = counted.as_array().unwrap().iter();
+    counted.filter(new).map(ToString::to_string).collect()
+}
+
 /// The same without a file in between, and with the product's rules: logins keep working where they can.
 #[tokio::test(flavor = "multi_thread")]
 async fn archives_of_other_products_are_restored_as_they_are() {
@@ -582,6 +633,7 @@ async fn archives_of_other_products_are_restored_as_they_are() {
         let sets = restored["file_sets"].as_array().unwrap();
         let counted: u64 = sets.iter().map(|set| set["files"].as_u64().unwrap()).sum();
         assert_eq!(counted, files, "{name} {restored}");
+        brought_together(name, &arguments, installation);
     }
     let mut connection = server
         .connect(nosdesk.url.rsplit('/').next().unwrap())

@@ -142,9 +142,11 @@ impl Withheld {
         let (mut rules, mut unwrapping) = (HashMap::new(), HashMap::new());
         for table in &facts.schema.tables {
             let (marks, secrets) = (&policy.app_secrets, &plan.app_secrets);
-            let own = Wrapping::new(facts.engine, table, marks, secrets, None);
-            if let Some(own) = own.map_err(AppSecretsError::from)? {
-                unwrapping.insert(table.name.clone(), Arc::new(own));
+            if !secrets.is_empty() {
+                let own = Wrapping::new(facts.engine, table, marks, secrets, None);
+                if let Some(own) = own.map_err(AppSecretsError::from)? {
+                    unwrapping.insert(table.name.clone(), Arc::new(own));
+                }
             }
             if let Some(own) = RowRules::new(facts.engine, table, &policy.rows)? {
                 rules.insert(table.name.clone(), Arc::new(own));

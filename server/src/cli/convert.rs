@@ -26,9 +26,10 @@ use super::{
     source,
 };
 use crate::{
-    backup::{BackupReport, SealTo},
+    app_secrets::AppSecrets,
+    backup::{BackupError, BackupReport, SealTo},
     engine::DatabaseUrl,
-    foreign::{ConvertRequest, Open, convert},
+    foreign::{ConvertRequest, Open, convert, keeps_in_the_clear},
     progress::Progress,
     read::{FileSource, ReadAt, ReadError, Unlock},
     verify,
@@ -70,6 +71,11 @@ pub(super) struct Args {
 
     #[command(flatten)]
     foreign: ForeignArgs,
+
+    /// A file with one of the application's own secrets, in place of the environment variable that a preset names; may be
+    /// repeated. The new archive gets its fingerprint.
+    #[arg(long = "app-secret", value_name = "VARIABLE=FILE", value_parser = source::file_set)]
+    app_secrets: Vec<(String, PathBuf)>,
 
     /// Seal the new archive: with a new password, unless recipients are given.
     #[arg(long)]
@@ -139,6 +145,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         like,
         preset,
         sensitive: args.sensitive,
+        app_secrets: AppSecrets::new(args.app_secrets),
         seal,
     };
     write(Arc::new(open), request, file, args.out, *output).await
@@ -220,30 +227,43 @@ pub(super) struct Converted {
 
 impl Converted {
     /// Converts through the catalogue of the database that it is to be restored into, with the product's preset. Credentials of
-    /// a sensitive archive stay where they can be used as they are.
+    /// a sensitive archive stay where they can be used as they are, or the secret is there that they are wrapped with.
     pub(super) async fn of(
         open: Open,
         target: DatabaseUrl,
+        app_secrets: &AppSecrets,
         output: Output,
     ) -> Result<Self, Failure> {
         let open = Arc::new(open);
         let product = open.archive().product();
         let overview = survey(open.clone(), Depth::Everything, output).await?;
-        let sensitive = overview.sensitive && product == Product::Nosdesk;
-        if overview.sensitive && !sensitive {
+        let preset = preset_of(product)?;
+        let mut missing = None;
+        if keeps_in_the_clear(product) {
+            for secret in &preset.app_secrets {
+                let given = app_secrets
+                    .get(&secret.variable)
+                    .map_err(BackupError::from)?;
+                if given.is_none() {
+                    missing = Some(&secret.variable);
+                }
+            }
+        }
+        let sensitive = overview.sensitive && missing.is_none();
+        if let (true, Some(variable)) = (overview.sensitive, missing) {
             output.note(format!(
-                "note: credentials that {product} keeps wrapped with its own key are not restored; enter them again there"
+                "note: credentials are not restored, since {product} keeps them wrapped with its own key; enter them again there, or give the key with --app-secret {variable}=FILE"
             ));
         }
         let key = SecretKey::generate_of(KeyType::X25519, &mut UnwrapErr(SysRng));
         let recipient = key
             .recipient()
             .map_err(|error| Failure::from(ReadError::Seal(error)))?;
-        let preset = preset_of(product)?;
         let request = ConvertRequest {
             like: target,
             preset: Some(preset.clone()),
             sensitive,
+            app_secrets: app_secrets.clone(),
             seal: Some(SealTo {
                 recipients: vec![recipient],
                 ..SealTo::default()

@@ -190,7 +190,9 @@ impl WantedArgs {
             preset: self.preset.as_deref(),
             ..Beside::default()
         })?;
-        Converted::of(open, target.url, output).await.map(Some)
+        Converted::of(open, target.url, &target.app_secrets, output)
+            .await
+            .map(Some)
     }
 
     fn with(

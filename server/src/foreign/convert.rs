@@ -9,9 +9,10 @@ use std::{
 };
 
 use coffer_core::{
+    Digest,
     foreign::{Found, Overview, Product, Row, Value, stand_ins},
-    manifest::Product as App,
-    policy::{self, Preset},
+    manifest::{LeftOut, LeftOutReason, Product as App},
+    policy::{self, AppSecretForm, Policy, Preset, TablePolicy},
     schema::{Column, Schema, TableName},
 };
 use tempfile::TempDir;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::{Error, Open};
 use crate::{
+    app_secrets::AppSecrets,
     backup::{self, BackupError, BackupReport, Plan, Reader, SealTo},
     clock,
     engine::{self, DatabaseUrl, EngineError, given::Given},
@@ -36,6 +38,8 @@ pub struct ConvertRequest {
     pub preset: Option<Preset>,
     /// Keep credentials; needs a seal.
     pub sensitive: bool,
+    /// The application's own secrets, for the fingerprints of those that values are wrapped with.
+    pub app_secrets: AppSecrets,
     /// Whom the archive is sealed to.
     pub seal: Option<SealTo>,
 }
@@ -70,8 +74,8 @@ pub enum ConvertError {
     Files(io::Error),
     /// Values that the product wraps with a key of its own.
     #[error(
-        "this archive of {0} holds in the clear what the application keeps wrapped with its own key, so it can be converted \
-         to a standard archive only; nothing was written, leave out --sensitive and --without-preset"
+        "this archive of {0} holds in the clear what the application keeps wrapped with its own key, and only a preset says \
+         where, so that a restore wraps it again; nothing was written, leave out --without-preset"
     )]
     Unwrapped(Product),
 }
@@ -102,9 +106,11 @@ pub async fn convert(
         return Err(BackupError::SensitiveNeedsSeal.into());
     }
     let standard = request.preset.is_some() && !request.sensitive;
-    if !standard && overview.sensitive && overview.product != Product::Nosdesk {
+    let clear = keeps_in_the_clear(overview.product);
+    if clear && overview.sensitive && request.preset.is_none() {
         return Err(ConvertError::Unwrapped(overview.product));
     }
+    let unwrapped = clear && overview.sensitive && request.sensitive;
     let staged = {
         let (open, overview, progress) = (open.clone(), overview.clone(), progress.clone());
         let job = tokio::task::spawn_blocking(move || stage(&open, &overview, &progress));
@@ -115,7 +121,13 @@ pub async fn convert(
     drop(probe);
     // Without rules nobody would see that they are none: only what the product itself empties may be empty.
     let standing_in = !overview.sensitive && (standard || overview.product == Product::DBackup);
-    let rows = Arc::new(Rows::new(open, &overview, &facts.schema, standing_in)?);
+    let rows = Arc::new(Rows::new(
+        open,
+        &overview,
+        &facts.schema,
+        standing_in,
+        unwrapped,
+    )?);
     let mut snapshot = engine::given::converting(&request.like, rows.clone()).await?;
     let preset = request.preset.as_ref();
     let absent: Vec<String> = facts
@@ -127,6 +139,30 @@ pub async fn convert(
         .collect();
     let mut policy = policy::decide(&facts.schema, preset, request.sensitive, &absent)
         .map_err(BackupError::from)?;
+    if unwrapped {
+        for mark in &mut policy.app_secrets {
+            mark.unwrapped = mark.form != AppSecretForm::Opaque;
+        }
+        let standard = policy::decide(&facts.schema, preset, false, &absent);
+        lower_flags(
+            overview.product,
+            &mut policy,
+            &standard.map_err(BackupError::from)?,
+            &facts.schema,
+        );
+    } else if clear {
+        // What it holds is wrapped with nothing.
+        policy.app_secrets.clear();
+    } else {
+        let mut salts = Vec::new();
+        for _ in &policy.app_secrets {
+            salts.push(Digest(backup::random()?));
+        }
+        let complete = request
+            .app_secrets
+            .complete(&mut policy.app_secrets, false, &salts);
+        complete.map_err(BackupError::from)?;
+    }
     backup::print_placeholders(&mut *snapshot, facts.engine, &mut policy).await?;
     let counts = rows.counts();
     progress.expect_rows(counts.iter().map(|(_, rows)| rows).sum());
@@ -135,6 +171,7 @@ pub async fn convert(
         version: overview.app_version.clone(),
     };
     let plan = Plan {
+        // Nothing is unwrapped here.
         app_secrets: Vec::new(),
         facts,
         policy,
@@ -155,6 +192,48 @@ pub async fn convert(
     // Until here the files are needed.
     drop(staged);
     Ok(report?)
+}
+
+/// Whether a product's archives hold in the clear what its database keeps wrapped with the application's own secret.
+#[must_use]
+pub const fn keeps_in_the_clear(product: Product) -> bool {
+    matches!(product, Product::Nojoin | Product::DBackup)
+}
+
+/// Columns that say of a row that others belong to it which the product's archives never hold.
+const FLAGS: [(Product, &str, &str); 2] = [
+    (Product::DBackup, "User", "twoFactorEnabled"),
+    (Product::DBackup, "User", "passkeyTwoFactor"),
+];
+
+/// Treats flags whose rows can't come along as a standard archive does: they are lowered in new rows, and stay as they are in
+/// those of the target. Raised, they would lock people out; lowered there, they would let others in.
+fn lower_flags(product: Product, policy: &mut Policy, standard: &Policy, schema: &Schema) {
+    for (of, table, column) in FLAGS {
+        if of != product {
+            continue;
+        }
+        let mut shapes = schema.tables.iter();
+        let Some(shape) = shapes.find(|shape| shape.name.name == table) else {
+            continue;
+        };
+        policy.left_out.push(LeftOut::Column {
+            table: shape.name.clone(),
+            column: column.to_owned(),
+            reason: LeftOutReason::Local,
+            placeholder: None,
+        });
+        let place = shape.stored_columns().position(|own| own.name == column);
+        let named = |policies: &&TablePolicy| policies.table.name == table;
+        let lowered = standard.tables.iter().find(named);
+        let lowered = place.and_then(|place| lowered?.columns.get(place));
+        let mut tables = policy.tables.iter_mut();
+        let raised = tables.find(|policies| policies.table.name == table);
+        let raised = place.and_then(|place| raised?.columns.get_mut(place));
+        if let (Some(raised), Some(lowered)) = (raised, lowered) {
+            raised.clone_from(lowered);
+        }
+    }
 }
 
 /// When the archive was made, as Coffer writes it; now, if it does not say.
@@ -231,6 +310,34 @@ struct Rows {
     columns: BTreeSet<(TableName, String)>,
     /// Values that stand in for credentials which the product took out, so that rules see where they were.
     standing_in: bool,
+    /// Whether credentials that are in the clear are kept, under the names of the columns that wrap them.
+    unwrapped: bool,
+}
+
+/// Where Nojoin's database keeps what its archives hold in the clear: table, name there, column.
+const WRAPPED: [(&str, &str, &str); 3] = [
+    (
+        "calendar_provider_configs",
+        "client_secret",
+        "client_secret_encrypted",
+    ),
+    (
+        "calendar_connections",
+        "access_token",
+        "access_token_encrypted",
+    ),
+    (
+        "calendar_connections",
+        "refresh_token",
+        "refresh_token_encrypted",
+    ),
+];
+
+/// The column that wraps a value of Nojoin's.
+fn wrapped(table: &str, name: &str) -> Option<&'static str> {
+    let mut all = WRAPPED.iter();
+    all.find(|(of, from, _)| *of == table && *from == name)
+        .map(|(.., column)| *column)
 }
 
 /// Values of Nojoin's rows that its database does not have, by table: computed, or credentials that it keeps wrapped under
@@ -249,6 +356,7 @@ impl Rows {
         overview: &Overview,
         schema: &Schema,
         standing_in: bool,
+        unwrapped: bool,
     ) -> Result<Self, ConvertError> {
         let product = overview.product;
         let mut rows = Self {
@@ -258,6 +366,7 @@ impl Rows {
             counts: BTreeMap::new(),
             columns: BTreeSet::new(),
             standing_in,
+            unwrapped,
         };
         let mut wrong = Vec::new();
         for table in &overview.tables {
@@ -273,8 +382,11 @@ impl Rows {
             rows.counts.insert(name.clone(), table.rows);
             for column in &table.columns {
                 let stored = || shape.columns.iter().any(|of| of.name == *column);
+                let renamed = wrapped(&table.name, column).filter(|_| unwrapped);
                 if stored() {
                     rows.columns.insert((name.clone(), column.clone()));
+                } else if let (Product::Nojoin, Some(column)) = (product, renamed) {
+                    rows.columns.insert((name.clone(), column.to_owned()));
                 } else if product != Product::Nojoin
                     || !NOT_STORED.contains(&(table.name.as_str(), column.as_str()))
                 {
@@ -312,6 +424,14 @@ impl Rows {
 
     fn fitted(&self, table: &str, mut row: Row) -> Row {
         if self.product == Product::Nojoin {
+            if self.unwrapped {
+                for (name, value) in &mut row.values {
+                    if let Some(column) = wrapped(table, name) {
+                        column.clone_into(name);
+                    }
+                    unredact(value);
+                }
+            }
             row.values
                 .retain(|(name, _)| !NOT_STORED.contains(&(table, name.as_str())));
         }
@@ -324,6 +444,29 @@ impl Rows {
             }
         }
         row
+    }
+}
+
+/// What Nojoin writes in place of what it takes out of settings. It is never a value.
+const REDACTED: &str = "\"REDACTED\"";
+
+/// Puts `null` where the product has taken something out of JSON.
+fn unredact(value: &mut Value) {
+    let Value::Json(text) = value else { return };
+    let mut rest = text.as_str();
+    let mut made = String::new();
+    while let Some(at) = rest.find(REDACTED) {
+        let (before, from) = rest.split_at(at);
+        let after = from.get(REDACTED.len()..).unwrap_or_default();
+        made.push_str(before);
+        // Not the end of a longer text, and no key.
+        let whole = !before.ends_with('\\') && !after.trim_start().starts_with(':');
+        made.push_str(if whole { "null" } else { REDACTED });
+        rest = after;
+    }
+    if !made.is_empty() {
+        made.push_str(rest);
+        *text = made;
     }
 }
 
