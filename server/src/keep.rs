@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Bytes that are copied at once.
-const SLAB: u64 = 4 << 20;
+const SLAB: u64 = 1 << 20;
 
 /// Why an upload was not kept.
 #[derive(Debug, thiserror::Error)]

@@ -111,14 +111,19 @@ pub fn check(source: &dyn ReadAt, progress: &Progress) -> Result<Checked, CheckE
     let size = source.size();
     let mut hasher = Hasher::new();
     progress.begin(Phase::Verifying, size);
+    let mut slab = vec![0; usize::try_from(SLAB.min(size)).unwrap_or(0)];
     let mut offset = 0;
     while offset < size {
         if progress.cancelled() {
             return Err(ReadError::Cancelled.into());
         }
-        let bytes = read(ByteRange::new(offset, SLAB.min(size - offset)))?;
-        hasher.update(&bytes);
-        checker.update(payload_part(&sealed, offset, &bytes));
+        let len = usize::try_from(SLAB.min(size - offset)).unwrap_or(0);
+        let bytes = slab.get_mut(..len).unwrap_or_default();
+        source
+            .read_exact_at(offset, bytes)
+            .map_err(ReadError::from)?;
+        hasher.update(bytes);
+        checker.update(payload_part(&sealed, offset, bytes));
         progress.add_bytes(bytes.len() as u64);
         offset += bytes.len() as u64;
     }

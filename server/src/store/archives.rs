@@ -24,8 +24,9 @@ use crate::{
 
 /// Bytes that a download reads at once. Each reader has two or three such pieces in memory, and there may be hundreds.
 const READ_BYTES: u64 = 128 << 10;
-/// Bytes of one part in a folder.
-const FOLDER_PART: usize = 5 << 20;
+/// Bytes of one part in a folder. Larger ones are no faster, and the system's allocator keeps some of each for every thread that
+/// had one.
+const FOLDER_PART: usize = 1 << 20;
 /// Bytes of one part in an object store. S3 takes 10,000 parts of at least 5 MiB, which makes 160 GB in all.
 const OBJECT_PART: usize = 16 << 20;
 
