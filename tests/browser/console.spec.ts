@@ -288,6 +288,27 @@ test("who may only look sees no button that would be refused", async ({ app, con
   expect(refused).toEqual([]);
 });
 
+test("Coffer's own configuration is backed up by a job like any other source", async ({ app, console, page }) => {
+  const folder = await console.prepare(password);
+  await console.newJob();
+  await expect(page.getByLabel(demo), "an application is chosen first").toBeChecked();
+  await page.getByLabel(demo).uncheck();
+  const own = page.getByLabel("Coffer's own configuration");
+  await expect(own).not.toBeChecked();
+  await own.check();
+  await page.getByLabel("Name").fill("Ourselves");
+  await page.getByLabel("Repeats").selectOption("by_hand");
+  await console.save("Ourselves");
+  await console.run(1);
+  expect(archivesIn(folder)).toHaveLength(1);
+  await expect(page.getByText("Coffer's own configuration")).not.toHaveCount(0);
+  await expect(page.getByText("something that was removed")).toHaveCount(0);
+  await expectAccessible(page);
+  // It is not one of the applications.
+  await app.goHome();
+  await expect(app.source("Coffer's own configuration")).toHaveCount(0);
+});
+
 test("a job is made, run and looked into with the keyboard alone", async ({ app, console, page }) => {
   await console.prepare(password);
   await app.goHome();

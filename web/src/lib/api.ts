@@ -29,6 +29,14 @@ export interface Source {
   readonly created_at: string;
 }
 
+/** Coffer's own configuration, which is a source that lists of sources don't have. */
+export interface System {
+  readonly source: Id;
+  readonly name: string;
+  readonly engine: "sqlite" | "postgres";
+  readonly database: string;
+}
+
 export interface NewSource {
   readonly name: string;
   readonly url: string;
@@ -314,6 +322,7 @@ export const api = {
   signOut: () => remove("api/session"),
 
   sources: () => json<Source[]>("api/sources"),
+  system: () => json<System>("api/system"),
   addSource: (source: NewSource) => json<Source>("api/sources", "POST", source),
   removeSource: (id: Id) => remove(`api/sources/${id}`),
 
