@@ -19,8 +19,8 @@ pub use archives::{Archives, Slice};
 pub use sink::{Incoming, Sink, Written};
 pub(crate) use uploads::drain;
 pub use uploads::{
-    Appending, Checksum, ClaimedUpload, CompleteUpload, LentUpload, Purpose, Room, Stage, UploadRecord,
-    UploadView, Uploads,
+    Appending, Checksum, ClaimedUpload, CompleteUpload, LentUpload, Purpose, Room, Stage,
+    UploadRecord, UploadView, Uploads,
 };
 
 /// Why the store can't do what was asked.
