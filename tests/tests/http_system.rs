@@ -13,6 +13,7 @@ use coffer_server::{
 };
 use coffer_tests::{
     bundle::Bundle,
+    coffer::coffer,
     keys::profile,
     site::{NAME, PASSWORD, Site, Start},
 };
@@ -215,4 +216,40 @@ fn only_administrators_touch_it_and_it_is_no_ordinary_source() {
     assert_eq!(bob.post("/api/plans", &plan).problem(), forbidden);
     let refused = site.post("/api/plans", &plan);
     assert_eq!(refused.problem(), (422, "bad_mode".into()));
+}
+
+#[test]
+fn the_command_line_takes_a_configuration_to_another_machine() {
+    let (folder, site) = Site::signed_in(Start::default());
+    let sources = site.get("/api/sources").expect(200).json();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (here, there, archive) = (path("data"), path("there"), path("own.coffer"));
+    let password = [("COFFER_TEST_PASSWORD", KEY_PASSWORD)];
+    let run = |arguments: &[&str]| {
+        let tail = ["--password-env", "COFFER_TEST_PASSWORD"];
+        coffer(["system"].iter().chain(arguments).chain(&tail), &password)
+    };
+    let _taken = run(&[
+        "backup",
+        "--data",
+        &here,
+        "--out",
+        &archive,
+        "--sealed",
+        "--sensitive",
+    ])
+    .ok();
+
+    // A server that runs is not restored under its feet.
+    let refused = run(&["restore", &archive, "--data", &here, "--yes"]);
+    assert_ne!(refused.code, 0, "{refused:?}");
+    assert_eq!(site.get("/api/sources").expect(200).json(), sources);
+
+    let planned = run(&["restore", &archive, "--data", &there, "--dry-run"]).ok();
+    assert!(planned.stdout.contains("mode replace"), "{planned:?}");
+    let _restored = run(&["restore", &archive, "--data", &there, "--yes"]).ok();
+    let mut other = Site::start(there.into(), BARE);
+    assert_eq!(other.token, "", "there is somebody, so no link is made");
+    other.sign_in();
+    assert_eq!(other.get("/api/sources").expect(200).json(), sources);
 }
