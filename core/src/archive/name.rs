@@ -183,8 +183,13 @@ pub fn nfc(text: &str) -> String {
 /// The form under which two names would be the same file on a system that ignores case.
 #[must_use]
 pub fn fold(name: &str) -> String {
-    let cased = DecomposingNormalizerBorrowed::new_nfd()
+    // The iota that Greek writes below a vowel becomes a letter of its own as a capital. Marks that follow belong to that
+    // letter, so it is made while the two are still one character: decomposed, the marks would come between them.
+    let composed = ComposingNormalizerBorrowed::new_nfc()
         .normalize_iter(name.chars())
+        .flat_map(char::to_uppercase);
+    let cased = DecomposingNormalizerBorrowed::new_nfd()
+        .normalize_iter(composed)
         .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase);
     ComposingNormalizerBorrowed::new_nfc()
@@ -348,6 +353,12 @@ mod tests {
     fn folding_finds_what_a_careless_system_would_mix_up() {
         assert_eq!(fold("Straße"), fold("STRASSE"));
         assert_eq!(fold("É"), fold("e\u{301}"));
+        // U+1E01B is a mark of the same class as the breathing of U+1F80, whose capital form is two letters.
+        assert_eq!(fold("\u{1f80}\u{1e01b}"), fold("\u{1f08}\u{399}\u{1e01b}"));
+        assert_eq!(
+            fold("\u{1f80}\u{1e01b}"),
+            fold("\u{3b1}\u{313}\u{1e01b}\u{345}")
+        );
         assert_ne!(fold("a"), fold("b"));
     }
 }
