@@ -20,9 +20,9 @@ async function checkStep() {
 
 /** Unit tests, and the tests in tests/ that drive the built program on real databases. */
 async function rustStep() {
-  await buildServer();
+  await buildServer({ besideTests: true });
   const env = await tools("COFFER_BIN", "COFFER_POSTGRES_BIN", "COFFER_ZABBIX", "COFFER_PROJ");
-  await run("cargo", ["test", "--release", "--workspace", ...locked], { env, failure: "A Rust test failed; it is above." });
+  await run("cargo", ["test", "--release", "--workspace", ...locked], { env, timeout: 50 * minutes, failure: "A Rust test failed; it is above." });
 }
 
 /** The tests of the npm package around coffer-wasm and of the web app, each by its workspace's own script "test". */
@@ -39,7 +39,7 @@ async function browserStep() {
   if (filesNamed(at("tests", "browser"), /\.(test|spec)\.ts$/).length === 0) return new Skipped("tests/browser has no tests");
   await buildWeb();
   await buildVectorsModule();
-  await buildServer();
+  await buildServer({ besideTests: true });
   const env = await tools("COFFER_BIN", "COFFER_WEB", "COFFER_CHROMIUM", "COFFER_POSTGRES_BIN", "COFFER_PYTHON");
   await run(at("node_modules", ".bin", "playwright"), ["test", "--config", at("tests", "playwright.config.ts")], {
     env,
@@ -51,7 +51,7 @@ async function browserStep() {
 /** Other people's implementations read what Coffer writes. */
 async function interopStep() {
   if (filesNamed(at("tests", "interop"), /^test_.*\.py$/).length === 0) return new Skipped("tests/interop has no tests");
-  await buildServer();
+  await buildServer({ besideTests: true });
   const env = await tools("COFFER_BIN", "COFFER_PYTHON", "COFFER_UNZIP", "COFFER_7Z", "COFFER_BSDTAR");
   await run(env.COFFER_PYTHON, ["-m", "unittest", "discover", "--start-directory", at("tests", "interop"), "--verbose"], {
     env,
