@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { build } from "vite";
 
@@ -37,7 +38,11 @@ function within(script, file, value) {
 }
 
 const text = (code) => `URL.createObjectURL(new Blob([${JSON.stringify(code)}], { type: "text/javascript" }))`;
-const bytes = (content) => `Uint8Array.from(atob("${content.toString("base64")}"), (character) => character.charCodeAt(0))`;
+/** The bytes come as a promise; every browser that runs the module can decompress. */
+function compressed(content) {
+  const packed = `Uint8Array.from(atob("${gzipSync(content, { level: 9 }).toString("base64")}"), (character) => character.charCodeAt(0))`;
+  return `new Response(new Blob([${packed}]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer()`;
+}
 
 /** One script with all that it imports, and the styles. */
 async function bundle(entry, format, plugins) {
@@ -68,7 +73,7 @@ const digest = (content, encoding) => createHash("sha256").update(content).diges
 const lane = await bundle(archive("dist", "lane.js"), "iife", []);
 const worker = await bundle(archive("dist", "worker.js"), "iife", [
   within("lanes.js", "./lane.js", text(lane.code)),
-  within("worker.js", "../generated/coffer_wasm_bg.wasm", bytes(readFileSync(archive("generated", "coffer_wasm_bg.wasm")))),
+  within("worker.js", "../generated/coffer_wasm_bg.wasm", compressed(readFileSync(archive("generated", "coffer_wasm_bg.wasm")))),
 ]);
 const page = await bundle(join(here, "src/offline/main.ts"), "es", [svelte(), within("connection.js", "./worker.js", text(worker.code))]);
 
