@@ -3,7 +3,7 @@
 //! Exit codes: 0 done; 1 failed; 2 wrong usage; 3 wrong password or key; 4 the archive is damaged or is none;
 //! 5 refused, nothing was changed; 130 cancelled.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +31,7 @@ mod records;
 mod recover;
 mod redact;
 mod rekey;
+mod remote;
 mod restore;
 mod safety;
 mod salvage;
@@ -61,7 +62,9 @@ use output::Output;
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong password or key, 4 the archive is damaged \
                   or is none, 5 refused and nothing was changed, 130 cancelled.\n\
                   Database URLs: postgres://user@host/database (the password from PGPASSWORD or ~/.pgpass), \
-                  sqlite:PATH."
+                  sqlite:PATH.\n\
+                  A server elsewhere: `coffer --server URL` lists, takes and fetches its backups, and restores into its \
+                  sources (`coffer --server URL --help`)."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -124,11 +127,28 @@ enum Command {
     Serve(serve::Args),
 }
 
+/// Where the work is to be done.
+enum Asked {
+    Here(Cli),
+    There(remote::Cli),
+}
+
+fn listen() -> Result<(), Failure> {
+    interrupt::listen().map_err(|error| Failure::failed("runtime", error))
+}
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let output = Output::new(cli.json);
+    let asked = if remote::is_meant(env::args_os().skip(1)) {
+        Asked::There(remote::Cli::parse())
+    } else {
+        Asked::Here(Cli::parse())
+    };
+    let output = Output::new(match &asked {
+        Asked::There(cli) => cli.json,
+        Asked::Here(cli) => cli.json,
+    });
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -140,8 +160,15 @@ pub fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         // The server stops in its own way.
+        let cli = match asked {
+            Asked::There(cli) => {
+                listen()?;
+                return remote::run(cli, &output).await;
+            }
+            Asked::Here(cli) => cli,
+        };
         if !matches!(cli.command, Command::Serve(_)) {
-            interrupt::listen().map_err(|error| Failure::failed("runtime", error))?;
+            listen()?;
         }
         match cli.command {
             Command::Backup(args) => backup::run(args, &output).await,

@@ -156,7 +156,7 @@ pub struct Settled {
 
 /// Rows of one table whose foreign key points at rows that the archive doesn't hold either, though it holds the other
 /// table: SQLite keeps such rows where an application doesn't ask for foreign keys, so an exact restore has them too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dangling {
     /// The table that they are in.
     pub table: TableName,
@@ -169,7 +169,7 @@ pub struct Dangling {
 }
 
 /// What became of indexes that could be taken off their tables while rows were loaded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexesBuilt {
     /// Built from all rows at once, and proven to be as they were.
     pub built: u64,
@@ -178,7 +178,7 @@ pub struct IndexesBuilt {
 }
 
 /// An index that was filled row by row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilledIndex {
     /// Its name, with its schema.
     pub name: String,
@@ -189,7 +189,7 @@ pub struct FilledIndex {
 }
 
 /// Why an index was filled row by row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowByRow {
     /// The role may not create indexes in its schema or tablespace.

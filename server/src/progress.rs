@@ -96,6 +96,19 @@ impl Progress {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Shows how far a run is that is at work elsewhere.
+    pub fn show(&self, there: ProgressSnapshot) {
+        *self.0.phase.lock().unwrap_or_else(PoisonError::into_inner) = there.phase;
+        for (here, there) in [
+            (&self.0.rows, there.rows),
+            (&self.0.rows_total, there.rows_total),
+            (&self.0.bytes, there.bytes),
+            (&self.0.bytes_total, there.bytes_total),
+        ] {
+            here.store(there, Ordering::Relaxed);
+        }
+    }
+
     /// How far it is.
     #[must_use]
     pub fn snapshot(&self) -> ProgressSnapshot {

@@ -91,7 +91,7 @@ pub struct Undoes {
 }
 
 /// What a restore did.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RestoreReport {
     /// Rows loaded for each table, proven equal to the archive's.
     pub tables: Vec<RestoredTable>,
@@ -100,7 +100,7 @@ pub struct RestoreReport {
     /// Rows in all.
     pub rows: u64,
     /// What became of rows of the archive and of the target, where they were brought together.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged: Vec<MergedTable>,
     /// What became of the tables' indexes meanwhile.
     pub indexes: IndexesBuilt,
@@ -114,7 +114,7 @@ pub struct RestoreReport {
 }
 
 /// The rows of one table after a restore.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RestoredTable {
     /// Its schema.
     pub schema: String,
@@ -123,12 +123,12 @@ pub struct RestoredTable {
     /// Its rows, counted by reading them back.
     pub rows: u64,
     /// Columns that were loaded, but whose type prints values in a form of its own, so that they were not compared.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_compared: Vec<String>,
 }
 
 /// What a merge did to one table.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MergedTable {
     /// Its schema.
     pub schema: String,
@@ -140,7 +140,7 @@ pub struct MergedTable {
 }
 
 /// The files of one file set after a restore.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RestoredFileSet {
     /// Its name.
     pub name: String,

@@ -44,7 +44,7 @@ pub struct SafetyStore {
 }
 
 /// A safety backup that a restore left behind, as its report names it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SafetyBackup {
     /// By which `coffer undo` knows it.
     pub id: String,

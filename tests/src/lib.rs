@@ -14,4 +14,5 @@ pub mod scratch;
 pub mod sealed;
 pub mod site;
 pub mod small_disk;
+pub mod tap;
 pub mod two_sides;

@@ -22,15 +22,15 @@ pub(super) struct Failure {
     pub(super) details: serde_json::Map<String, serde_json::Value>,
 }
 
-const FAILED: u8 = 1;
+pub(super) const FAILED: u8 = 1;
 const USAGE: u8 = 2;
-const KEY: u8 = 3;
-const DAMAGED: u8 = 4;
-const REFUSED: u8 = 5;
-const CANCELLED: u8 = 130;
+pub(super) const KEY: u8 = 3;
+pub(super) const DAMAGED: u8 = 4;
+pub(super) const REFUSED: u8 = 5;
+pub(super) const CANCELLED: u8 = 130;
 
 impl Failure {
-    fn new(exit: u8, code: &str, message: impl ToString) -> Self {
+    pub(super) fn new(exit: u8, code: &str, message: impl ToString) -> Self {
         Self {
             exit,
             code: code.to_owned(),

@@ -258,14 +258,27 @@ impl Done {
 
 /// There was nothing to do.
 #[derive(Serialize)]
-struct Unchanged<'a> {
+pub(super) struct Unchanged<'a> {
     restored: bool,
     #[serde(flatten)]
     planned: Planned<'a>,
 }
 
+impl<'a> Unchanged<'a> {
+    pub(super) fn of(plan: &'a Plan) -> Self {
+        Self {
+            restored: false,
+            planned: Planned {
+                plan,
+                digest: plan.digest().to_string(),
+            },
+        }
+    }
+}
+
 /// What is said of it.
-const NOTHING: &str = "nothing would change: the target has all of it already; nothing was done\n";
+pub(super) const NOTHING: &str =
+    "nothing would change: the target has all of it already; nothing was done\n";
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let store = args.safety.store()?;
@@ -335,14 +348,7 @@ pub(super) async fn carry_out(
     }
     if plan.is_unchanged() {
         // No application has to be stopped for that.
-        let unchanged = Unchanged {
-            restored: false,
-            planned: Planned {
-                plan: &plan,
-                digest: plan.digest().to_string(),
-            },
-        };
-        output.result(&unchanged, NOTHING);
+        output.result(&Unchanged::of(&plan), NOTHING);
         return Ok(());
     }
     if !asked.yes {
@@ -415,6 +421,13 @@ fn at_once_ended(
 }
 
 pub(super) fn refusal(plan: &Plan) -> Failure {
+    refusal_without_folder(plan, |set| {
+        format!("give one with --files {set}=FOLDER, or use --without-files")
+    })
+}
+
+/// As [`refusal`], with what helps where a file set has no folder.
+pub(super) fn refusal_without_folder(plan: &Plan, helps: impl Fn(&str) -> String) -> Failure {
     use coffer_core::plan::Finding;
     let reasons: Vec<String> = plan
         .blocking()
@@ -423,9 +436,7 @@ pub(super) fn refusal(plan: &Plan) -> Failure {
                 format!("{finding} (--force allows it)")
             }
             Finding::Drift { drift } => format!("{finding}{}", decisions::options(drift)),
-            Finding::NoFolder { set } => {
-                format!("{finding} (give one with --files {set}=FOLDER, or use --without-files)")
-            }
+            Finding::NoFolder { set } => format!("{finding} ({})", helps(set)),
             Finding::PathsTaken { .. } => {
                 format!("{finding} (--without-files leaves files out)")
             }

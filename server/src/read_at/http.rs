@@ -112,17 +112,12 @@ impl HttpSource {
     /// # Errors
     /// [`SourceError`], also if the server does not answer ranges.
     pub fn open(url: &Url, patience: Patience) -> Result<Self, SourceError> {
-        let address = shown(url);
-        let mut url = url.clone();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(SourceError::Address {
                 what: "only http:// and https:// addresses are known".to_owned(),
             });
         }
-        let authorization = authorization(&url);
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_fragment(None);
+        let authorization = authorization(url);
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             // A redirect from https to http would show the archive to whoever listens.
@@ -136,6 +131,24 @@ impl HttpSource {
             .timeout_per_read(Some(patience.silence))
             .build()
             .new_agent();
+        Self::over(agent, url, authorization, patience)
+    }
+
+    /// As [`Self::open`], over connections that somebody has set up, with the value of a header `Authorization`. Blocks.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub(crate) fn over(
+        agent: Agent,
+        url: &Url,
+        authorization: Option<Zeroizing<String>>,
+        patience: Patience,
+    ) -> Result<Self, SourceError> {
+        let address = shown(url);
+        let mut url = url.clone();
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_fragment(None);
         let mut source = Self {
             agent,
             url,
@@ -148,6 +161,15 @@ impl HttpSource {
         };
         (source.size, source.version, source.first) = source.persist(Self::look)?;
         Ok(source)
+    }
+
+    /// The strong entity tag that every answer had, if there is one.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        match &self.version {
+            Version::Tag(tag) => Some(tag.trim_matches('"')),
+            Version::Time(_) | Version::Unknown => None,
+        }
     }
 
     /// Runs attempts until one succeeds or fails for good.

@@ -7,7 +7,7 @@ use coffer_core::{
     plan::{self, Archived, Consent, Mode, Origin, Plan, Reference, TargetFacts},
     schema::{Survey, TableName},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{RestoreError, RestoreRequest, merge, open, survey};
 use crate::{
@@ -133,7 +133,7 @@ pub struct Planned {
 }
 
 /// Rows of one table that change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSamples {
     /// The table.
     pub table: TableName,
