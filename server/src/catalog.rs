@@ -183,6 +183,14 @@ impl Catalog {
         })
     }
 
+    /// Whether there is a catalog in a place, without making one.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn is_there(place: &CatalogPlace) -> Result<bool, CatalogError> {
+        connect::is_there(place).await
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

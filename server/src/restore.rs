@@ -350,7 +350,9 @@ pub async fn run(
     let archive = open(&request).await?;
     // Refuse at once what would be refused later, before gigabytes are read.
     let (target, selection) = (&request.target, &request.selection);
-    let facts = target_facts(target, &archive.manifest, selection, &mut request.consent).await?;
+    let guarded = request.guard.is_some();
+    let consent = &mut request.consent;
+    let facts = target_facts(target, &archive.manifest, selection, consent, guarded).await?;
     let nothing = Survey::default();
     let survey = survey::survey(&request, &archive, &facts, nothing, &progress).await?;
     let plan = if !request.merges() {

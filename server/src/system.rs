@@ -15,6 +15,9 @@ mod guard;
 pub use guard::{Actor, Denied, Guard};
 pub(crate) use guard::{GuardError, Seen};
 
+/// What its preset calls this application.
+pub const APP: &str = "Coffer";
+
 /// Tables that are restored together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Area {

@@ -20,6 +20,7 @@ use crate::{
     },
     signed::{Trusted, TrustedSenders},
     source::SourceConfig,
+    system::Guard,
 };
 
 /// What the user allows, besides what an undo does in any case.
@@ -32,6 +33,9 @@ pub struct Allowed {
     pub decisions: Decisions,
     /// No safety backup is taken, so that the undo can't be undone.
     pub no_safety_backup: bool,
+    /// What looks after an undo of Coffer's own configuration. No request says it.
+    #[serde(skip)]
+    pub guard: Option<Guard>,
 }
 
 /// A safety backup as lists show it, for programs.
@@ -261,6 +265,6 @@ pub fn request(
                 .then(|| record.left().cloned())
                 .flatten(),
         }),
-        guard: None,
+        guard: allowed.guard,
     })
 }

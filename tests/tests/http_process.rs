@@ -14,6 +14,7 @@ use coffer_tests::{
     coffer::{coffer, program},
     demo,
     keys::profile,
+    postgres,
     site::{PASSWORD, Site},
 };
 use serde_json::json;
@@ -29,6 +30,10 @@ struct Process {
 
 impl Process {
     fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(program())
             .args([
                 "serve",
@@ -39,6 +44,7 @@ impl Process {
                 "--data",
             ])
             .arg(data)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -304,4 +310,200 @@ fn secrets_are_wrapped_and_change_their_key_while_nobody_serves() {
     let site = signed_in(&mut process, &data);
     assert_eq!(site.get("/api/sources").json(), json!([]));
     stop(process);
+}
+
+/// A database of noise that takes a while.
+fn noise(path: &Path, rows: u32) {
+    demo::execute(
+        path,
+        &format!(
+            "CREATE TABLE numbers (id INTEGER PRIMARY KEY, noise BLOB);
+             INSERT INTO numbers SELECT value, randomblob(400)
+             FROM (WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < {rows})
+                   SELECT value FROM n);"
+        ),
+    );
+}
+
+/// Real servers, a real catalog, a real archive: what the many simulated runs show of leases holds for the bytes too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_server_is_killed_is_done_once_by_another() {
+    let database = postgres::Server::shared();
+    let name = database.create_database().await;
+    let url = database.url(&name);
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let secret = "5c".repeat(32);
+    let environment = [
+        ("COFFER_CATALOG", url.as_str()),
+        ("COFFER_SECRET_KEY", &secret),
+    ];
+    let (here, there) = (folder.path().join("a"), folder.path().join("b"));
+
+    let mut first = Process::start_with(&here, &environment);
+    let site = signed_in(&mut first, &here);
+    let app = folder.path().join("app.sqlite");
+    noise(&app, 150_000);
+    let source = json!({ "name": "App", "url": format!("sqlite:{}", app.display()), "file_sets": [], "preset": null });
+    let source = site.post("/api/sources", &source).expect(201).json();
+    let home = site.post("/api/profiles", &profile("Home", "password"));
+    let config = json!({ "kind": "folder", "path": disk });
+    let destination = site
+        .post(
+            "/api/destinations",
+            &json!({ "name": "Disk", "config": config }),
+        )
+        .expect(201)
+        .json();
+    let job = json!({
+        "name": "Nightly", "profile": home.expect(201).json()["id"], "sources": [source["id"]],
+        "destinations": [destination["id"]], "schedule": null, "time_zone": "UTC", "retention": { "last": 2 },
+    });
+    let job = site.post("/api/jobs", &job).expect(201).json();
+    let runs = format!("/api/jobs/{}/runs", job["id"].as_str().unwrap());
+    let run = site.post(&runs, &json!({})).expect(202).json();
+    let run = format!("/api/job-runs/{}", run["run"].as_str().unwrap());
+    let begun = Instant::now();
+    while site.get(&run).json()["progress"]["rows"]
+        .as_u64()
+        .unwrap_or(0)
+        == 0
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{}",
+            site.get(&run).json()
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+    first.signal(libc::SIGKILL);
+    assert_eq!(first.ended().0, None);
+    // Nobody hears of it for as long as a lease lasts.
+    let mut connection = database.connect(&name).await;
+    let lost = "UPDATE job_runs SET expires_at = '2020-01-01T00:00:00Z' WHERE state = 'running'";
+    postgres::run(&mut connection, lost).await;
+
+    let mut second = Process::start_with(&there, &environment);
+    let site = signed_in(&mut second, &there);
+    let begun = Instant::now();
+    let view = loop {
+        let view = site.get(&run).expect(200).json();
+        if !matches!(view["state"].as_str(), Some("waiting" | "running")) {
+            break view;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "{view}");
+        thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(view["state"], "done", "{view}");
+
+    // The one that was killed comes back, and finds nothing to do.
+    let mut first = Process::start_with(&here, &environment);
+    let again = signed_in(&mut first, &here);
+    for site in [&site, &again] {
+        assert_eq!(
+            site.get(&runs).expect(200).json().as_array().unwrap().len(),
+            1
+        );
+        let backups = site.get("/api/backups").expect(200).json();
+        assert_eq!(backups.as_array().unwrap().len(), 1, "{backups}");
+        let backup = &backups[0];
+        assert_eq!(backup["state"], "verified");
+        assert_eq!(backup["copies"].as_array().unwrap().len(), 1);
+        let stored: Vec<String> = fs::read_dir(&disk)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with(".coffer-destination"))
+            .collect();
+        assert_eq!(
+            stored,
+            [backup["name"].as_str().unwrap()],
+            "nothing half is left"
+        );
+        let archive = disk.join(&stored[0]).display().to_string();
+        let word = [("WORD", "password")];
+        let whole = coffer(
+            ["verify", &archive, "--password-env", "WORD", "--json"],
+            &word,
+        );
+        assert_eq!(whole.ok().json()["rows"], 150_000);
+        let kept = |data: &Path| fs::read_dir(data.join("archives")).map_or(0, Iterator::count);
+        assert_eq!((kept(&here), kept(&there)), (0, 0));
+    }
+}
+
+#[test]
+fn users_are_kept_beside_a_running_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut process = Process::start(&data);
+    let site = signed_in(&mut process, &data);
+    let user = |arguments: &[&str]| {
+        let place = ["--data", data.to_str().unwrap(), "--json"];
+        coffer([&["user"], arguments, &place].concat(), &[])
+    };
+    let names = |run: coffer_tests::coffer::Run| -> Vec<(String, bool, bool)> {
+        let users = run.ok().json()["users"].clone();
+        let users = users.as_array().unwrap().iter();
+        users
+            .map(|user| {
+                let name = user["name"].as_str().unwrap().to_owned();
+                (name, user["disabled"] == true, user["has_password"] == true)
+            })
+            .collect()
+    };
+    let token = |run: coffer_tests::coffer::Run| {
+        let link = run.ok().json()["link"].as_str().unwrap().to_owned();
+        assert!(link.starts_with("https://backups.example/#link="), "{link}");
+        link.split_once("#link=").unwrap().1.to_owned()
+    };
+    let page = ["--page", "https://backups.example/"];
+    let group = "Readers";
+    let readers = json!({ "name": group, "permissions": ["view"], "sources": null });
+    let _added = site.post("/api/groups", &readers).expect(201);
+
+    let added = token(user(
+        &[&["add", "Bob", "--group", group], &page[..]].concat(),
+    ));
+    let ada = ("Ada".to_owned(), false, true);
+    let bob = |disabled, password| ("Bob".to_owned(), disabled, password);
+    assert_eq!(names(user(&["list"])), [ada.clone(), bob(false, false)]);
+    let bobs = site.by_link(&added, "a long word of Bob");
+    assert_eq!(bobs.get("/api/session").json()["user"]["name"], "Bob");
+    assert_eq!(names(user(&["list"])), [ada.clone(), bob(false, true)]);
+
+    let _out = user(&["disable", "Bob"]).ok();
+    assert_eq!(bobs.get("/api/account/sessions").status, 401);
+    assert_eq!(names(user(&["list"])), [ada.clone(), bob(true, true)]);
+    let signs_in = |password: &str| {
+        let word = json!({ "name": "Bob", "password": password });
+        site.stranger().post("/api/session", &word).status
+    };
+    assert_eq!(signs_in("a long word of Bob"), 401);
+    let again = token(user(&[&["reset", "Bob"], &page[..]].concat()));
+    let bobs = site.by_link(&again, "another long word");
+    assert_eq!(bobs.get("/api/session").json()["user"]["name"], "Bob");
+    assert_eq!(signs_in("a long word of Bob"), 401);
+    assert_eq!(signs_in("another long word"), 204);
+
+    // What can't be is refused, and changes nothing.
+    for (wrong, code) in [
+        (&["disable", "Nobody"][..], 2),
+        (&["reset", "Nobody"], 2),
+        (&["add", "Cy", "--group", "no such group"], 2),
+        (&["add", " "], 2),
+        (&["add", "bob"], 1),
+        (&["disable", "Ada"], 1),
+    ] {
+        let run = user(wrong);
+        assert_eq!(run.code, code, "{wrong:?} {run:?}");
+    }
+    assert_eq!(names(user(&["list"])), [ada, bob(false, true)]);
+    let log = site.get("/api/audit-log").expect(200).json();
+    let beside = log["items"].as_array().unwrap().iter();
+    let beside: Vec<&str> = beside
+        .filter(|line| line["via"] == "console")
+        .map(|line| line["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(beside, ["make_link", "change_user", "add_user"]);
 }

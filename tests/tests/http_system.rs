@@ -2,7 +2,13 @@
 //! link.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::sync::Arc;
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use base64ct::{Base64, Encoding};
 use coffer_core::{manifest::Selection, seal::Password};
@@ -14,6 +20,7 @@ use coffer_server::{
 use coffer_tests::{
     bundle::Bundle,
     coffer::coffer,
+    demo,
     keys::profile,
     site::{NAME, PASSWORD, Site, Start},
 };
@@ -159,7 +166,7 @@ fn without_credentials_an_administrator_chooses_a_password_by_the_link() {
     };
     let own = format!("sqlite:{}", other.data.join("catalog.sqlite").display());
     assert_eq!(send(&url, &own).problem(), (422, "own_catalog".into()));
-    let database = coffer_tests::demo::database(&site.data);
+    let database = demo::database(&site.data);
     let changed = send(&url, &format!("sqlite:{}", database.display()));
     assert_eq!(changed.expect(200).json()["needs_url"], false);
     let system = format!("/api/sources/{SYSTEM}/url");
@@ -188,7 +195,7 @@ fn only_administrators_touch_it_and_it_is_no_ordinary_source() {
     bob.get(&format!("{archive}/archive")).expect(200);
     assert_eq!(bob.delete(&archive).problem(), forbidden);
     let folder = site.data.join("there");
-    std::fs::create_dir(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
     let destination = json!({ "name": "Folder", "config": { "kind": "folder", "path": folder } });
     let destination = site
         .post("/api/destinations", &destination)
@@ -247,9 +254,185 @@ fn the_command_line_takes_a_configuration_to_another_machine() {
 
     let planned = run(&["restore", &archive, "--data", &there, "--dry-run"]).ok();
     assert!(planned.stdout.contains("mode replace"), "{planned:?}");
+    assert!(!Path::new(&there).exists(), "a plan makes no installation");
     let _restored = run(&["restore", &archive, "--data", &there, "--yes"]).ok();
-    let mut other = Site::start(there.into(), BARE);
+    let mut other = Site::start(there.clone().into(), BARE);
     assert_eq!(other.token, "", "there is somebody, so no link is made");
     other.sign_in();
     assert_eq!(other.get("/api/sources").expect(200).json(), sources);
+
+    // A restore into it, and back again: only with the server stopped, and only by what looks after it.
+    let name = |site: &Site| site.get("/api/sources").json()[0]["name"].clone();
+    let renamed = name(&other);
+    drop(other);
+    demo::execute(
+        &Path::new(&there).join("catalog.sqlite"),
+        "UPDATE destinations SET name = name; UPDATE channels SET name = name; UPDATE sources SET name = 'Changed here'",
+    );
+    let restore = [
+        "restore", &archive, "--data", &there, "--only", "sources", "--force", "--yes",
+    ];
+    let _merged = run(&[&restore[..], &["--mode", "overwrite"]].concat()).ok();
+    let other = Site::start(there.clone().into(), BARE);
+    let undo = ["system", "undo", "--data", &there, "--yes", "--json"];
+    let served = coffer(undo, &[]);
+    assert_eq!(served.json()["error"]["code"], "in_use", "{served:?}");
+    drop(other);
+    let catalog = format!("sqlite:{there}/catalog.sqlite");
+    let safety = format!("{there}/safety");
+    let around = [
+        "undo",
+        "--target",
+        &catalog,
+        "--safety-folder",
+        &safety,
+        "--yes",
+        "--json",
+    ];
+    let around = coffer(around, &[]);
+    assert_eq!(
+        (around.code, &around.json()["error"]["code"]),
+        (5, &json!("needs_guard"))
+    );
+    let planned = coffer([&undo[..4], &["--dry-run", "--json"]].concat(), &[]);
+    assert_eq!(planned.ok().json()["plan"]["blocked"], false);
+    let _undone = coffer(undo, &[]).ok();
+    let mut other = Site::start(there.into(), BARE);
+    other.sign_in();
+    assert_ne!(renamed, "Changed here");
+    assert_eq!(name(&other), "Changed here");
+}
+
+#[test]
+fn areas_of_a_configuration_are_brought_together_while_it_is_in_use() {
+    let (folder, site) = Site::signed_in(Start::default());
+    let taken = taken(&site, true);
+    let source = site.demo();
+    let headers = [("content-type", "application/json")];
+    let database = folder.path().join("second.sqlite");
+    demo::execute(&database, "CREATE TABLE notes (body TEXT)");
+    let url = format!("sqlite:{}", database.display());
+    let second = json!({ "name": "Second", "url": url, "file_sets": [], "preset": null });
+    let second = site.post("/api/sources", &second).expect(201).json();
+    let group = json!({ "name": "Later", "permissions": ["view"], "sources": null });
+    let _later = site.post("/api/groups", &group).expect(201);
+    let _gone = site.delete(&format!("/api/sources/{source}")).expect(204);
+    let everybody = site.get("/api/groups").expect(200).json();
+
+    let areas = site.get("/api/system").expect(200).json()["areas"].clone();
+    let tables = |area: &str| -> Vec<Value> {
+        let areas = areas.as_array().unwrap();
+        let area = areas.iter().find(|one| one["name"] == area).unwrap();
+        let tables = area["tables"].as_array().unwrap().iter();
+        tables
+            .map(|name| json!({ "schema": "main", "name": name }))
+            .collect()
+    };
+    let only = json!({ "tables": tables("sources"), "file_sets": [] });
+    for (mode, comes) in [("skip", 1), ("overwrite", 0)] {
+        let bundle = Bundle::of(&taken, &Selection::ALL);
+        let upload = site.begin_upload("bundle").expect(201).json();
+        let upload = upload["id"].as_str().unwrap();
+        let _sent = site.append(upload, 0, &bundle.bytes).expect(204);
+        let mut body = json!({
+            "target": SYSTEM, "upload": upload, "key": bundle.key_text(), "mode": mode, "selection": only,
+            "consent": { "replace_existing": true },
+        });
+        let run = site.post("/api/rehearsals", &body).expect(202).json();
+        let rehearsal = site.ended(run["run"].as_str().unwrap());
+        assert_eq!(rehearsal["state"], "done", "{rehearsal}");
+        let planned = rehearsal["result"]["plan"]["tables"].as_array().unwrap();
+        let sources = planned.iter().find(|one| one["table"]["name"] == "sources");
+        assert_eq!(
+            sources.unwrap()["merge"]["insert"].as_u64().unwrap_or(0),
+            comes
+        );
+        body["plan_digest"] = rehearsal["result"]["digest"].clone();
+        body["rehearsed"] = json!(true);
+        let run = site.post("/api/restores", &body).expect(202).json();
+        let done = site.ended(run["run"].as_str().unwrap());
+        assert_eq!(done["state"], "done", "{mode} {done}");
+        // What came is at work at once; what the archive doesn't know, and other areas, are as they were.
+        let now = site.get("/api/sources").expect(200).json();
+        let ids: Vec<&Value> = now
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["id"])
+            .collect();
+        assert_eq!(ids.len(), 2, "{now}");
+        assert!(ids.contains(&&json!(source)) && ids.contains(&&second["id"]));
+        assert_eq!(site.get("/api/groups").expect(200).json(), everybody);
+        let profiles = site.get("/api/profiles").expect(200).json();
+        let backup = json!({ "profile": profiles[0]["id"] });
+        let run = site.post(&format!("/api/sources/{source}/backups"), &backup);
+        let run = run.expect(202).json();
+        assert_eq!(site.ended(run["run"].as_str().unwrap())["state"], "done");
+    }
+    // The last one is undone, by the same way as of any source.
+    let rename = json!({ "name": "Renamed since", "permissions": ["view"], "sources": null });
+    let _other_areas_may_change = site.post("/api/groups", &rename).expect(201);
+    let kept = site.get("/api/safety-backups").expect(200).json();
+    let kept = kept["safety_backups"][0]["id"].as_str().unwrap().to_owned();
+    let mut undo = json!({ "target": SYSTEM, "consent": {} });
+    let path = format!("/api/safety-backups/{kept}");
+    let planned = site.post(&format!("{path}/plan"), &undo).expect(200).json();
+    assert_eq!(planned["plan"]["blocked"], false, "{planned}");
+    undo["plan_digest"] = planned["digest"].clone();
+    let run = site.post(&format!("{path}/undo"), &undo).expect(202).json();
+    let undone = site.ended(run["run"].as_str().unwrap());
+    assert_eq!(undone["state"], "done", "{undone}");
+    // The one-time way is for new installations alone.
+    let bundle = Bundle::of(&taken, &Selection::ALL);
+    let body = body("0000", &bundle).to_string();
+    let refused = site.send("POST", "/api/system/restore", &headers, body.as_bytes());
+    assert!(refused.status >= 400, "{refused:?}");
+}
+
+#[test]
+fn a_job_backs_up_the_configuration_that_it_belongs_to() {
+    let (folder, site) = Site::signed_in(BARE);
+    let home = site.post("/api/profiles", &profile("Home", KEY_PASSWORD));
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let config = json!({ "kind": "folder", "path": disk });
+    let destination = json!({ "name": "Disk", "config": config });
+    let destination = site
+        .post("/api/destinations", &destination)
+        .expect(201)
+        .json();
+    let job = json!({
+        "name": "Own", "profile": home.expect(201).json()["id"], "sources": [SYSTEM], "sensitive": true,
+        "destinations": [destination["id"]], "schedule": "0 4 * * *", "time_zone": "UTC", "retention": { "last": 3 },
+    });
+    let job = site.post("/api/jobs", &job).expect(201).json();
+    let runs = format!("/api/jobs/{}/runs", job["id"].as_str().unwrap());
+    let run = site.post(&runs, &json!({})).expect(202).json();
+    let path = format!("/api/job-runs/{}", run["run"].as_str().unwrap());
+    let begun = Instant::now();
+    let view = loop {
+        let view = site.get(&path).expect(200).json();
+        if !matches!(view["state"].as_str(), Some("waiting" | "running")) {
+            break view;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{view}");
+        thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(view["state"], "done", "{view}");
+    let backups = site.get("/api/backups").expect(200).json();
+    assert_eq!(
+        (&backups[0]["state"], &backups[0]["source"]),
+        (&json!("verified"), &json!(SYSTEM))
+    );
+    let bytes = fs::read(disk.join(backups[0]["name"].as_str().unwrap())).unwrap();
+    let unlock = Unlock::Password(Password::new(KEY_PASSWORD));
+    let archive = OpenArchive::open(Arc::new(MemorySource(bytes.into())), &unlock).unwrap();
+    let rows = |name: &str| {
+        let mut tables = archive.manifest.tables.iter();
+        tables.find(|table| table.table.name == name).unwrap().rows
+    };
+    assert_eq!(
+        (rows("jobs"), rows("destinations"), rows("users")),
+        (1, 1, 1)
+    );
 }

@@ -62,6 +62,22 @@ pub(super) async fn connect(place: &CatalogPlace) -> Result<(AnyPool, Kind), Cat
     }
 }
 
+/// Whether a catalog is there, of whatever version.
+pub(super) async fn is_there(place: &CatalogPlace) -> Result<bool, CatalogError> {
+    let Some(url) = &place.url else {
+        return Ok(place.file().exists());
+    };
+    sqlx::any::install_default_drivers();
+    let pool = pool(url.expose(), 1, "").await?;
+    let ledgers: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = '_sqlx_migrations'",
+    )
+    .fetch_one(&pool)
+    .await?;
+    pool.close().await;
+    Ok(ledgers > 0)
+}
+
 async fn pool(url: &str, connections: u32, first: &'static str) -> Result<AnyPool, CatalogError> {
     let url = Url::parse(url).map_err(|error| sqlx::Error::Configuration(error.into()))?;
     // Statements are never logged: their values may be secrets.

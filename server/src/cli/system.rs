@@ -10,12 +10,13 @@ use coffer_core::{
 
 use super::{
     Failure, Output, backup,
+    decisions::DecisionArgs,
     publish::Unpublished,
     restore::{self, Asked},
     secret::{OpenArgs, SealArgs},
     serve::data_folder,
     signing::TrustArgs,
-    source,
+    source, undo,
     wanted::ModeArg,
 };
 use crate::{
@@ -41,6 +42,8 @@ enum Command {
     Backup(BackupArgs),
     /// Restore the configuration, into a new installation or into one that has one. The server must not be running.
     Restore(RestoreArgs),
+    /// Bring back the configuration of before the last restore into it. The server must not be running.
+    Undo(UndoArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -115,6 +118,28 @@ struct RestoreArgs {
     trust: TrustArgs,
 }
 
+#[derive(Debug, clap::Args)]
+struct UndoArgs {
+    /// The safety backup to restore; without it, the latest one.
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+
+    #[command(flatten)]
+    place: Place,
+
+    /// Undo although the configuration changed since the restore, and lose these changes.
+    #[arg(long)]
+    discard_changes: bool,
+
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+
+    /// Show the plan and stop.
+    #[arg(long)]
+    dry_run: bool,
+}
+
 impl From<NoArea> for Failure {
     fn from(error: NoArea) -> Self {
         Self::usage(error)
@@ -133,6 +158,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     match args.command {
         Command::Backup(args) => back_up(args, output).await,
         Command::Restore(args) => restore(args, output).await,
+        Command::Undo(args) => undo(args, output).await,
     }
 }
 
@@ -169,7 +195,13 @@ async fn back_up(args: BackupArgs, output: &Output) -> Result<(), Failure> {
 }
 
 async fn restore(args: RestoreArgs, output: &Output) -> Result<(), Failure> {
-    let place = args.place.read()?;
+    let mut place = args.place.read()?;
+    // A plan alone makes no installation: it is made against an empty one that goes again.
+    let scratch = if args.dry_run && !Catalog::is_there(&place).await? {
+        Some(empty(&mut place, output)?)
+    } else {
+        None
+    };
     http::make_data_folder(&place.folder)?;
     let _lock = http::lock_data(&place.folder)?;
     let archive = source::archive(&args.file)?;
@@ -217,11 +249,7 @@ async fn restore(args: RestoreArgs, output: &Output) -> Result<(), Failure> {
         },
         expected_plan: None,
         planned_without_rows: false,
-        safety: SafetyStore {
-            folder: place.folder.join(SAFETY),
-            recipients: Vec::new(),
-            keep: DEFAULT_KEEP,
-        },
+        safety: safety(&place),
         undoes: None,
         guard: Some(catalog.guard(Actor::Console)),
     };
@@ -237,7 +265,66 @@ async fn restore(args: RestoreArgs, output: &Output) -> Result<(), Failure> {
         }
     }
     catalog.close().await;
+    drop(scratch);
     Ok(())
+}
+
+/// Puts an empty installation into the place of one that there isn't yet.
+fn empty(place: &mut CatalogPlace, output: &Output) -> Result<tempfile::TempDir, Failure> {
+    if place.url.is_some() {
+        return Err(Failure::refused(
+            "no_installation",
+            "there is no installation in this database yet, and a dry run makes none; nothing was changed; a restore into it takes all of the archive",
+        ));
+    }
+    let scratch = tempfile::tempdir()
+        .map_err(|error| Failure::failed("file", format!("cannot plan in a folder: {error}")))?;
+    output.note(format_args!(
+        "there is no installation in {} yet: this is the plan for an empty one, which was made in another folder and goes again",
+        place.folder.display()
+    ));
+    scratch.path().clone_into(&mut place.folder);
+    Ok(scratch)
+}
+
+async fn undo(args: UndoArgs, output: &Output) -> Result<(), Failure> {
+    let place = args.place.read()?;
+    if !Catalog::is_there(&place).await? {
+        return Err(Failure::usage(format!(
+            "there is no installation in {}; name the server's folder with --data, and its catalog with --catalog",
+            place.folder.display()
+        )));
+    }
+    let _lock = http::lock_data(&place.folder)?;
+    let catalog = Catalog::open(&place).await?;
+    let wanted = undo::Wanted {
+        store: safety(&place),
+        target: source_config(&catalog.system())
+            .map_err(Failure::usage)?
+            .url,
+        id: args.id,
+        unlock: None,
+        decisions: DecisionArgs::default(),
+        discard_changes: args.discard_changes,
+        no_safety_backup: false,
+        guard: Some(catalog.guard(Actor::Console)),
+        asked: Asked {
+            yes: args.yes,
+            dry_run: args.dry_run,
+        },
+    };
+    let undone = undo::carry_out(wanted, output).await;
+    catalog.close().await;
+    undone
+}
+
+/// Where the server keeps what restores replaced.
+fn safety(place: &CatalogPlace) -> SafetyStore {
+    SafetyStore {
+        folder: place.folder.join(SAFETY),
+        recipients: Vec::new(),
+        keep: DEFAULT_KEEP,
+    }
 }
 
 /// What has to be entered again, for people.

@@ -9,15 +9,18 @@ use super::{
     Failure, Output,
     decisions::{self, DecisionArgs},
     output::{bytes, count, safe},
-    restore::{Done, Planned, Shown, confirm, refusal},
+    restore::{Asked, Done, Planned, Shown, confirm, refusal},
     safety::SafetyArgs,
     secret::OpenArgs,
     source::url,
 };
 use crate::{
+    engine::DatabaseUrl,
     progress::Progress,
+    read::Unlock,
     restore,
-    safety::{Changes, Listed, Occasion, Record},
+    safety::{Changes, Listed, Occasion, Record, SafetyStore},
+    system::{self, Guard},
     undo::{self, Allowed, Entry, Prepared},
 };
 
@@ -146,6 +149,21 @@ impl fmt::Display for ShownUndo<'_> {
     }
 }
 
+/// An undo that is asked for.
+pub(super) struct Wanted {
+    pub(super) store: SafetyStore,
+    pub(super) target: DatabaseUrl,
+    /// The safety backup; the latest one of the target if none is named.
+    pub(super) id: Option<String>,
+    pub(super) unlock: Option<Unlock>,
+    pub(super) decisions: DecisionArgs,
+    pub(super) discard_changes: bool,
+    pub(super) no_safety_backup: bool,
+    /// Looks after Coffer's own configuration, of which nothing else is undone.
+    pub(super) guard: Option<Guard>,
+    pub(super) asked: Asked,
+}
+
 pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let store = args.safety.store()?;
     let target = args.target.as_deref().map(url).transpose()?;
@@ -156,12 +174,37 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return Ok(());
     }
     let target = target.ok_or_else(|| Failure::usage("name the database with --target"))?;
-    let record = undo::find(&store.folder, &target, args.id.as_deref()).await?;
     let unlock = args
         .key
         .given()
         .then(|| args.key.unlock(true))
         .transpose()?;
+    let wanted = Wanted {
+        store,
+        target,
+        id: args.id,
+        unlock,
+        decisions: args.decisions,
+        discard_changes: args.discard_changes,
+        no_safety_backup: args.safety.declined(),
+        guard: None,
+        asked: Asked {
+            yes: args.yes,
+            dry_run: args.dry_run,
+        },
+    };
+    carry_out(wanted, output).await
+}
+
+/// Plans an undo, asks whether that is meant, and does it.
+pub(super) async fn carry_out(wanted: Wanted, output: &Output) -> Result<(), Failure> {
+    let record = undo::find(&wanted.store.folder, &wanted.target, wanted.id.as_deref()).await?;
+    if record.restored.app == system::APP && wanted.guard.is_none() {
+        return Err(Failure::refused(
+            "needs_guard",
+            "this is a configuration of Coffer, which is brought back only with its server stopped, and looked after; nothing was changed; use coffer system undo",
+        ));
+    }
     let held = record.left().into_iter().flat_map(|left| &left.tables);
     let columns: Vec<ColumnName> = held
         .flat_map(|table| {
@@ -172,17 +215,25 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         })
         .collect();
     let allowed = Allowed {
-        discard_changes: args.discard_changes,
-        decisions: args.decisions.among(&columns)?,
-        no_safety_backup: args.safety.declined(),
+        discard_changes: wanted.discard_changes,
+        decisions: wanted.decisions.among(&columns)?,
+        no_safety_backup: wanted.no_safety_backup,
+        guard: wanted.guard,
     };
     let Prepared {
         plan,
         changes,
         request,
-    } = undo::prepare(store, &target, &record, unlock, allowed).await?;
+    } = undo::prepare(
+        wanted.store,
+        &wanted.target,
+        &record,
+        wanted.unlock,
+        allowed,
+    )
+    .await?;
     let shown = ShownUndo(&record, &changes, Shown(&plan));
-    if args.dry_run {
+    if wanted.asked.dry_run {
         let planned = PlannedUndo {
             safety_backup: Entry::of(&record),
             changed_since: &changes,
@@ -198,7 +249,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     if plan.blocked {
         return Err(refusal(&plan));
     }
-    if !changes.is_empty() && !args.discard_changes {
+    if !changes.is_empty() && !wanted.discard_changes {
         return Err(Failure::refused(
             "changed_since",
             format!(
@@ -207,7 +258,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
             ),
         ));
     }
-    if !args.yes {
+    if !wanted.asked.yes {
         confirm(&plan)?;
     }
     let progress = Progress::default();

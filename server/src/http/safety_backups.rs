@@ -110,10 +110,12 @@ pub(super) async fn plan(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-    Json(request): Json<PlanRequest>,
+    Json(mut request): Json<PlanRequest>,
 ) -> Result<Answer<Made>, Problem> {
     caller.may(Permission::Restore, &request.target)?;
-    let url = source_config(&source(&app, &request.target).await?)?.url;
+    let source = source(&app, &request.target).await?;
+    let url = source_config(&source)?.url;
+    request.consent.guard = source.id.is_system().then(|| guard_of(&app, &caller));
     let record = undo::find(&app.safety.folder, &url, Some(&id)).await?;
     let Prepared { plan, changes, .. } =
         undo::prepare(app.safety.clone(), &url, &record, None, request.consent).await?;
@@ -130,7 +132,7 @@ pub(super) async fn start(
     State(app): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-    Json(request): Json<Start>,
+    Json(mut request): Json<Start>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
     caller.may(Permission::Restore, &request.target)?;
     let source = source(&app, &request.target).await?;
@@ -138,12 +140,12 @@ pub(super) async fn start(
     let SourceConfig { url, hooks, .. } = source_config(&source)?;
     let lock = app.runs.lock_target(&target_name(&url))?;
     let record = undo::find(&app.safety.folder, &url, Some(&id)).await?;
+    request.consent.guard = source.id.is_system().then(|| guard_of(&app, &caller));
     // The run compares target and plan itself, inside of its transaction.
     let mut undoing = undo::request(app.safety.clone(), &url, &record, None, request.consent)?;
     // An application that is stopped for a restore is to be stopped for undoing one.
     undoing.target.hooks = hooks;
     undoing.expected_plan = Some(request.plan_digest);
-    undoing.guard = source.id.is_system().then(|| guard_of(&app, &caller));
     let run = UndoRun {
         request: undoing,
         lock,

@@ -128,7 +128,7 @@ impl BackupWork {
             let open = destinations.iter().find(|open| open.id == destination);
             match open {
                 Some(open) => {
-                    if let Err(error) = open.archives.remove(&name).await {
+                    if let Err(error) = open.archives.remove_left(&name).await {
                         failures.push(open.failed(&error, Doing::Delete, watch));
                         continue;
                     }

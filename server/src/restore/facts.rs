@@ -28,11 +28,12 @@ pub(super) async fn target_facts(
     archive: &Manifest,
     selection: &Selection,
     consent: &mut Consent,
+    guarded: bool,
 ) -> Result<TargetFacts, RestoreError> {
     let database = engine::open(&target.url.covering(archive.schema.names()));
     let mut snapshot = database.snapshot().await?;
-    let rows = snapshot.count_rows().await?;
     let tables = selected_tables(archive, selection);
+    let rows = watched(guarded, &tables, snapshot.count_rows().await?);
     let references = snapshot.references_into(&tables).await?;
     print_fills(&mut *snapshot, consent).await?;
     facts(snapshot.database(), rows, references, target, archive)
@@ -67,6 +68,19 @@ pub(super) fn selected_tables(archive: &Manifest, selection: &Selection) -> Vec<
         .filter(|table| selection.has_table(table))
         .cloned()
         .collect()
+}
+
+/// Of which tables the rows are part of a plan: of all, but not where Coffer's own configuration is restored by itself, whose
+/// history of runs and requests grows by the very request that confirms the plan.
+pub(super) fn watched(
+    guarded: bool,
+    restored: &[TableName],
+    mut rows: Vec<(TableName, u64)>,
+) -> Vec<(TableName, u64)> {
+    if guarded {
+        rows.retain(|(table, _)| restored.contains(table));
+    }
+    rows
 }
 
 pub(super) fn facts(
@@ -110,7 +124,7 @@ pub async fn plan_manifest(
         return Err(RestoreError::NeedsRows(mode));
     }
     let manifest = Manifest::parse(manifest_json)?;
-    let facts = target_facts(target, &manifest, selection, &mut consent).await?;
+    let facts = target_facts(target, &manifest, selection, &mut consent, false).await?;
     let archive = Archived {
         manifest: &manifest,
         digest: Digest::of(manifest_json),
@@ -161,7 +175,9 @@ pub async fn plan(request: &RestoreRequest, progress: &Progress) -> Result<Plann
     let archive = open(request).await?;
     let (manifest, mut request) = (&archive.manifest, request.clone());
     let (target, selection) = (&request.target, &request.selection);
-    let facts = target_facts(target, manifest, selection, &mut request.consent).await?;
+    let guarded = request.guard.is_some();
+    let consent = &mut request.consent;
+    let facts = target_facts(target, manifest, selection, consent, guarded).await?;
     let survey = survey::survey(&request, &archive, &facts, Survey::default(), progress).await?;
     let plan = plan_with(&request, &archive, &facts, Some(&survey))?;
     let planned = Planned::new(plan, facts);

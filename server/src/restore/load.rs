@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 
 use super::{
     MergedTable, Planned, RestoreError, RestoreRequest, RestoredFileSet, RestoredTable, accept,
-    facts::facts, guard_after, guard_before, keep, rows, survey,
+    facts::{facts, watched},
+    guard_after, guard_before, keep, rows, survey,
 };
 use crate::{
     backup::Reader,
@@ -74,7 +75,7 @@ pub(super) async fn begin(
     let references = session.references_into(&tables).await?;
     let facts = facts(
         session.database(),
-        rows.clone(),
+        watched(request.guard.is_some(), &tables, rows.clone()),
         references,
         &request.target,
         &archive.manifest,

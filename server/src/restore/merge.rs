@@ -14,7 +14,7 @@ use coffer_core::{
 use super::{
     MergedTable, Planned, Rehearsed, RestoreError, RestoreRequest, RestoredFileSet, RestoredTable,
     TableSamples, confirmed,
-    facts::{facts, plan_with},
+    facts::{facts, plan_with, watched},
     guard_after, guard_before, keep,
     load::{self, Replaced},
     merge_files::{self, MergedFiles},
@@ -219,7 +219,7 @@ async fn decide(
     let seen = guard_before(request, &mut *session).await?;
     let mut facts = facts(
         session.database(),
-        before.clone(),
+        watched(request.guard.is_some(), &names, before.clone()),
         Vec::new(),
         &request.target,
         manifest,

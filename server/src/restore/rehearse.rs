@@ -39,8 +39,9 @@ pub async fn rehearse(
     let mut request = request.clone();
     let archive = open(&request).await?;
     let (target, selection) = (&request.target, &request.selection);
+    let guarded = request.guard.is_some();
     let consent = &mut request.consent;
-    let facts = target_facts(target, &archive.manifest, selection, consent).await?;
+    let facts = target_facts(target, &archive.manifest, selection, consent, guarded).await?;
     let nothing = Survey::default();
     let survey = survey::survey(&request, &archive, &facts, nothing, progress).await?;
     let plan = if request.merges() {

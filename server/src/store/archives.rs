@@ -55,7 +55,7 @@ impl Archives {
     /// [`StoreError::Folder`] or [`StoreError::Store`].
     pub fn open(folder: &FsPath) -> Result<Self, StoreError> {
         make_private_folder(folder)?;
-        remove_staged(folder, Duration::ZERO).map_err(|error| StoreError::Folder {
+        remove_staged(folder, None, Duration::ZERO).map_err(|error| StoreError::Folder {
             path: folder.display().to_string(),
             error,
         })?;
@@ -90,7 +90,7 @@ impl Archives {
     /// [`StoreError::Io`].
     pub fn remove_abandoned(&self, age: Duration) -> Result<(), StoreError> {
         match &self.place {
-            Place::Folder(folder) => Ok(remove_staged(folder, age)?),
+            Place::Folder(folder) => Ok(remove_staged(folder, None, age)?),
             Place::Prefix(_) => Ok(()),
         }
     }
@@ -197,6 +197,21 @@ impl Archives {
         }
     }
 
+    /// Removes what came of an archive that nobody is to write any more: whole or half, as far as the place shows halves.
+    ///
+    /// # Errors
+    /// As [`Archives::remove`], and [`StoreError::Io`].
+    pub async fn remove_left(&self, name: &str) -> Result<(), StoreError> {
+        self.remove(name).await?;
+        let Place::Folder(folder) = &self.place else {
+            return Ok(());
+        };
+        let (folder, name) = (folder.clone(), name.to_owned());
+        let removing = move || remove_staged(&folder, Some(&name), Duration::ZERO);
+        let removed = tokio::task::spawn_blocking(removing).await;
+        Ok(removed.map_err(io::Error::other)??)
+    }
+
     /// Names of all archives that are there, whether the catalog knows them or not, with their sizes in bytes. What lies
     /// deeper is not looked at.
     ///
@@ -267,12 +282,14 @@ fn missing(name: &str, error: object_store::Error) -> StoreError {
 }
 
 /// Removes files that uploads were staged in: the store names them after the archive, with `#` and a number.
-fn remove_staged(folder: &FsPath, age: Duration) -> io::Result<()> {
+fn remove_staged(folder: &FsPath, of: Option<&str>, age: Duration) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let staged = entry.file_name().to_str().is_some_and(|name| {
-            name.rsplit_once('#')
-                .is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
+            name.rsplit_once('#').is_some_and(|(archive, number)| {
+                of.is_none_or(|wanted| archive == wanted)
+                    && number.bytes().all(|byte| byte.is_ascii_digit())
+            })
         });
         if !staged || !entry.file_type()?.is_file() {
             continue;

@@ -429,9 +429,12 @@ async fn restored_in_place_nothing_is_lost() {
         // The last restore can be undone, and somebody who came since has no session any more.
         let url = source_config(&old.system()).unwrap().url;
         let record = undo::find(&safety(place).folder, &url, None).await.unwrap();
-        let prepared = undo::prepare(safety(place), &url, &record, None, undo::Allowed::default());
-        let mut undoing = prepared.await.unwrap().request;
-        undoing.guard = Some(old.guard(Actor::Console));
+        let allowed = undo::Allowed {
+            guard: Some(old.guard(Actor::Console)),
+            ..undo::Allowed::default()
+        };
+        let prepared = undo::prepare(safety(place), &url, &record, None, allowed);
+        let undoing = prepared.await.unwrap().request;
         restore::run(undoing, Progress::default()).await.unwrap();
         assert_eq!(configuration(old).await, changed);
     })
@@ -578,9 +581,9 @@ async fn undoing_takes_whoever_came_with_it() {
             .await;
         let url = source_config(&new.system()).unwrap().url;
         let record = undo::find(&safety(other).folder, &url, None).await.unwrap();
-        let prepared = undo::prepare(safety(other), &url, &record, None, undo::Allowed::default());
-        let mut undoing = prepared.await.unwrap().request;
-        undoing.guard = Some(new.guard(cy));
+        let allowed = undo::Allowed { guard: Some(new.guard(cy)), ..undo::Allowed::default() };
+        let prepared = undo::prepare(safety(other), &url, &record, None, allowed);
+        let undoing = prepared.await.unwrap().request;
         restore::run(undoing, Progress::default()).await.unwrap();
         assert_eq!(configuration(new).await, before);
         let mut connection = other.connect().await;

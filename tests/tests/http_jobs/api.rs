@@ -424,3 +424,38 @@ fn lists_come_in_parts_and_changes_want_what_was_looked_at() {
     let refused = site.send("PUT", &path, &headers, elsewhere.to_string().as_bytes());
     assert_eq!(refused.problem(), (422, "bad_channel".into()));
 }
+
+#[test]
+fn a_mail_servers_password_stays_for_that_server_alone() {
+    let (_folder, site) = Site::signed_in(Start::default());
+    let config = |host: &str, to: &str| {
+        json!({ "kind": "email", "host": host, "port": 587, "security": "starttls", "user": "coffer",
+                "from": "coffer@example.org", "to": [to] })
+    };
+    let added = json!({ "name": "Mail", "config": config("mail.example.org", "a@example.org"), "secret": "of the mail server" });
+    let added = site.post("/api/channels", &added).expect(201).json();
+    let path = format!("/api/channels/{}", id(&added["channel"]));
+    let put = |body: Value| {
+        let headers = [("content-type", "application/json")];
+        let answer = site.send("PUT", &path, &headers, body.to_string().as_bytes());
+        let answer = answer.expect(200).json();
+        assert_eq!(answer, site.get(&path).expect(200).json());
+        assert!(!answer.to_string().contains("of the mail server"));
+        answer
+    };
+    let changed =
+        put(json!({ "name": "Post", "config": config("mail.example.org", "b@example.org") }));
+    assert_eq!(
+        (&changed["name"], &changed["has_secret"]),
+        (&json!("Post"), &json!(true))
+    );
+    assert_eq!(changed["config"]["to"], json!(["b@example.org"]));
+    let elsewhere =
+        put(json!({ "name": "Post", "config": config("mail.example.com", "b@example.org") }));
+    assert_eq!(
+        elsewhere["has_secret"], false,
+        "it is sent to no other server"
+    );
+    let again = json!({ "name": "Post", "config": config("mail.example.com", "b@example.org"), "secret": "of another" });
+    assert_eq!(put(again)["has_secret"], true);
+}

@@ -14,7 +14,7 @@ use super::{
     client::Client,
     failure::RequestError,
     runs,
-    views::{Profile, Source},
+    views::Profile,
 };
 use crate::progress::Progress;
 
@@ -83,7 +83,7 @@ pub(super) async fn run(args: Args, client: Client, output: &Output) -> Result<(
 }
 
 fn begin(args: &Args, client: &Client) -> Result<String, Failure> {
-    let source: Source = client.find("api/sources", &args.source)?;
+    let source = client.source(&args.source)?;
     let profile = match &args.profile {
         Some(wanted) => client.find("api/profiles", wanted)?,
         None => only_one(client.get("api/profiles")?)?,

@@ -16,9 +16,10 @@ use zeroize::Zeroizing;
 use super::{
     super::Failure,
     failure::{Problem, RequestError},
-    views::{Begun, Named},
+    views::{Begun, Named, Source},
 };
 use crate::{
+    catalog::Id,
     progress::Progress,
     read_at::{HttpSource, Patience, SourceError},
 };
@@ -193,6 +194,18 @@ impl Client {
             (None, _) => Err(Failure::usage(format!(
                 "the server shows you no {what} called {wanted}; `list {list}` names them"
             ))),
+        }
+    }
+
+    /// A source by its id or name. Coffer's own configuration is in no list, and has an id; whether there is one, and
+    /// for whom, the server says.
+    pub(super) fn source(&self, wanted: &str) -> Result<Source, Failure> {
+        match self.find("api/sources", wanted) {
+            Err(failure) if failure.code == "usage" && Id::parse(wanted).is_ok() => Ok(Source {
+                id: wanted.to_owned(),
+                ..Source::default()
+            }),
+            found => found,
         }
     }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::progress::ProgressSnapshot;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Source {
     pub(super) id: String,
     pub(super) name: String,

@@ -20,9 +20,8 @@ use super::{
     archive::ArchiveArgs,
     client::Client,
     upload,
-    views::Source,
 };
-use crate::{catalog::Id, read::OpenArchive, restore::RestoreError};
+use crate::{read::OpenArchive, restore::RestoreError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct WantedArgs {
@@ -82,7 +81,7 @@ pub(super) struct Bundle {
 impl WantedArgs {
     /// Opens the archive and reads what is asked for. Blocks, and may ask for a password.
     pub(super) fn open(&self, client: &Client) -> Result<Wanted, Failure> {
-        let target = self.target(client)?;
+        let target = client.source(&self.target)?;
         let archive = self.archive.open(client)?;
         let file_sets = self.file_sets(&archive)?;
         let selection = if self.records.is_empty() {
@@ -110,24 +109,6 @@ impl WantedArgs {
             consent,
             selection,
         })
-    }
-
-    /// The source to restore into. Coffer's own configuration is in no list, and has an id.
-    fn target(&self, client: &Client) -> Result<Source, Failure> {
-        let found = client.find("api/sources", &self.target);
-        match found {
-            Err(failure) if failure.code == "usage" && Id::parse(&self.target).is_ok() => {
-                Ok(Source {
-                    id: self.target.clone(),
-                    name: String::new(),
-                    engine: String::new(),
-                    database: String::new(),
-                    app: None,
-                    preset: None,
-                })
-            }
-            found => found,
-        }
     }
 
     /// The file sets to restore; `None` for all.
