@@ -22,7 +22,11 @@ async function checkStep() {
 async function rustStep() {
   await buildServer({ besideTests: true });
   const env = await tools("COFFER_BIN", "COFFER_POSTGRES_BIN", "COFFER_ZABBIX", "COFFER_PROJ");
-  await run("cargo", ["test", "--release", "--workspace", ...locked], { env, timeout: 50 * minutes, failure: "A Rust test failed; it is above." });
+  await run("cargo", ["test", "--release", "--workspace", ...locked], {
+    env,
+    timeout: 50 * minutes,
+    failure: "A Rust test failed; it is above.",
+  });
 }
 
 /** The tests of the npm package around coffer-wasm and of the web app, each by its workspace's own script "test". */

@@ -1,5 +1,6 @@
 // The checks, in the order from the fastest to the slowest.
 import { chosen, runSteps } from "../lib/steps.mjs";
+import { budgetsKept } from "./budgets.mjs";
 import { hygiene } from "./hygiene.mjs";
 import { licences } from "./licences.mjs";
 import { noStd } from "./no-std.mjs";
@@ -16,6 +17,7 @@ const checks = {
   "Rust lints": rustLints,
   "WebAssembly lints": wasmLints,
   "TypeScript types": typescriptTypes,
+  budgets: budgetsKept,
 };
 
 /**

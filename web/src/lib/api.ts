@@ -1,7 +1,7 @@
 /** The server, as the page sees it: one function a resource, and one kind of failure. */
 import type { Contents, TableName } from "@coffer/archive";
 import type { Rights } from "./people";
-import type { Plan } from "./plan";
+import type { Mode, Plan, RestoreSelection, RowCounts, TableSamples } from "./plan";
 
 export type Id = string;
 
@@ -156,6 +156,8 @@ export interface RestoreResult {
   readonly tables: readonly (TableName & { readonly rows: number })[];
   readonly file_sets: readonly { readonly name: string; readonly files: number }[];
   readonly rows: number;
+  /** What became of rows, where archive and target were brought together. */
+  readonly merged?: readonly (TableName & RowCounts)[];
   /** Rows that point at nothing, as they did where they were backed up. */
   readonly dangling: readonly { readonly table: TableName; readonly key: string; readonly references: string; readonly rows: number }[];
   /** What was replaced; `null` if it was not kept. */
@@ -202,7 +204,7 @@ export interface Changes {
 
 export interface Run {
   readonly id: Id;
-  readonly kind: "backup" | "restore" | "adopt";
+  readonly kind: "backup" | "restore" | "rehearsal" | "adopt";
   readonly state: "running" | "done" | "failed" | "cancelled";
   readonly progress: Progress;
   readonly result: unknown;
@@ -249,14 +251,21 @@ export interface PlanRequest {
   readonly consent: Consent;
 }
 
-export interface RestoreRequest {
+/** What is to be done with an uploaded bundle. */
+export interface BundleRequest {
   readonly target: Id;
-  readonly plan_digest: string;
-  readonly consent: Consent;
-  readonly mode: "replace";
   readonly upload: Id;
   /** The bundle's one-time key, base64. */
   readonly key: string;
+  readonly mode: Mode;
+  readonly selection: RestoreSelection;
+  readonly consent: Consent;
+}
+
+export interface RestoreRequest extends BundleRequest {
+  readonly plan_digest: string;
+  /** Whether the plan is a rehearsal's. */
+  readonly rehearsed: boolean;
 }
 
 /** What a request to the server failed with; `detail` is a sentence for people. */
@@ -311,6 +320,27 @@ export async function json<T>(path: string, method = "GET", body?: unknown): Pro
   return (response.status === 204 ? undefined : await response.json().catch(() => undefined)) as T;
 }
 
+/** Waits before what begins a run is asked for again, in milliseconds. */
+const askAgain = [500, 2000, 5000];
+
+/**
+ * Begins a run. If the answer is lost, it is asked for again by the same key, so that nothing is begun twice; only if no answer
+ * comes at all, nobody knows here whether it was begun (`status` 0).
+ */
+export async function begin(path: string, body: unknown): Promise<{ run: Id }> {
+  const headers = { "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return (await (await send(path, { method: "POST", headers, body: JSON.stringify(body) })).json()) as { run: Id };
+    } catch (thrown) {
+      const wait = askAgain[tries];
+      const unanswered = thrown instanceof ApiFailure && (thrown.status === 0 || thrown.code === "not_answered_yet");
+      if (!unanswered || wait === undefined) throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
 export const remove = (path: string): Promise<void> => json(path, "DELETE", {});
 
 const safetyBackup = (id: string): string => `api/safety-backups/${encodeURIComponent(id)}`;
@@ -335,8 +365,7 @@ export const api = {
   retireKey: (profile: Id, fingerprint: string) => json<Profile>(`api/profiles/${profile}/keys/${fingerprint}/retire`, "POST", {}),
   discardKey: (profile: Id, fingerprint: string) => remove(`api/profiles/${profile}/keys/${fingerprint}`),
 
-  startBackup: (source: Id, profile: Id, sensitive: boolean) =>
-    json<{ run: Id }>(`api/sources/${source}/backups`, "POST", { profile, sensitive }),
+  startBackup: (source: Id, profile: Id, sensitive: boolean) => begin(`api/sources/${source}/backups`, { profile, sensitive }),
   backups: () => json<Backup[]>("api/backups"),
   removeBackup: (id: Id) => remove(`api/backups/${id}`),
   setLock: (id: Id, locked: boolean) => json<void>(`api/backups/${id}/${locked ? "lock" : "unlock"}`, "POST", {}),
@@ -350,11 +379,14 @@ export const api = {
   cancelRun: (id: Id) => json<void>(`api/runs/${id}/cancel`, "POST", {}),
 
   plan: (request: PlanRequest) => json<{ plan: Plan; digest: string }>("api/plans", "POST", request),
-  startRestore: (request: RestoreRequest) => json<{ run: Id }>("api/restores", "POST", request),
+  startRehearsal: (request: BundleRequest) => begin("api/rehearsals", request),
+  /** Rows that a rehearsal found to change: remembered for a while, by this server only. */
+  samples: (rehearsal: Id) => json<{ samples: TableSamples[] }>(`api/rehearsals/${rehearsal}/samples`),
+  startRestore: (request: RestoreRequest) => begin("api/restores", request),
 
   safetyBackups: () => json<SafetyBackups>("api/safety-backups"),
   planUndo: (id: string, target: Id, consent: UndoConsent) =>
     json<{ plan: Plan; digest: string; changed_since: Changes }>(`${safetyBackup(id)}/plan`, "POST", { target, consent }),
   startUndo: (id: string, target: Id, plan_digest: string, consent: UndoConsent) =>
-    json<{ run: Id }>(`${safetyBackup(id)}/undo`, "POST", { target, plan_digest, consent }),
+    begin(`${safetyBackup(id)}/undo`, { target, plan_digest, consent }),
 };

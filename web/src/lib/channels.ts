@@ -42,6 +42,8 @@ export const channels = {
   list: () => json<Channel[]>("api/channels"),
   /** `secret` is what a webhook's messages are signed with; it is told this once. */
   add: (channel: NewChannel) => json<{ channel: Channel; secret: string | null }>("api/channels", "POST", channel),
+  /** Without a password, the one that is stored stays as long as server and user do. */
+  change: (id: Id, channel: NewChannel) => json<Channel>(`api/channels/${id}`, "PUT", channel),
   /** Secrets stay as they are. */
   setEnabled: ({ id, name, config }: Channel, enabled: boolean) => json<Channel>(`api/channels/${id}`, "PUT", { name, config, enabled }),
   remove: (id: Id) => remove(`api/channels/${id}`),

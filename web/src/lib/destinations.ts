@@ -1,5 +1,5 @@
 /** Destinations, as the server answers about them. */
-import { type Id, json, remove } from "./api";
+import { begin, type Id, json, remove } from "./api";
 
 export type DestinationConfig =
   | { readonly kind: "folder"; readonly path: string }
@@ -64,5 +64,5 @@ export const destinations = {
   test: (id: Id) => json<Probed>(`api/destinations/${id}/test`, "POST", {}),
   found: async (id: Id) => (await json<{ found: FoundArchive[] }>(`api/destinations/${id}/found`)).found,
   /** Starts a run whose result is `{ adopted: Adopted[] }`. */
-  adopt: (id: Id, names: readonly string[]) => json<{ run: Id }>(`api/destinations/${id}/adopt`, "POST", { names }),
+  adopt: (id: Id, names: readonly string[]) => begin(`api/destinations/${id}/adopt`, { names }),
 };

@@ -5,11 +5,11 @@
  */
 import { texts } from "../texts";
 import type { ConsentName, Id, RestoreResult, Run, Source } from "./api";
-import { consentFor, type Finding, type Plan } from "./plan";
+import { consentFor, type Finding, merges, type Plan, type TableSamples } from "./plan";
 import { isCancelled } from "./problem";
 import { follow } from "./run";
 
-export type Step = "choose" | "plan" | "upload" | "apply" | "done" | "cancelled" | "failed" | "lost";
+export type Step = "choose" | "plan" | "upload" | "rehearse" | "apply" | "done" | "cancelled" | "failed" | "lost";
 
 /** Something that the plan does not do without the user's word. */
 export interface Ask {
@@ -30,6 +30,10 @@ export abstract class Flow {
   target = $state.raw<Source>();
   plan = $state.raw<Plan>();
   run = $state.raw<Run>();
+  /** Whether the plan was found by going through the rows. */
+  rehearsed = $state(false);
+  /** Rows that would change, as a rehearsal found them. */
+  samples = $state.raw<readonly TableSamples[]>([]);
   protected digest = "";
 
   /** What it says to people. */
@@ -56,6 +60,20 @@ export abstract class Flow {
   /** Whether it could be confirmed now. */
   get allowed(): boolean {
     return this.plan?.blocked === false && this.asks.every(({ consent }) => this.consent[consent]);
+  }
+
+  /** Whether rows of archive and target are brought together one by one. */
+  get merges(): boolean {
+    return this.plan !== undefined && merges(this.plan.mode, this.plan.selection);
+  }
+
+  /** Whether the plan could be found more exactly, by going through the rows. */
+  get canRehearse(): boolean {
+    return false;
+  }
+
+  rehearse(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Plans again with another consent: the server decides what it lifts. */

@@ -1,5 +1,5 @@
 /** Jobs and their runs, as the server answers about them. */
-import { type Id, json, type Progress, remove } from "./api";
+import { begin, type Id, json, type Progress, remove } from "./api";
 
 /** What to keep; a rule that is missing keeps nothing, and no rule at all keeps everything. */
 export const retentionRules = ["last", "hourly", "daily", "weekly", "monthly", "quarterly", "yearly", "within_hours"] as const;
@@ -107,7 +107,7 @@ export const jobs = {
   /** `version` is the one that was read: nobody overwrites what somebody else has changed meanwhile. */
   change: (id: Id, version: number, job: JobContent) => json<Job>(`api/jobs/${id}`, "PUT", { ...job, version }),
   remove: (id: Id) => remove(`api/jobs/${id}`),
-  start: (id: Id) => json<{ run: Id }>(`api/jobs/${id}/runs`, "POST", {}),
+  start: (id: Id) => begin(`api/jobs/${id}/runs`, {}),
   /** The latest first. */
   runs: (id: Id) => json<JobRun[]>(`api/jobs/${id}/runs`),
   retention: (id: Id) => json<{ destinations: DestinationFates[] }>(`api/jobs/${id}/retention`),

@@ -75,6 +75,7 @@ export const people = {
 
   groups: () => json<Group[]>("api/groups"),
   addGroup: (group: GroupContent) => json<Group>("api/groups", "POST", group),
+  changeGroup: (id: Id, group: GroupContent) => json<Group>(`api/groups/${id}`, "PUT", group),
   removeGroup: (id: Id) => remove(`api/groups/${id}`),
 
   changePassword: (old: string, changed: string) => json<void>("api/account/password", "PUT", { old, new: changed }),

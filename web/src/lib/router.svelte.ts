@@ -4,8 +4,10 @@ export type Route =
   | { readonly page: "home" }
   /** `backup` names one of the server's; without it, whatever is open, or the picker. */
   | { readonly page: "open"; readonly backup?: string }
-  | { readonly page: "restore" | "profiles" | "jobs" | "destinations" | "notifications" | "account" | "people" | "log" | "api" }
+  | { readonly page: "profiles" | "jobs" | "destinations" | "notifications" | "account" | "people" | "log" | "api" }
   | { readonly page: "job"; readonly job: string }
+  /** `backup` names one of the server's; without it, whatever is open. */
+  | { readonly page: "restore"; readonly backup?: string }
   /** `job` is the one to change; without it, a new one. */
   | { readonly page: "edit-job"; readonly job?: string }
   /** Of the source that is named. */
@@ -16,6 +18,7 @@ export const paths = {
   open: "#/open",
   backup: (id: string) => `#/open/${encodeURIComponent(id)}`,
   restore: "#/restore",
+  restoreBackup: (id: string) => `#/restore/${encodeURIComponent(id)}`,
   profiles: "#/profiles",
   jobs: "#/jobs",
   newJob: "#/jobs/new",
@@ -32,11 +35,12 @@ export const paths = {
 
 function parse(hash: string): Route {
   const [, page, argument, action] = hash.split("/");
+  if (page === "restore") return argument ? { page, backup: decodeURIComponent(argument) } : { page };
   if (page === "open") return argument ? { page, backup: decodeURIComponent(argument) } : { page };
   if (page === "undo" && argument) return { page, source: decodeURIComponent(argument) };
   if (page === "jobs" && argument === "new") return { page: "edit-job" };
   if (page === "jobs" && argument) return { page: action === "edit" ? "edit-job" : "job", job: decodeURIComponent(argument) };
-  const plain = ["restore", "profiles", "jobs", "destinations", "notifications", "account", "people", "log", "api"] as const;
+  const plain = ["profiles", "jobs", "destinations", "notifications", "account", "people", "log", "api"] as const;
   const found = plain.find((known) => known === page);
   return { page: found ?? "home" };
 }

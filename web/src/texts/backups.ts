@@ -68,6 +68,7 @@ export const backupTexts = {
         ? `Every stored byte of ${plain(name)} was read, and is what was stored.`
         : `${plain(name)} is damaged: its stored bytes are not what was stored. Do not rely on it.`,
     open: "Open",
+    restore: "Restore…",
     download: "Download",
     remove_: "Delete",
     removeBackupTitle: "Delete this backup?",

@@ -1,6 +1,9 @@
 /** The words about people: signing in, accounts, users and groups, the audit log. */
+
+import { count } from "../lib/format";
 import type { Permission } from "../lib/people";
 import { plain } from "../lib/visible";
+import type { ProblemText } from "./common";
 
 const permissions: Record<Permission, string> = {
   view: "View",
@@ -39,10 +42,57 @@ export const peopleTexts = {
     linkFailed: "The link did not work",
   },
   setUp: {
+    pageTitle: "Set up this server",
+    pageLead: "Nobody can sign in to it yet. The link that you followed works once, for one of these.",
+    way: "How to begin",
+    ways: {
+      first: { title: "From nothing", hint: "With a first administrator, who sets up all the rest." },
+      backup: { title: "From a system backup", hint: "With the sources, jobs, people and settings of a server that there was before." },
+    },
     title: "Make the first administrator",
     lead: "Nobody can sign in to this server yet. Whoever is made here may do everything, and can let others in.",
     submit: "Make the administrator",
     waiting: "This server is new: open the link that it printed where it was started, in the terminal or in the service’s log.",
+  },
+  fromBackup: {
+    lead: "Choose a backup of the configuration of a Coffer server. It is opened here, with its password, key file or recovery kit; you see what it holds before anything is restored.",
+    choose: "Choose the system backup",
+    stays: "Password and keys stay in this page. The server gets the configuration sealed to a key that exists for this one restore.",
+    holdsTitle: "What this backup holds",
+    taken: "taken",
+    held: {
+      sources: "Sources",
+      destinations: "Destinations",
+      jobs: "Jobs",
+      profiles: "Encryption profiles",
+      channels: "Channels",
+      users: "Users",
+      groups: "Groups",
+    },
+    withoutCredentials:
+      "Credentials were left out of this backup: passwords for signing in, for databases, destinations and mail servers have to be set again.",
+    restoreLead:
+      "Restoring takes all of it over into this server, in one transaction: all of it, or nothing. The applications and their backups are not touched.",
+    restore: "Restore this configuration",
+    restoring: "Restoring…",
+    other: {
+      title: "This is no system backup",
+      detail: "The archive holds the data of an application and not a configuration of Coffer. Nothing was changed.",
+      next: "Choose another file, or make the first administrator and open this archive afterwards.",
+    } satisfies ProblemText,
+    doneTitle: "This server is set up",
+    doneLead: (all: number) => `${count(all, "row", "rows")} of configuration were restored and compared with the backup.`,
+    administrators: (names: readonly string[]) => `Sign in as an administrator of before: ${names.map(plain).join(", ")}.`,
+    signIn: "Go to the sign-in",
+    choosePassword: "No administrator came with a password. Choose one for:",
+    administrator: "Administrator",
+    lacking: "To be entered again, because the backup does not hold it:",
+    needs: {
+      sources: "Addresses of databases, of the sources",
+      destinations: "Keys of the destinations",
+      channels: "Passwords and secrets of the channels",
+      users: "Passwords of the users",
+    },
   },
   newPassword: {
     title: "Choose your password",
@@ -88,6 +138,9 @@ export const peopleTexts = {
     groups: "Groups",
     groupsLead: "What somebody may do comes from groups, all together. Nobody gives what they don’t have themselves.",
     addGroup: "Add a group",
+    change: "Change…",
+    changeGroup: (name: string) => `Change the group ${plain(name)}`,
+    saveGroup: "Save the group",
     groupName: "Name of the group",
     may: "May",
     everything: "everything",

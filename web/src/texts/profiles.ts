@@ -23,6 +23,16 @@ export const profileTexts = {
       locked !== null ? "opened by a password" : kit_verified_at !== null ? "kit checked" : "kit not checked",
     rotate: "Change the key…",
     addKey: "Add a key…",
+    others: {
+      button: "Add somebody’s public key…",
+      title: (name: string) => `Somebody’s public key for ${plain(name)}`,
+      lead: "Backups are sealed to all keys of a profile, and each of their owners opens them alone. The secret half stays where it is.",
+      key: "Public key",
+      hint: "One line that begins with coffer1. Its owner sees it in their recovery kit, or where they made the key. Compare its fingerprint with them.",
+      submit: "Add the public key",
+      added: "The public key is added.",
+      next: "Nothing is sealed to it before its owner has opened their key file or kit here, by “Check the kit” beside the key: then it is known that somebody can open what is sealed to it.",
+    },
     retire: "Retire",
     retireTitle: "Retire this key?",
     retireLead: (archives: number) =>

@@ -1,8 +1,9 @@
 /** Words about restoring, undoing that, and what a plan has to say. */
 import type { SecretColumn, TableName } from "@coffer/archive";
 import type { Changes } from "../lib/api";
-import { count } from "../lib/format";
-import type { Difference, Finding, Outcome, Reference } from "../lib/plan";
+import { count, number } from "../lib/format";
+import type { Difference, FileCounts, Finding, Mode, Outcome, Reference, RowCounts, Skipped, SkippedRows } from "../lib/plan";
+import type { Amount } from "../lib/restore-choice.svelte";
 import { plain } from "../lib/visible";
 import { engines, files, type ProblemText, rows, tableName, tableNames } from "./common";
 import { openTexts } from "./open";
@@ -11,6 +12,90 @@ const onServer = "It stays on the server until five later ones have replaced it.
 const secretColumns = (columns: readonly SecretColumn[]) =>
   columns.map(({ table, column }) => `${tableName(table)}.${plain(column)}`).join(", ");
 
+/** What a mode is explained on. */
+interface Situation {
+  /** The target's name, once it is chosen. */
+  readonly target: string | undefined;
+  /** What of the archive is chosen. */
+  readonly archived: Amount;
+  /** What the target holds in its place, where it is known. */
+  readonly held: Amount | undefined;
+  /** How many single records are chosen, if that is how one chooses. */
+  readonly records: number | undefined;
+}
+
+const there = (target: string | undefined) => (target === undefined ? "the target" : plain(target));
+const amount = ({ rows: some, files: with_ }: Amount) => (with_ > 0 ? `${rows(some)} and ${files(with_)}` : rows(some));
+
+function explainAll(mode: Mode, target: string, archived: Amount, held: Amount | undefined): string {
+  const one = !held || held.rows + held.files === 1;
+  const holds = held ? `The ${amount(held)} that ${target} holds there now` : `What ${target} holds there now`;
+  switch (mode) {
+    case "replace":
+      return `${holds} ${one ? "goes" : "go"}. The ${amount(archived)} of the archive come in their place.`;
+    case "overwrite":
+      return `Of the archive’s ${amount(archived)}, those that ${target} has too take the archive’s values, and the others are added. What belongs to an overwritten row and is not in the archive goes; whatever else ${target} holds stays.`;
+    case "skip":
+      return `${holds} ${one ? "stays as it is" : "stay as they are"}. Of the archive’s ${amount(archived)}, only those are added that are missing there, and nothing below rows that stay.`;
+  }
+}
+
+function explainRecords(mode: Mode, target: string, chosen: number): string {
+  const these = chosen === 1 ? "The record" : chosen === 0 ? "The records" : `The ${count(chosen, "record", "records")}`;
+  const [them, become, take, are] = chosen === 1 ? ["it", "becomes", "takes", "is"] : ["them", "become", "take", "are"];
+  switch (mode) {
+    case "replace":
+      return `${these} ${become} what the archive holds, with all that belongs to ${them}; what ${target} has below ${them} and the archive lacks goes. Everything else stays.`;
+    case "overwrite":
+      return `${these} ${take} the archive’s values, with what belongs to ${them}, or ${are} added; what belongs to ${them} there and is not in the archive goes. Nothing else of ${target} changes.`;
+    case "skip":
+      return `${these} ${are} added where ${target} lacks ${them}. What is there stays as it is.`;
+  }
+}
+
+const skippedReasons: Record<Skipped, string> = {
+  duplicate: "the same as an earlier row of the archive",
+  unresolved_owner: "what they belong to is missing",
+  with_parent: "what they belong to is there and stays as it is",
+  no_identity: "nothing tells which rows they are",
+  collision: "another row has their unique key",
+  not_selected: "their table is not selected",
+  not_chosen: "no part of the chosen records",
+};
+
+const skippedText = (skipped: SkippedRows): string =>
+  Object.entries(skipped)
+    .map(([reason, some]) => `${number(some)} (${skippedReasons[reason as Skipped]})`)
+    .join(", ");
+
+/** What is to be said of one table besides its numbers. */
+function notes({ skipped, cleared = 0, detached = 0, remade = 0, remapped = 0 }: RowCounts): string[] {
+  return [
+    skipped && Object.keys(skipped).length > 0 ? `Left out: ${skippedText(skipped)}` : "",
+    cleared > 0
+      ? `${count(cleared, "reference becomes", "references become")} empty, since nothing is found for ${cleared === 1 ? "it" : "them"}`
+      : "",
+    detached > 0 ? `${rows(detached)} of the target no longer ${detached === 1 ? "points" : "point"} at a row that goes` : "",
+    remade > 0 ? `${count(remade, "unique value is", "unique values are")} made anew` : "",
+    remapped > 0 ? `${rows(remapped)} ${remapped === 1 ? "gets" : "get"} another number than in the archive` : "",
+  ].filter((note) => note !== "");
+}
+
+function fileText({ add, replace, keep, remove, rename, skipped }: FileCounts): string {
+  const parts: [number, string][] = [
+    [add, "added"],
+    [replace, "replaced"],
+    [remove, "removed"],
+    [rename, "under another path"],
+    [keep, "there already"],
+    [skipped, "left out"],
+  ];
+  return parts
+    .filter(([some]) => some > 0)
+    .map(([some, what]) => `${number(some)} ${what}`)
+    .join(", ");
+}
+
 export const restoreTexts = {
   restore: {
     title: "Restore",
@@ -18,12 +103,17 @@ export const restoreTexts = {
     needsArchive: "Open the archive first that you want to restore from.",
     needsSignIn: "Restoring needs a sign-in to the server that reaches the target database.",
     nothingYet: "Nothing changes until you confirm the plan.",
-    chooseTitle: "Where to, and what",
+    wayLabel: "Steps of a restore",
+    way: ["Choose", "Plan", "Restore", "Result"],
+    chooseTitle: "Where to, what, and how",
     target: "Target",
     targetHint: "The database that will be changed.",
     what: "What to restore",
-    everything: "Everything in the archive",
-    some: "Only some of it",
+    whats: {
+      everything: "Everything in the archive",
+      some: "Only some of it",
+      records: "Single records, with what belongs to them",
+    },
     tables: "Tables",
     fileSets: "File sets",
     all: "All",
@@ -32,6 +122,11 @@ export const restoreTexts = {
     nothingSelected: "Select at least one table or file set.",
     makePlan: "Make the plan",
     planning: "Comparing the archive with the target…",
+    rehearse: "Rehearse it too",
+    rehearseHint:
+      "Goes through all rows in a transaction that is rolled back. What you selected is uploaded for that, and the target is locked as long as it takes.",
+    rehearsing: (target: string) => `Rehearsing on ${plain(target)}`,
+    rehearsingHint: "All of it is done in a transaction that is rolled back, so that every row is counted. Nothing is changed.",
     planTitle: "The plan",
     planLead: (target: string) => `This is what a restore into ${plain(target)} does. Nothing has been changed yet.`,
     columns: { table: "Table", goes: "Rows that go", comes: "Rows that come" },
@@ -84,6 +179,68 @@ export const restoreTexts = {
     planAnew: "Plan anew",
     another: "Restore something else",
     toBackups: "To the backups",
+  },
+
+  /** The ways to bring archive and target together. */
+  modes: {
+    legend: "How",
+    titles: { replace: "Replace", overwrite: "Overwrite", skip: "Only add what is missing" } satisfies Record<Mode, string>,
+    explain: (mode: Mode, { target, archived, held, records }: Situation): string =>
+      records === undefined ? explainAll(mode, there(target), archived, held) : explainRecords(mode, there(target), records),
+  },
+
+  records: {
+    lead: "Look for them by any value that they hold: a name, a number, some words. The page reads the archive for that; nothing is sent.",
+    table: "Table",
+    tableOption: (table: TableName, held: number) => `${tableName(table)} (${rows(held)})`,
+    words: "Words to look for",
+    look: "Look",
+    looking: "Looking…",
+    found: (shown: number, more: boolean) =>
+      shown === 0 ? "No row holds that." : more ? `The first ${rows(shown)}.` : `${rows(shown)} found.`,
+    results: "Rows that were found",
+    more: "Look on",
+    add: "Add",
+    remove: "Take out",
+    chosen: (records: number) => (records === 0 ? "No record is chosen yet" : `${count(records, "record is", "records are")} chosen`),
+    withFiles: "With the files that they name",
+    withFilesHint: "The whole archive is sealed again and uploaded for this; what belongs to the records is picked on the server.",
+    nothingChosen: "Choose at least one record.",
+    needsPreset: (target: string) => `${plain(target)} has no preset, so nobody can say what belongs to a record. Tables can be restored.`,
+  },
+
+  /** Where rows of archive and target are brought together. */
+  merge: {
+    rows: { insert: "New", update: "Changed", delete: "Gone", keep: "Same", skipped: "Left out" },
+    rowHelp: {
+      insert: "Rows that come from the archive",
+      update: "Rows of the target that take the archive’s values",
+      delete: "Rows of the target that go",
+      keep: "Rows of the archive that the target has too, and that stay as they are there",
+      skipped: "Rows of the archive that are not restored",
+    },
+    notes: (counts: RowCounts): string[] => notes(counts),
+    sameTables: (tables: number, others: boolean) =>
+      `${count(tables, others ? "other table stays" : "table stays", others ? "other tables stay" : "tables stay")} exactly as ${tables === 1 ? "it is" : "they are"}`,
+    sameRows: (kept: number) => (kept === 0 ? "no rows in the archive" : `${rows(kept)} of the archive are there already`),
+    files: (counts: FileCounts) => fileText(counts),
+    rehearsed: "Rehearsed: all of this was done in a transaction and rolled back, so that the numbers are exact.",
+    unchanged: (target: string, leavesOut: boolean) =>
+      leavesOut
+        ? `Nothing would change in ${plain(target)}: it has these rows already, or they are left out as listed here.`
+        : `${plain(target)} has all of this already. There is nothing to restore.`,
+    consent: "Change what the target holds now",
+    confirmLead: (target: string) =>
+      `What the plan lists is done in ${plain(target)} in one transaction: all of it happens, or nothing. Rows that it does not list stay as they are.`,
+    doneLead: (all: readonly RowCounts[]) => {
+      const sum = (of: (counts: RowCounts) => number) => all.reduce((total, counts) => total + of(counts), 0);
+      return `${rows(sum(({ insert }) => insert))} added, ${number(sum(({ update }) => update))} changed, ${number(sum((counts) => counts.delete))} removed: as planned, counted and checked inside the transaction before it was made final.`;
+    },
+    samplesTitle: "Some of the rows that change",
+    samplesLead: "As they are now, and as they would be: a few of each table. They are shown here and kept nowhere.",
+    now: "Now:",
+    later: "Afterwards:",
+    hidden: "not shown",
   },
 
   /** An undo is a restore, and speaks like one but for these. */
@@ -149,6 +306,14 @@ export const restoreTexts = {
         return `${secretColumns(finding.columns)} can be read only with the ${plain(finding.variable)} of the source, and nobody has compared it with the target’s.`;
       case "secret_needed":
         return `${secretColumns(finding.columns)} are in the archive without the application’s own secret, and have to be wrapped with the target’s ${plain(finding.variable)}, which the server doesn’t have.`;
+      case "rows_change":
+        return `Rows of the target would change: ${number(finding.update)} take other values, ${number(finding.delete)} go with what they belong to.`;
+      case "rows_skipped":
+        return `Rows of the archive are left out: ${skippedText(finding.skipped)}.`;
+      case "files_change":
+        return `Files of the target would change: ${number(finding.replace)} are replaced, ${number(finding.remove)} go with the rows that named them.`;
+      case "paths_taken":
+        return `${files(finding.files)} of ${plain(finding.set)} have no place in the target’s folder, which holds something else there: ${finding.paths.map(plain).join(", ")}${finding.files > finding.paths.length ? ", …" : ""}. Nothing was changed; move that away, and plan anew.`;
       case "notice":
         return openTexts.notice(finding.notice);
     }
