@@ -44,7 +44,7 @@ async function browserStep() {
   await buildWeb();
   await buildVectorsModule();
   await buildServer({ besideTests: true });
-  const env = await tools("COFFER_BIN", "COFFER_WEB", "COFFER_CHROMIUM", "COFFER_POSTGRES_BIN", "COFFER_PYTHON");
+  const env = await tools("COFFER_BIN", "COFFER_WEB", "COFFER_CHROMIUM", "COFFER_FIREFOX", "COFFER_POSTGRES_BIN", "COFFER_PYTHON");
   await run(at("node_modules", ".bin", "playwright"), ["test", "--config", at("tests", "playwright.config.ts")], {
     env,
     timeout: 20 * minutes,

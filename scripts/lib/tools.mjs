@@ -1,6 +1,6 @@
 // The environment that tests, soaks and benches find their tools in.
 import { archiver } from "../setup/archivers.mjs";
-import { chromium } from "../setup/chromium.mjs";
+import { chromium, firefox } from "../setup/browsers.mjs";
 import { postgres } from "../setup/postgres.mjs";
 import { proj } from "../setup/proj.mjs";
 import { python } from "../setup/python.mjs";
@@ -14,6 +14,8 @@ const finders = {
   COFFER_WEB: async () => at("web", "dist"),
   /** The browser's program. */
   COFFER_CHROMIUM: chromium,
+  /** A second browser, of another maker. */
+  COFFER_FIREFOX: firefox,
   /** The directory of PostgreSQL's server programs. They refuse to run as root. */
   COFFER_POSTGRES_BIN: postgres,
   /** Zabbix's PostgreSQL schema and data, as its Debian package has them. */

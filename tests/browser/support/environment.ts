@@ -9,6 +9,8 @@ function required(name: string): string {
 export const environment = {
   /** The `coffer` program. */
   coffer: required("COFFER_BIN"),
+  /** Firefox. */
+  firefox: required("COFFER_FIREFOX"),
   /** The built web app. */
   web: required("COFFER_WEB"),
   /** A Python with `cryptography` and `argon2-cffi`. */
