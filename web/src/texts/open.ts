@@ -86,7 +86,8 @@ export const openTexts = {
     writtenBy: "Written by",
     migration: "Migration",
     file: "Archive",
-    readSoFar: (read: number, size: number) => `${bytes(read)} of ${bytes(size)} read so far`,
+    /** Some of it may have been read more than once. */
+    readSoFar: (read: number, size: number) => `${bytes(Math.min(read, size))} of ${bytes(size)} read so far`,
     contentsTitle: "Contents",
     contents: { standard: "Standard", sensitive: "Sensitive", unclassified: "Unclassified" } satisfies Record<Contents, string>,
     contentsHelp: {
