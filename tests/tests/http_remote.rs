@@ -510,9 +510,12 @@ fn who_may_not_is_told_so_and_nothing_is_begun() {
     let environment = [("COFFER_TOKEN", case.token.as_str()), ("WRONG", "not it")];
     let run = coffer(all, &environment);
     assert_eq!(failed(&run), refused(3, "wrong_password"));
-    for what in ["nothing", "0123456789abcdef0123456789abcdef"] {
-        let run = case.run(&["backup", what]);
-        assert_eq!(failed(&run), refused(2, "usage"));
+    // What looks like an id may be one of Coffer's own configuration, so the server is asked.
+    for (what, answer) in [
+        ("nothing", refused(2, "usage")),
+        ("0123456789abcdef0123456789abcdef", refused(1, "no_source")),
+    ] {
+        assert_eq!(failed(&case.run(&["backup", what])), answer);
         let run = case.run(&["download", what, "--out", &case.text("x")]);
         assert_eq!(failed(&run), refused(2, "usage"));
     }
