@@ -101,6 +101,8 @@ pub struct MergeTable {
     pub hidden: Vec<Hidden>,
     /// Unique keys that identity alone doesn't keep.
     pub unique: Vec<UniqueKey>,
+    /// Whether no value of a unique key can move from one matched row to another.
+    pub keys_stay: bool,
     /// What becomes of matched rows.
     pub matched: Matched,
     /// The only columns that change in matched rows; nothing means all.
@@ -140,6 +142,12 @@ impl MergeTable {
         !self.is_picky() || self.fill.iter().any(|name| name == column) || self.takes_newer(column)
     }
 
+    /// Whether nothing else than one alternative tells rows apart, and the target lets no two of its own have it.
+    #[must_use]
+    pub const fn is_told_by_key(&self) -> bool {
+        matches!(self.identity.as_slice(), [only] if only.distinct) && self.rest.is_none()
+    }
+
     /// Whether a preset names the column to recognise rows by. Nothing in it says nothing, and takes no identity away.
     #[must_use]
     pub fn identifies(&self, column: &str) -> bool {
@@ -163,6 +171,8 @@ pub struct MergeColumn {
     pub nullable: bool,
     /// Whether the archive's rows hold it.
     pub archived: bool,
+    /// Whether the database numbers it by itself, so that it may refuse to have it changed.
+    pub numbered: bool,
 }
 
 /// Columns that together say which row it is.
@@ -180,6 +190,8 @@ pub struct Alternative {
     pub fallback: bool,
     /// Whether empty text is a value. It is in unique keys of the database, and isn't where a preset names columns.
     pub empty_is_value: bool,
+    /// Whether the target itself lets no two of its rows have it.
+    pub distinct: bool,
 }
 
 /// How rows are compared as a whole: the n-th of several equal ones is the n-th of the other side.

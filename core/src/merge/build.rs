@@ -400,6 +400,7 @@ impl<'a> Builder<'a> {
         }
         .decide();
         let mut unique: Vec<UniqueKey> = Vec::new();
+        let mut known = true;
         let keys = table
             .unique
             .iter()
@@ -409,6 +410,7 @@ impl<'a> Builder<'a> {
             let same = |other: &[String]| {
                 other.len() == columns.len() && other.iter().all(|one| columns.contains(one))
             };
+            known &= !columns.iter().any(|column| late.contains(column));
             let skip = columns.is_empty()
                 || columns
                     .iter()
@@ -468,6 +470,7 @@ impl<'a> Builder<'a> {
             rest,
             links,
             hidden,
+            keys_stay: unique.is_empty() && known,
             unique,
             matched: changing.map(|rule| rule.matched).unwrap_or_default(),
             fill: changing.map(|rule| rule.fill.clone()).unwrap_or_default(),
@@ -561,6 +564,7 @@ fn merge_column(column: &Column, archived: &[String]) -> MergeColumn {
         type_name: column.type_name.clone(),
         nullable: column.nullable,
         archived: archived.contains(&column.name),
+        numbered: column.identity,
     }
 }
 

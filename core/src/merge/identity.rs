@@ -73,18 +73,28 @@ impl Facts<'_> {
             .columns
             .iter()
             .partition(|column| self.in_link(column));
+        let may_be_null: Vec<String> = if plain.is_empty() {
+            Vec::new()
+        } else {
+            linked.into_iter().cloned().collect()
+        };
+        let is_set =
+            |column: &String| identity.columns.contains(column) && !may_be_null.contains(column);
         Alternative {
             columns: identity.columns.clone(),
-            may_be_null: if plain.is_empty() {
-                Vec::new()
-            } else {
-                linked.into_iter().cloned().collect()
-            },
+            distinct: identity.normalise.is_none() && self.has_key(is_set),
+            may_be_null,
             owners: self.owners(&identity.columns),
             normalise: identity.normalise,
             fallback: identity.fallback,
             empty_is_value: false,
         }
+    }
+
+    /// Whether the target has a unique key of such columns.
+    fn has_key(&self, is_such: impl Fn(&String) -> bool) -> bool {
+        let mut keys = self.table.unique.iter().chain([&self.table.primary_key]);
+        keys.any(|key| !key.is_empty() && key.iter().all(&is_such))
     }
 
     fn of_key(&self, columns: Vec<String>) -> Alternative {
@@ -95,6 +105,7 @@ impl Facts<'_> {
             normalise: None,
             fallback: false,
             empty_is_value: true,
+            distinct: true,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use coffer_core::merge::Part;
 
-use super::{Merge, fate, sql::unknown};
-use crate::engine::EngineError;
+use super::{Dialect, Merge, fate, sql::unknown};
+use crate::engine::{EngineError, sql};
 
 impl Merge<'_, '_> {
     /// Makes the tables that say what becomes of rows, empty.
@@ -153,13 +153,20 @@ impl Merge<'_, '_> {
         let column = table.surrogate.as_deref().ok_or_else(unknown)?;
         let own = self.sql.archived(index, column).ok_or_else(unknown)?;
         let numbered = self.sql.place(index)?.numbered;
+        // SQLite finds a number where rows have them; PostgreSQL compares whole tables.
+        let there = match self.sql.dialect {
+            Dialect::Postgres => format!("{listed} l ON l.t{key} = m.o{key}"),
+            Dialect::Sqlite => format!(
+                "{} l ON l.{} = m.o{key}",
+                self.sql.place(index)?.rows,
+                sql::name(column)
+            ),
+        };
         let last = format!(
             "SELECT max(v) FROM (SELECT max(t{key}) AS v FROM {listed} UNION ALL SELECT max(c{own}) FROM {staged} UNION ALL SELECT max(f{key}) FROM {map} UNION ALL SELECT {numbered}) z"
         );
         let taken = format!("m.fate = 1 AND m.f{key} = m.o{key}");
-        let any = format!(
-            "SELECT count(*) FROM {map} m JOIN {listed} l ON l.t{key} = m.o{key} WHERE {taken}"
-        );
+        let any = format!("SELECT count(*) FROM {map} m JOIN {there} WHERE {taken}");
         if self.number(index, any).await? == 0 {
             return Ok(());
         }
@@ -170,7 +177,7 @@ impl Merge<'_, '_> {
             .cast("z.v", self.sql.type_of(index, column)?);
         let number = format!(
             "UPDATE {map} AS m SET f{key} = {new} FROM (SELECT m.n, {last} + row_number() OVER (ORDER BY m.o{key}) AS v
-               FROM {map} m JOIN {listed} l ON l.t{key} = m.o{key} WHERE {taken}) z WHERE z.n = m.n"
+               FROM {map} m JOIN {there} WHERE {taken}) z WHERE z.n = m.n"
         );
         self.run(index, number).await?;
         Ok(())

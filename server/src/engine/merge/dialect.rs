@@ -116,6 +116,14 @@ impl Dialect {
         }
     }
 
+    /// Something short that is the same where a text is, and seldom where it is not; and its type.
+    pub(super) fn brief(self, text: &str) -> (String, &'static str) {
+        match self {
+            Self::Postgres => (format!("hashtextextended({text}, 0)"), "bigint"),
+            Self::Sqlite => (text.to_owned(), "text"),
+        }
+    }
+
     /// Whether values differ in any way, also in one that the type's own comparison doesn't see.
     pub(super) fn differ(self, pairs: &[(String, String)]) -> String {
         if pairs.is_empty() {

@@ -125,10 +125,16 @@ impl Sql<'_> {
                 .map(|column| format!("x.{}", sql::name(column)))
                 .collect()
         };
-        let mut columns = vec![format!(
-            "row_number() OVER (ORDER BY {}) AS id",
-            order.join(", ")
-        )];
+        // In which order they are only matters where several may be the same.
+        let id = match (table.is_told_by_key(), self.dialect) {
+            (false, _) => format!("row_number() OVER (ORDER BY {})", order.join(", ")),
+            (true, Dialect::Postgres) => "row_number() OVER ()".into(),
+            (true, Dialect::Sqlite) => match place.at.as_slice() {
+                [rowid] if place.by_rowid => format!("x.{rowid}"),
+                _ => format!("row_number() OVER (ORDER BY {})", order.join(", ")),
+            },
+        };
+        let mut columns = vec![format!("{id} AS id")];
         for (number, at) in place.at.iter().enumerate() {
             columns.push(format!("x.{at} AS at{number}"));
         }
@@ -158,12 +164,14 @@ impl Sql<'_> {
 
     pub(super) fn listed_indexes(&self, index: usize) -> Result<Vec<String>, EngineError> {
         let table = self.table(index)?;
-        let mut wanted = vec!["id".to_owned()];
+        let mut wanted = Vec::new();
+        if !table.is_told_by_key() {
+            wanted.push("id".to_owned());
+        }
         if table.part != Part::Along {
             wanted.extend((0..table.identity.len()).map(|place| format!("k{place}")));
             wanted.extend(table.rest.iter().map(|_| "kr".to_owned()));
         }
-        wanted.extend((0..table.referenced.len()).map(|place| format!("t{place}")));
         Ok(wanted
             .into_iter()
             .filter_map(|column| self.index_on("l", index, &[column]))
@@ -180,7 +188,7 @@ impl Sql<'_> {
 
     pub(super) fn mapped_indexes(&self, index: usize) -> Result<Vec<String>, EngineError> {
         let table = self.table(index)?;
-        let mut wanted = vec!["n".to_owned(), "lid".to_owned()];
+        let mut wanted = vec!["n".to_owned()];
         wanted.extend((0..table.referenced.len()).map(|place| format!("o{place}")));
         Ok(wanted
             .into_iter()

@@ -15,10 +15,15 @@ impl Sql<'_> {
     pub(super) fn empty_map(&self, index: usize) -> Result<String, EngineError> {
         let table = self.table(index)?;
         let number = |name: &str| format!("{} AS {name}", self.dialect.cast("0", "bigint"));
+        let small = |name: &str| format!("{} AS {name}", self.dialect.cast("0", "smallint"));
         let text = |name: String| format!("{} AS {name}", self.dialect.cast("NULL", "text"));
         let mut columns = vec!["s.n".to_owned()];
-        columns.extend(["fate", "mt", "lid", "root", "e", "up"].map(number));
-        columns.push(text("k".into()));
+        columns.push(small("fate"));
+        columns.push(small("mt"));
+        columns.extend(["lid", "root"].map(number));
+        columns.extend(["e", "up"].map(small));
+        let (_, brief) = self.dialect.brief("");
+        columns.push(format!("{} AS k", self.dialect.cast("NULL", brief)));
         // Where the row lies that is the same.
         columns.extend((0..self.place(index)?.at.len()).map(|at| format!("l.at{at}")));
         if self.chooses() {
@@ -205,7 +210,12 @@ impl Sql<'_> {
             self.own("d", index),
             self.own("h", index)
         );
-        self.decided_from(index, &from, ("d.n IS NOT NULL", "d.root"), "NULL")
+        self.decided_from(
+            index,
+            &from,
+            ("d.n IS NOT NULL", "d.root"),
+            ("h.id", "NULL"),
+        )
     }
 
     /// The only alternative that tells rows of a table apart, where all of them can be decided by one statement.
@@ -218,21 +228,23 @@ impl Sql<'_> {
     /// Writes down what becomes of all rows, where no two of them are the same. Whether that is so, [`Self::told_twice`]
     /// says afterwards: it costs less to ask than to be prepared for it.
     pub(super) fn decided_alone(&self, index: usize) -> Result<String, EngineError> {
-        let from = format!(
-            "({}) a LEFT JOIN (SELECT k0, min(id) AS id FROM {listed} WHERE k0 IS NOT NULL GROUP BY k0) h ON h.k0 = a.k0 AND a.st = 0
-             LEFT JOIN {listed} l ON l.id = h.id",
-            self.resolved_rows(index, 0, None)?,
-            listed = self.own("l", index),
-        );
-        self.decided_from(
-            index,
-            &from,
-            ("1 = 0", "0"),
-            "CASE WHEN a.st = 0 THEN a.k0 END",
-        )
+        let listed = self.own("l", index);
+        let rows = format!("({}) a", self.resolved_rows(index, 0, None)?);
+        let (from, found) = if self.table(index)?.is_told_by_key() {
+            let from = format!("{rows} LEFT JOIN {listed} l ON l.k0 = a.k0 AND a.st = 0");
+            (from, "l.id")
+        } else {
+            let from = format!(
+                "{rows} LEFT JOIN (SELECT k0, min(id) AS id FROM {listed} WHERE k0 IS NOT NULL GROUP BY k0) h ON h.k0 = a.k0 AND a.st = 0
+                 LEFT JOIN {listed} l ON l.id = h.id"
+            );
+            (from, "h.id")
+        };
+        let (key, _) = self.dialect.brief("CASE WHEN a.st = 0 THEN a.k0 END");
+        self.decided_from(index, &from, ("1 = 0", "0"), (found, &key))
     }
 
-    /// The query for how many rows are the same as others, after [`Self::decided_alone`].
+    /// The query for how many rows may be the same as others, after [`Self::decided_alone`].
     pub(super) fn told_twice(&self, index: usize) -> String {
         format!(
             "SELECT count(*) FROM (SELECT k FROM {} WHERE k IS NOT NULL GROUP BY k HAVING count(*) > 1) z",
@@ -240,18 +252,19 @@ impl Sql<'_> {
         )
     }
 
-    /// `same` is the condition that a row is the same as an earlier one, and which; `key` tells it apart.
+    /// The condition that a row is the same as an earlier one, and which; the number of the target's row that is the same, and
+    /// what tells it apart.
     fn decided_from(
         &self,
         index: usize,
         from: &str,
         (is_same, root): (&str, &str),
-        key: &str,
+        (found, key): (&str, &str),
     ) -> Result<String, EngineError> {
         let table = self.table(index)?;
         let declared = table.identity.iter().any(|one| !one.empty_is_value);
         let mut fate = format!(
-            "CASE WHEN a.st <> 0 THEN a.st WHEN {is_same} THEN {} WHEN h.id IS NOT NULL THEN {}",
+            "CASE WHEN a.st <> 0 THEN a.st WHEN {is_same} THEN {} WHEN {found} IS NOT NULL THEN {}",
             fate::DUPLICATE,
             fate::MATCHED
         );
@@ -278,7 +291,7 @@ impl Sql<'_> {
                 fate::INSERT
             ));
         }
-        let is_matched = format!("a.st = 0 AND NOT ({is_same}) AND h.id IS NOT NULL");
+        let is_matched = format!("a.st = 0 AND NOT ({is_same}) AND {found} IS NOT NULL");
         let matched = format!("CASE WHEN {is_matched} THEN 1 ELSE 0 END");
         let changes = format!(
             "CASE WHEN {is_matched} AND {} THEN 1 ELSE 0 END",
@@ -288,7 +301,7 @@ impl Sql<'_> {
             "a.n".to_owned(),
             fate,
             matched,
-            "h.id".to_owned(),
+            found.to_owned(),
             root.to_owned(),
             "a.e".to_owned(),
             if self.updates(table) {
@@ -296,7 +309,7 @@ impl Sql<'_> {
             } else {
                 "0".to_owned()
             },
-            self.dialect.cast(key, "text"),
+            self.dialect.cast(key, self.dialect.brief("").1),
         ];
         columns.extend((0..self.place(index)?.at.len()).map(|at| format!("l.at{at}")));
         if self.chooses() {
@@ -304,7 +317,7 @@ impl Sql<'_> {
         }
         for place in 0..table.referenced.len() {
             columns.push(format!(
-                "a.o{place}, CASE WHEN h.id IS NOT NULL THEN l.t{place} ELSE a.w{place} END"
+                "a.o{place}, CASE WHEN {found} IS NOT NULL THEN l.t{place} ELSE a.w{place} END"
             ));
         }
         for column in self.linked(table, false) {

@@ -26,6 +26,8 @@ pub(crate) struct Place {
     pub(crate) at: Vec<String>,
     /// The greatest number that was ever given to a row, as far as the database knows.
     pub(crate) numbered: i64,
+    /// Whether that is a number which SQLite itself gives to each row.
+    pub(crate) by_rowid: bool,
     /// Statements that make a table with those unique indexes that only the database can judge.
     pub(crate) judge: Vec<String>,
 }
@@ -94,8 +96,36 @@ impl<'a> Sql<'a> {
             .iter()
             .filter(|column| column.archived && !table.kept.contains(&column.name))
             .filter(|column| table.may_change(&column.name))
+            .filter(|column| !self.is_alike(table, &column.name))
             .map(|column| column.name.as_str())
             .collect()
+    }
+
+    /// Whether matched rows have the very same value in a column, because that is what they were matched by. PostgreSQL has
+    /// values that are the same and don't look it.
+    fn is_alike(&self, table: &MergeTable, column: &str) -> bool {
+        let by = match table.identity.as_slice() {
+            [only] if table.rest.is_none() && only.normalise.is_none() => &only.columns,
+            _ => return false,
+        };
+        self.dialect == Dialect::Sqlite
+            && by.iter().any(|name| name == column)
+            && !table.settled.contains_key(column)
+    }
+
+    /// Whether matched rows can take other values where they lie: no unique key's value moves from one row to another. What
+    /// tells rows apart stays as it is, and where more is unique, they are taken out and put back.
+    pub(super) fn in_place(&self, index: usize) -> Result<bool, EngineError> {
+        let table = self.table(index)?;
+        let changing = self.changing(table);
+        let mut columns = table.columns.iter();
+        Ok(table.keys_stay
+            && self.place(index)?.judge.is_empty()
+            && !changing.is_empty()
+            && columns.all(|column| {
+                !changing.contains(&column.name.as_str())
+                    || !(column.numbered || table.primary_key.contains(&column.name))
+            }))
     }
 
     /// The query that counts what becomes of rows: by these fates, then rows with another number, references that become

@@ -48,7 +48,11 @@ impl Merge<'_, '_> {
             let removed = self.run(index, remove).await?;
             self.expect(index, removed, counts.delete)?;
         }
-        if self.sql.updates(table) && counts.update > 0 {
+        if self.sql.updates(table) && counts.update > 0 && self.sql.in_place(index)? {
+            let change = self.sql.changed_in_place(index)?;
+            let written = self.run(index, change).await?;
+            self.expect(index, written, counts.update)?;
+        } else if self.sql.updates(table) && counts.update > 0 {
             let changed = format!("{} u", self.sql.own("u", index));
             let remove = self.sql.removed(index, "u", &changed)?;
             let removed = self.run(index, remove).await?;
@@ -99,15 +103,19 @@ impl Sql<'_> {
         ))
     }
 
-    /// Matched rows that change: where they lie, and all of their values.
+    /// Matched rows that change: where they lie, and all of their values, or only the new ones if nothing else is written.
     fn composed(&self, index: usize) -> Result<String, EngineError> {
         let table = self.table(index)?;
         let place = self.place(index)?;
         let changing = self.changing(table);
+        let in_place = self.in_place(index)?;
         let mut outer: Vec<String> = (0..place.at.len()).map(|at| format!("x.at{at}")).collect();
         let mut inner: Vec<String> = (0..place.at.len()).map(|at| format!("m.at{at}")).collect();
         let mut pairs = Vec::new();
         for (number, column) in table.columns.iter().enumerate() {
+            if in_place && !changing.contains(&column.name.as_str()) {
+                continue;
+            }
             inner.push(format!(
                 "{} AS v{number}",
                 self.updated(index, &column.name)?
@@ -164,6 +172,29 @@ impl Sql<'_> {
             self.place(index)?.into,
             sql::names(columns.iter().copied()),
             self.overriding()
+        ))
+    }
+
+    /// Gives rows their new values where they lie.
+    fn changed_in_place(&self, index: usize) -> Result<String, EngineError> {
+        let table = self.table(index)?;
+        let place = self.place(index)?;
+        let changing = self.changing(table);
+        let columns = table.columns.iter().enumerate();
+        let set: Vec<String> = columns
+            .filter(|(_, column)| changing.contains(&column.name.as_str()))
+            .map(|(number, column)| format!("{} = u.v{number}", sql::name(&column.name)))
+            .collect();
+        let verb = match self.dialect {
+            super::Dialect::Postgres => "UPDATE",
+            super::Dialect::Sqlite => "UPDATE OR ABORT",
+        };
+        Ok(format!(
+            "{verb} {} AS t SET {} FROM {} u WHERE {}",
+            place.rows,
+            set.join(", "),
+            self.own("u", index),
+            self.lies_at(index, "u")?
         ))
     }
 

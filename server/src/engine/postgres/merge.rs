@@ -113,6 +113,7 @@ pub(super) async fn decide(
             rows: relation.rows_clause(),
             into: sql::table(&table.table),
             at,
+            by_rowid: false,
             numbered: merge::numbered(&catalog.database, table),
         });
     }

@@ -7,37 +7,59 @@ use coffer_core::{
 };
 use rusqlite::OptionalExtension;
 
-use super::{blocking::Blocking, judge, link::Link, replace::Open};
+use super::{blocking::Blocking, judge, replace::Open};
 use crate::engine::{
     EngineError,
     merge::{self, Dialect, JUDGE, Merging, Place, Run},
     sql,
 };
 
+/// What lies beside the tables is gone through several times over, which SQLite's own 2 MB would make reads and writes of
+/// a file. In KiB, and negative as SQLite wants it.
+const BESIDE_CACHE: i64 = -(64 << 10);
+
 /// Makes a table beside each of the program's for the archive's rows. Its columns have the affinities of the table's own,
 /// so that values become what they would become there, and nothing else of it.
 pub(super) fn stage(open: &mut Open, program: &Program) -> Result<(), EngineError> {
+    let cache = format!("PRAGMA temp.cache_size = {BESIDE_CACHE}");
+    open.link.run(&"making room for rows", &cache)?;
     for (index, table) in program.tables.iter().enumerate() {
         if table.part == Part::Along {
             continue;
         }
         open.catalog
             .columns(&table.table, &table.archived, &open.link.target)?;
-        let columns: Vec<String> = table
-            .archived
+        let doing = format_args!("making room beside {}", table.table);
+        let types = affinities(open, &table.table, &table.archived)
+            .map_err(|error| open.link.name(&doing, &error))?;
+        let columns: String = types
             .iter()
             .enumerate()
-            .map(|(place, name)| format!("{} AS c{place}", sql::name(name)))
+            .map(|(place, affinity)| format!(", c{place} {affinity}"))
             .collect();
-        let create = format!(
-            "CREATE TEMPORARY TABLE coffer_s{index} AS SELECT CAST(0 AS INTEGER) AS n, {} FROM {} LIMIT 0",
-            columns.join(", "),
-            sql::table(&table.table)
-        );
-        let doing = format_args!("making room beside {}", table.table);
+        // Rows are numbered as they come.
+        let create =
+            format!("CREATE TEMPORARY TABLE coffer_s{index} (n INTEGER PRIMARY KEY{columns})");
         open.link.run(&doing, &create)?;
     }
     Ok(())
+}
+
+/// The affinities of columns, as SQLite spells them where it makes a table of a query.
+fn affinities(open: &Open, table: &TableName, columns: &[String]) -> rusqlite::Result<Vec<String>> {
+    let own: Vec<String> = columns.iter().map(|column| sql::name(column)).collect();
+    let connection = &open.link.connection;
+    connection.execute_batch(&format!(
+        "CREATE TEMPORARY TABLE coffer_affinities AS SELECT {} FROM {} LIMIT 0",
+        own.join(", "),
+        sql::table(table)
+    ))?;
+    let types = connection
+        .prepare("SELECT type FROM pragma_table_info('coffer_affinities', 'temp') ORDER BY cid")?
+        .query_map([], |row| row.get(0))?
+        .collect();
+    connection.execute_batch("DROP TABLE temp.coffer_affinities")?;
+    types
 }
 
 /// The place of a table in the program.
@@ -50,19 +72,15 @@ pub(super) fn staged(program: &Program, table: &TableName) -> Result<usize, Engi
     )
 }
 
-/// The statement that takes one row of the archive. Rows are numbered as they come.
+/// The statement that takes one row of the archive.
 pub(super) fn insert(index: usize, columns: usize) -> String {
-    let own = Dialect::Sqlite.own("s", index);
+    let names: Vec<String> = (0..columns).map(|place| format!("c{place}")).collect();
     format!(
-        "INSERT INTO {own} SELECT (SELECT coalesce(max(rowid), 0) + 1 FROM {own}), {}",
+        "INSERT INTO {} ({}) VALUES ({})",
+        Dialect::Sqlite.own("s", index),
+        names.join(", "),
         vec!["?"; columns].join(", ")
     )
-}
-
-/// Lets rows be found by their numbers.
-pub(super) fn index(link: &Link, index: usize) -> Result<(), EngineError> {
-    let create = format!("CREATE UNIQUE INDEX temp.coffer_s{index}_n ON coffer_s{index} (n)");
-    link.run(&"numbering rows", &create)
 }
 
 /// Decides what becomes of the staged rows.
@@ -101,12 +119,12 @@ fn place(open: &Open, index: usize, table: &MergeTable) -> Result<Place, EngineE
             .iter()
             .any(|column| column.name.eq_ignore_ascii_case(name))
     };
-    let at = match ["rowid", "_rowid_", "oid"]
+    let rowid = ["rowid", "_rowid_", "oid"]
         .into_iter()
-        .find(|name| free(name))
-    {
-        Some(name) if without != Some(true) => vec![name.to_owned()],
-        _ => table
+        .find(|name| free(name) && without != Some(true));
+    let at = match rowid {
+        Some(name) => vec![name.to_owned()],
+        None => table
             .primary_key
             .iter()
             .map(|name| sql::name(name))
@@ -124,6 +142,7 @@ fn place(open: &Open, index: usize, table: &MergeTable) -> Result<Place, EngineE
         rows: name.clone(),
         into: name,
         at,
+        by_rowid: rowid.is_some(),
         numbered: merge::numbered(&open.catalog.database, table),
     })
 }

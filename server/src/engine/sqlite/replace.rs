@@ -247,12 +247,9 @@ impl ReplaceSession for SqliteReplace {
         if let (Some(program), Stage::Staged) = (&self.program, self.stage) {
             let index = merge::staged(program, table)?;
             let (table, columns) = (table.clone(), columns.to_vec());
-            let rows = self
+            return self
                 .step(move |open| open.load(&table, &columns, Some(index), rows))
-                .await?;
-            self.step(move |open| merge::index(&open.link, index))
-                .await?;
-            return Ok(rows);
+                .await;
         }
         self.expect(
             Stage::Cleared,
