@@ -455,8 +455,47 @@ fn merge(scratch: &Scratch) {
     assert_eq!(rows(), expected);
 }
 
+/// In mode skip only new rows have to fit, and rows that are there stay as they are.
+fn skip(scratch: &Scratch) {
+    let source = scratch.database(
+        "older",
+        "CREATE TABLE t (id integer PRIMARY KEY, code varchar(3) NOT NULL UNIQUE, a text);
+         INSERT INTO t VALUES (1, 'x', 'theirs'), (2, 'y', 'came'), (3, 'w', 'renumbered')",
+    );
+    let target = scratch.database(
+        "newer",
+        "CREATE TABLE t (more text NOT NULL DEFAULT 'd', a varchar(50), code text NOT NULL UNIQUE, id bigint PRIMARY KEY);
+         INSERT INTO t VALUES ('kept', 'mine', 'x', 1), ('own', 'mine', 'z', 3)",
+    );
+    let archive = backup(scratch, &source, "skip.zip");
+    let url = scratch.url(&target);
+    let skip = || {
+        let base = ["restore", &archive, "--json", "--target", &url];
+        let more = ["--mode", "skip", "--yes", "--force"];
+        let done = coffer(base.iter().chain(&more), &[]).ok().json();
+        let counts = &done["merged"][0];
+        ["insert", "update", "keep"].map(|what| counts[what].as_u64().unwrap())
+    };
+    let rows = || {
+        let query = "SELECT id || ' ' || code || ' ' || a || ' ' || more FROM t ORDER BY id";
+        scratch.texts(&target, query)
+    };
+    assert_eq!(skip(), [2, 0, 1]);
+    let expected = [
+        "1 x mine kept",
+        "2 y came d",
+        "3 z mine own",
+        "4 w renumbered d",
+    ];
+    assert_eq!(rows(), expected);
+    assert_eq!(skip(), [0, 0, 3]);
+    assert_eq!(rows(), expected);
+}
+
 #[test]
 fn merges_take_older_archives() {
-    merge(&Scratch::sqlite());
-    merge(&Scratch::postgres());
+    for scratch in [Scratch::sqlite(), Scratch::postgres()] {
+        merge(&scratch);
+        skip(&scratch);
+    }
 }

@@ -163,31 +163,55 @@ fn a_backup_that_is_killed_leaves_no_archive_or_a_whole_one() {
 
 #[test]
 fn a_restore_that_is_killed_leaves_rows_and_files_of_one_side() {
-    let kills = count("COFFER_KILLS", 10);
     both(|app| {
         let arguments = app.restore(&app.url());
-        let whole = duration(&app, &arguments);
-        assert_eq!(app.side(), "new");
-        let mut sides = [0, 0];
-        for moment in moments(kills, whole) {
-            app.fill("old");
-            let mut child = start(&app, &arguments);
-            thread::sleep(moment);
-            child.kill().unwrap();
-            let done = child.wait().unwrap().success();
-            app.recover();
-            let side = app.side();
-            assert!(!done || side == "new", "it said that it was done");
-            app.nothing_is_left();
-            sides[usize::from(side == "new")] += 1;
-        }
-        println!(
-            "{kills} kills of a restore: {} old, {} new",
-            sides[0], sides[1]
-        );
-        assert!(sides[0] > 0, "no kill came before the commit");
-        nothing_is_left_of_safety_backups(&app);
+        kill_restores(&app, &arguments, "a restore");
     });
+}
+
+#[test]
+fn a_merge_that_is_killed_leaves_rows_and_files_of_one_side() {
+    both(|app| {
+        // All rows and files are the same ones, and take what the archive says.
+        let preset = app.path("facts.toml");
+        let rules =
+            "app = \"facts\"\n[[table]]\ntable = \"facts\"\nidentity = [{ columns = [\"id\"] }]\n";
+        fs::write(&preset, rules).unwrap();
+        let mut arguments = app.restore(&app.url());
+        for argument in &mut arguments {
+            if argument == "replace" {
+                *argument = "overwrite".into();
+            }
+        }
+        arguments.extend(["--preset".into(), preset.display().to_string()]);
+        kill_restores(&app, &arguments, "a merge");
+    });
+}
+
+/// Kills a restore that makes everything new, at moments all over it.
+fn kill_restores(app: &App, arguments: &[String], what: &str) {
+    let kills = count("COFFER_KILLS", 10);
+    let whole = duration(app, arguments);
+    assert_eq!(app.side(), "new");
+    let mut sides = [0, 0];
+    for moment in moments(kills, whole) {
+        app.fill("old");
+        let mut child = start(app, arguments);
+        thread::sleep(moment);
+        child.kill().unwrap();
+        let done = child.wait().unwrap().success();
+        app.recover();
+        let side = app.side();
+        assert!(!done || side == "new", "it said that it was done");
+        app.nothing_is_left();
+        sides[usize::from(side == "new")] += 1;
+    }
+    println!(
+        "{kills} kills of {what}: {} old, {} new",
+        sides[0], sides[1]
+    );
+    assert!(sides[0] > 0, "no kill came before the commit");
+    nothing_is_left_of_safety_backups(app);
 }
 
 /// After a restore that went well there are as many safety backups as are kept, and none that is unfinished.
