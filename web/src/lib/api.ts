@@ -320,6 +320,9 @@ export async function json<T>(path: string, method = "GET", body?: unknown): Pro
   return (response.status === 204 ? undefined : await response.json().catch(() => undefined)) as T;
 }
 
+/** 128 random bits. `randomUUID` is there only where the page came by TLS or from this machine. */
+const randomKey = (): string => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
 /** Waits before what begins a run is asked for again, in milliseconds. */
 const askAgain = [500, 2000, 5000];
 
@@ -328,7 +331,7 @@ const askAgain = [500, 2000, 5000];
  * comes at all, nobody knows here whether it was begun (`status` 0).
  */
 export async function begin(path: string, body: unknown): Promise<{ run: Id }> {
-  const headers = { "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+  const headers = { "content-type": "application/json", "idempotency-key": randomKey() };
   for (let tries = 0; ; tries += 1) {
     try {
       return (await (await send(path, { method: "POST", headers, body: JSON.stringify(body) })).json()) as { run: Id };
