@@ -22,7 +22,8 @@ async function checkStep() {
 async function rustStep() {
   await buildServer({ besideTests: true });
   const env = await tools("COFFER_BIN", "COFFER_POSTGRES_BIN", "COFFER_ZABBIX", "COFFER_PROJ");
-  await run("cargo", ["test", "--release", "--workspace", ...locked], {
+  // All of them even if one fails: what is wrong is seen in one go.
+  await run("cargo", ["test", "--release", "--workspace", "--no-fail-fast", ...locked], {
     env,
     timeout: 50 * minutes,
     failure: "A Rust test failed; it is above.",
