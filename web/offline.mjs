@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { build } from "vite";
+import { commonWords } from "./common-words.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const archive = (...parts) => fileURLToPath(new URL(join("../wasm", ...parts), import.meta.url));
@@ -57,6 +58,8 @@ async function bundle(entry, format, plugins) {
       target: "es2022",
       lib: { entry, formats: [format], fileName: "part", name: "part" },
       minify: true,
+      // What the page fetches later is in the one script too.
+      rolldownOptions: { output: { codeSplitting: false } },
     },
   });
   const scripts = output.filter(({ type }) => type === "chunk");
@@ -75,7 +78,11 @@ const worker = await bundle(archive("dist", "worker.js"), "iife", [
   within("lanes.js", "./lane.js", text(lane.code)),
   within("worker.js", "../generated/coffer_wasm_bg.wasm", compressed(readFileSync(archive("generated", "coffer_wasm_bg.wasm")))),
 ]);
-const page = await bundle(join(here, "src/offline/main.ts"), "es", [svelte(), within("connection.js", "./worker.js", text(worker.code))]);
+const page = await bundle(join(here, "src/offline/main.ts"), "iife", [
+  svelte(),
+  commonWords(),
+  within("connection.js", "./worker.js", text(worker.code)),
+]);
 
 // Within a script element a closing tag would end it, also in the middle of a text.
 const script = page.code.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");

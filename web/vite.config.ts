@@ -1,10 +1,11 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
+import { commonWords } from "./common-words.mjs";
 
 export default defineConfig({
   // Relative addresses: the app works below any path that a reverse proxy gives it.
   base: "./",
-  plugins: [svelte()],
+  plugins: [svelte(), commonWords()],
   worker: { format: "es" },
   build: {
     target: "es2022",

@@ -1,6 +1,6 @@
 // Another browser: Firefox as Debian has it, driven by WebDriver BiDi. Opening, checking, saving and sealing work there too.
 import { randomBytes } from "node:crypto";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -98,5 +98,34 @@ test("a file is sealed here and uploaded", async ({ page, app, server }, info) =
   await (await started).saveAs(stored);
   const out = info.outputPath("opened.zip");
   unseal({ file: stored, out, password });
+  expect(readFileSync(out).equals(readFileSync(file))).toBe(true);
+});
+
+test("a large file is sealed here and saved by the browser's own disk", async ({ page, app }, info) => {
+  const file = info.outputPath("Attic.zip");
+  mkdirSync(info.outputPath(), { recursive: true });
+  noise(file, 70_000_000);
+  expect(statSync(file).size).toBeGreaterThan(65_000_000);
+  await page.goto(`${app.origin}/#/open`);
+  await page.getByRole("button", { name: "Seal a file" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.locator("input[type=file]").setInputFiles(file);
+  await dialog.getByLabel("Password", { exact: true }).fill(password);
+  await dialog.getByLabel("Password again").fill(password);
+  await expect(dialog.locator("[data-score]")).toBeVisible();
+  await dialog.getByRole("button", { name: "Seal and save" }).click();
+  await expect(dialog.getByText("Attic.zip.coffer is sealed and saved.")).toBeVisible({ timeout: 60_000 });
+  const used = await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const folder = (await root.getDirectoryHandle("coffer-saving")) as unknown as { values(): AsyncIterable<FileSystemFileHandle> };
+    const sizes: number[] = [];
+    for await (const kept of folder.values()) sizes.push((await kept.getFile()).size);
+    return sizes;
+  });
+  expect(used).toEqual([expect.any(Number)]);
+  const saved = join(downloads, "Attic.zip.coffer");
+  await expect.poll(() => (existsSync(saved) ? statSync(saved).size : 0), { timeout: 30_000 }).toBe(used[0]);
+  const out = info.outputPath("opened.zip");
+  unseal({ file: saved, out, password });
   expect(readFileSync(out).equals(readFileSync(file))).toBe(true);
 });

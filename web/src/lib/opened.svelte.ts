@@ -1,12 +1,18 @@
 /** The archive that is open in this page: one at a time, and only in memory. */
-import { type ArchiveHandle, type FileEntry, type Manifest, type Overview, openArchive } from "@coffer/archive";
+import { ArchiveFailure, type ArchiveHandle, type FileEntry, type Manifest, type Overview, openArchive } from "@coffer/archive";
 import { api, type Backup, type Id } from "./api";
+
+/** The content was read well, and is something else. */
+const isNoArchive = (thrown: unknown) =>
+  thrown instanceof ArchiveFailure && (thrown.code === "not_a_zip" || thrown.code === "not_an_archive");
 
 export class Opened {
   /** Present once it is readable. */
   manifest = $state.raw<Manifest>();
   /** Instead of the manifest, of an archive that another product made. */
   overview = $state.raw<Overview>();
+  /** Instead of either, of a sealed file whose content is no archive. */
+  other = $state(false);
   /** Present a moment after the manifest. */
   files = $state.raw<readonly FileEntry[]>();
   bytesRead = $state(0);
@@ -16,6 +22,8 @@ export class Opened {
   constructor(
     readonly handle: ArchiveHandle,
     readonly name: string,
+    /** The file itself, or its address. */
+    readonly source: Blob | string,
     /** Which of the server's backups it is. */
     readonly backup?: Id,
   ) {}
@@ -42,7 +50,12 @@ export class Opened {
       return;
     }
     this.anybody = this.handle.sealed && (await this.handle.madeByAnybody());
-    this.manifest = await this.handle.manifest();
+    try {
+      this.manifest = await this.handle.manifest();
+    } catch (thrown) {
+      if (!this.handle.sealed || !isNoArchive(thrown)) throw thrown;
+      this.other = true;
+    }
     this.bytesRead = await this.handle.bytesRead();
   }
 
@@ -59,7 +72,7 @@ let asked = 0;
 async function open(source: Blob | string, name: string, { backup, sidecar }: { backup?: Id; sidecar?: Blob | undefined }): Promise<void> {
   close();
   const mine = asked;
-  const opened = new Opened(await openArchive(source, sidecar ? { sidecar } : {}), name, backup);
+  const opened = new Opened(await openArchive(source, sidecar ? { sidecar } : {}), name, source, backup);
   try {
     if (!opened.handle.sealed) await opened.load();
     if (mine !== asked) throw new DOMException("Another archive was opened, or this one was closed.", "AbortError");

@@ -8,19 +8,12 @@ import { isCancelled } from "./problem";
 import { waysIn } from "./profile-keys";
 import { removeUpload, startUpload, upload } from "./upload";
 
-/** What a sealed file begins with. */
-const magic = [0x89, 0x43, 0x46, 0x52, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Bytes of a file that are sent at once. */
 const pieceBytes = 4 << 20;
 /** Milliseconds between questions while the server reads again what it has stored. */
 const askEvery = 400;
 
 export type SealFor = { readonly profile: Profile } | { readonly password: string };
-
-export async function isSealed(file: Blob): Promise<boolean> {
-  const start = new Uint8Array(await file.slice(0, magic.length).arrayBuffer());
-  return magic.every((byte, index) => start[index] === byte);
-}
 
 /** The upload that stopped in the middle of this very file. Every sealed file begins in its own way. */
 export async function begunWith(file: Blob, uploads: readonly UploadState[]): Promise<UploadState | undefined> {

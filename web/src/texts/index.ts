@@ -14,6 +14,7 @@ import { openTexts } from "./open";
 import { peopleTexts } from "./people";
 import { profileTexts } from "./profiles";
 import { restoreTexts } from "./restore";
+import { sealTexts } from "./seal";
 
 export type { ProblemText } from "./common";
 
@@ -31,4 +32,5 @@ export const texts = {
   ...openTexts,
   ...profileTexts,
   ...restoreTexts,
+  ...sealTexts,
 };

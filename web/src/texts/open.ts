@@ -81,6 +81,7 @@ export const openTexts = {
   preview: {
     close: "Close this archive",
     restore: "Restore…",
+    seal: "Seal it…",
     taken: "Taken",
     database: "Database",
     writtenBy: "Written by",
