@@ -5,6 +5,7 @@
  * 4 MiB that takes four times as long as passing the bytes on does. It also never has two readers in one file at once.
  */
 import type { FileBytes } from "../generated/coffer_wasm.js";
+import { holding } from "./held.js";
 
 /** Shorter reads are looks at some place, which nothing follows. */
 const leastBytes = 1 << 20;
@@ -105,7 +106,7 @@ class Run {
     let buffer = this.#spares.take(length + room);
     let filled = 0;
     while (filled < length) {
-      const { value } = await this.#stream.read(new Uint8Array(buffer, filled, length - filled));
+      const { value } = await holding(this, this.#stream.read(new Uint8Array(buffer, filled, length - filled)));
       if (!value?.length) return new Uint8Array(0);
       buffer = value.buffer;
       filled += value.length;
