@@ -2,12 +2,14 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io::Read,
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
 };
+
+use crate::planned::{self, Uncompared};
 
 /// The program's path: `COFFER_BIN`, else where `cargo build --release` puts it.
 #[must_use]
@@ -53,14 +55,35 @@ impl Run {
 }
 
 /// Runs `coffer` with arguments and further environment variables, without a terminal. Safety backups go with the end of
-/// the run, unless the environment names a folder for them.
+/// the run, unless the environment names a folder for them. A restore is planned before, and what it does compared with
+/// its plan.
 ///
 /// # Panics
-/// If it can't be started: run `cargo build --release` first.
+/// If it can't be started: run `cargo build --release` first. If a restore does anything else than planned.
 pub fn coffer<S: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = S>,
     environment: &[(&str, &str)],
 ) -> Run {
+    let arguments: Vec<S> = arguments.into_iter().collect();
+    let plain = |arguments: &[OsString]| run(Command::new(program()).args(arguments), environment);
+    match planned::Command::of(&arguments) {
+        Some(restore) => planned::restored(&restore, environment, plain),
+        None => run(Command::new(program()).args(arguments), environment),
+    }
+}
+
+/// As [`coffer`], for a restore that no plan made before it can be compared with. It is the caller who shows what was done.
+///
+/// # Panics
+/// As [`coffer`]; if it is no restore.
+pub fn coffer_uncompared<S: AsRef<OsStr>>(
+    why: Uncompared,
+    arguments: impl IntoIterator<Item = S>,
+    environment: &[(&str, &str)],
+) -> Run {
+    let arguments: Vec<S> = arguments.into_iter().collect();
+    let restore = planned::Command::of(&arguments);
+    assert!(restore.is_some(), "not compared anyway: {why:?}");
     run(Command::new(program()).args(arguments), environment)
 }
 

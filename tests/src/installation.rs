@@ -8,7 +8,6 @@ use coffer_core::{
     merge::{Counts, FileCounts},
     plan::{Consent, Mode, Plan},
     policy::Preset,
-    schema::TableName,
 };
 use coffer_server::{
     backup::{self, BackupRequest},
@@ -24,7 +23,10 @@ use coffer_server::{
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
-use crate::postgres::{self, Server};
+use crate::{
+    planned::{self, There},
+    postgres::{self, Server},
+};
 
 enum Place {
     Sqlite(PathBuf),
@@ -282,6 +284,11 @@ impl Installation {
         }
     }
 
+    fn there(&self) -> There {
+        let sets = self.sets.iter().map(|set| (set.clone(), self.set(set)));
+        There::at(Some(&self.url()), sets)
+    }
+
     /// Plans and restores, and compares what was done with what was planned.
     ///
     /// # Errors
@@ -298,31 +305,10 @@ impl Installation {
             return Err(RestoreError::Blocked(Box::new(plan)));
         }
         request.expected_plan = Some(plan.digest());
+        let before = self.there();
         let report = restore::run(request, Progress::default()).await?;
-        let planned: Vec<(TableName, Option<Counts>)> = plan
-            .tables
-            .iter()
-            .map(|table| (table.table.clone(), table.merge.clone()))
-            .collect();
-        let done: Vec<(TableName, Option<Counts>)> = report
-            .merged
-            .iter()
-            .map(|table| {
-                let name = TableName::new(table.schema.clone(), table.name.clone());
-                (name, Some(table.counts.clone()))
-            })
-            .collect();
-        if plan.mode != Mode::Replace {
-            assert_eq!(planned, done);
-            let planned = plan.file_sets.iter().map(|set| (&set.name, set.merge));
-            let done = report.file_sets.iter().map(|set| (&set.name, set.merged));
-            assert!(
-                planned.eq(done),
-                "{:?} {:?}",
-                plan.file_sets,
-                report.file_sets
-            );
-        }
+        planned::as_planned(&plan, &report);
+        before.became(&self.there(), &serde_json::to_value(&plan).unwrap());
         Ok((plan, report))
     }
 
@@ -364,9 +350,9 @@ impl Installation {
         let prepared = undo::prepare(store, &url, &record, None, undo::Allowed::default())
             .await
             .unwrap();
-        restore::run(prepared.request, Progress::default())
+        self.try_restore(prepared.request)
             .await
-            .unwrap();
+            .unwrap_or_else(|error| panic!("{error}"));
     }
 }
 

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod engine;
 pub mod installation;
 pub mod keys;
+pub mod planned;
 pub mod postgres;
 pub mod range_server;
 pub mod scratch;

@@ -4,7 +4,7 @@ use std::{
     io::Read,
     net::SocketAddr,
     path::PathBuf,
-    sync::mpsc,
+    sync::{Arc, Mutex, mpsc},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -14,6 +14,8 @@ use coffer_server::http::{DEFAULT_UPLOAD_QUOTA, ServeOptions, Server};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use ureq::{Agent, http};
+
+use crate::planned::Served;
 
 /// Longest wait for one answer, or for a run.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -54,6 +56,8 @@ pub struct Site {
     pub data: PathBuf,
     agent: Agent,
     cookie: Option<String>,
+    /// What restores do is compared with the plans that were shown.
+    served: Arc<Mutex<Served>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -193,6 +197,7 @@ impl Site {
             data,
             agent,
             cookie: None,
+            served: Arc::default(),
             stop: None,
             thread: None,
         }
@@ -235,8 +240,8 @@ impl Site {
     /// Sends a request with the session's cookie, if there is one.
     ///
     /// # Panics
-    /// If no answer comes.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    /// If no answer comes, or if it says that a restore did anything else than its plan said.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], sent: &[u8]) -> Answer {
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address));
@@ -247,12 +252,16 @@ impl Site {
             request = request.header("cookie", cookie);
         }
         let response = match method {
-            "POST" | "PUT" | "PATCH" => self.agent.run(request.body(body).unwrap()),
+            "POST" | "PUT" | "PATCH" => self.agent.run(request.body(sent).unwrap()),
             _ => self.agent.run(request.body(()).unwrap()),
         };
         let (parts, body) = response.expect("an answer").into_parts();
         let mut bytes = Vec::new();
         body.into_reader().read_to_end(&mut bytes).unwrap();
+        if parts.status.is_success() {
+            let mut served = self.served.lock().unwrap();
+            served.heard((method, path), sent, &bytes);
+        }
         Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
@@ -264,7 +273,9 @@ impl Site {
     #[must_use]
     pub fn stranger(&self) -> Self {
         let link = format!("http://{}/#set-up={}", self.address, self.token);
-        Self::reached(&link, self.data.clone())
+        let mut other = Self::reached(&link, self.data.clone());
+        other.served = self.served.clone();
+        other
     }
 
     /// Another client, signed in by a one-time link with a password.
@@ -333,7 +344,8 @@ impl Site {
         let answer = self.get(&format!("/api/runs/{run}/events")).expect(200);
         assert_eq!(answer.header("content-type"), "text/event-stream");
         let text = String::from_utf8(answer.body).unwrap();
-        text.split("\n\n")
+        let events: Vec<(String, Value)> = text
+            .split("\n\n")
             .filter(|event| event.contains("data:"))
             .map(|event| {
                 let field = |name: &str| {
@@ -343,7 +355,11 @@ impl Site {
                 let data = serde_json::from_str(&field("data:")).unwrap();
                 (field("event:"), data)
             })
-            .collect()
+            .collect();
+        for (_, view) in events.iter().filter(|(name, _)| name == "end") {
+            self.served.lock().unwrap().ended(view);
+        }
+        events
     }
 
     /// Waits for a run's end by asking.
@@ -366,9 +382,10 @@ impl Site {
     /// Stops the server and starts another one on the same data.
     #[must_use]
     pub fn restarted(self, start: Start) -> Self {
-        let data = self.data.clone();
+        let (data, served) = (self.data.clone(), self.served.clone());
         drop(self);
         let mut site = Self::start(data, start);
+        site.served = served;
         site.sign_in();
         site
     }

@@ -22,7 +22,10 @@ use coffer_server::{
     read::{FileSource, OpenArchive, Unlock},
     restore::{self, RestoreError},
 };
-use coffer_tests::installation::{Installation, Kind};
+use coffer_tests::{
+    installation::{Installation, Kind},
+    planned,
+};
 
 #[path = "merge/files.rs"]
 mod files;
@@ -525,7 +528,8 @@ async fn rows_that_were_edited_since_the_plan_are_noticed() {
         assert_ne!(edited(&now.facts.states), edited(&planned.facts.states));
         assert_eq!(everything(&b).await, before);
         request.expected_plan = Some(now.plan.digest());
-        restore::run(request, Progress::default()).await.unwrap();
+        let report = restore::run(request, Progress::default()).await.unwrap();
+        planned::as_planned(&now.plan, &report);
     }
 }
 

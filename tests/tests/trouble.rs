@@ -16,8 +16,9 @@ use std::{
 
 use coffer_server::{engine::DatabaseUrl, recover};
 use coffer_tests::{
-    coffer::{Run, coffer, coffer_with_small_files},
+    coffer::{Run, coffer, coffer_uncompared, coffer_with_small_files},
     cut::{Proxy, Way},
+    planned::Uncompared,
     postgres::{self, OWNER, PASSWORD, Server},
     small_disk::SmallDisk,
     two_sides::{App, SCHEMA, both, files_below},
@@ -273,7 +274,8 @@ fn a_restore_whose_connection_is_cut_has_no_effect_or_all() {
     let safety = app.path("safety");
     let environment = in_folder(&safety);
     let restore = || {
-        coffer(
+        coffer_uncompared(
+            Uncompared::ConnectionIsCut,
             app.restore(&url),
             &[("COFFER_SAFETY_FOLDER", environment.as_str())],
         )

@@ -17,7 +17,8 @@ use coffer_server::{
     safety::{Record, State},
 };
 use coffer_tests::{
-    coffer::{Run, coffer, program},
+    coffer::{Run, coffer, coffer_uncompared, program},
+    planned::Uncompared,
     postgres::{self, Server},
 };
 use rusqlite::Connection;
@@ -26,6 +27,9 @@ use sqlx::{Executor, Row};
 
 /// Longest wait for something that another process does.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs the program with arguments and environment variables.
+type Runner<'a> = &'a dyn Fn(&[&str], &[(&str, &str)]) -> Run;
 
 enum Place {
     Sqlite,
@@ -146,19 +150,27 @@ impl App {
     }
 
     fn run(&self, arguments: &[&str]) -> Run {
+        self.run_by(&|all, environment| coffer(all, environment), arguments)
+    }
+
+    fn run_by(&self, run: Runner<'_>, arguments: &[&str]) -> Run {
         let folder = self.safety().display().to_string();
         let url = self.url();
-        coffer(
-            arguments.iter().chain(&["--json"]),
+        run(
+            &[arguments, &["--json"]].concat(),
             &[("COFFER_SAFETY_FOLDER", &folder), ("COFFER_TARGET", &url)],
         )
     }
 
     fn restore(&self, more: &[&str]) -> Run {
+        self.restore_by(&|all, environment| coffer(all, environment), more)
+    }
+
+    fn restore_by(&self, run: Runner<'_>, more: &[&str]) -> Run {
         let (archive, files) = (self.archive(), self.files());
         let fixed = ["restore", &archive, "--mode", "replace", "--yes", "--force"];
         let files = ["--files", &files];
-        self.run(&[&fixed[..], &files, more].concat())
+        self.run_by(run, &[&fixed[..], &files, more].concat())
     }
 
     fn undo(&self, more: &[&str]) -> Run {
@@ -504,7 +516,12 @@ fn a_write_that_waits_for_the_lock_is_not_lost_silently() {
             }
             // Planned anew each time that a write came between plan and lock.
             let restored = loop {
-                let run = app.restore(&[]);
+                let run = app.restore_by(
+                    &|all, environment| {
+                        coffer_uncompared(Uncompared::OthersWrite, all, environment)
+                    },
+                    &[],
+                );
                 if run.code == 0 {
                     break run;
                 }

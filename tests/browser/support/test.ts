@@ -1,6 +1,7 @@
 /** Playwright's `test` with a server of its own behind a recording proxy. */
 import { test as base } from "@playwright/test";
 import { App } from "./app";
+import { Planned } from "./planned";
 import { RecordingProxy } from "./proxy";
 import { Recorder } from "./recorder";
 import { Server } from "./server";
@@ -26,14 +27,16 @@ export const test = base.extend<Fixtures>({
     await proxy.stop();
   },
 
-  // Asked for by every test, so that each also shows that the page has no fault of its own.
+  // Asked for by every test, so that each also shows that the page has no fault of its own, and that no plan lied to it.
   app: async ({ page, wire }, use) => {
     const faults: string[] = [];
     page.on("pageerror", (error) => faults.push(error.message));
     page.on("console", (message) => {
       if (message.type() === "error" && /Content Security Policy|Refused to/.test(message.text())) faults.push(message.text());
     });
+    const planned = new Planned(page, wire.origin);
     await use(new App(page, wire.origin));
+    await planned.check();
     if (faults.length > 0) throw new Error(`the page had faults:\n${faults.join("\n")}`);
   },
 

@@ -24,7 +24,7 @@ use coffer_server::{
     system::{AREAS, Actor, Denied, Needs, TOKENS, tables_of},
     undo,
 };
-use coffer_tests::{engine::export, sealed::CHEAP};
+use coffer_tests::{engine::export, planned, sealed::CHEAP};
 use sqlx::Connection;
 
 use crate::{Place, places};
@@ -229,7 +229,9 @@ async fn restored(mut request: RestoreRequest) -> Result<RestoreReport, RestoreE
     let plan = restore::plan(&request, &Progress::default()).await?.plan;
     assert!(!plan.blocked, "{:?}", plan.findings);
     request.expected_plan = Some(plan.digest());
-    restore::run(request, Progress::default()).await
+    let report = restore::run(request, Progress::default()).await?;
+    planned::as_planned(&plan, &report);
+    Ok(report)
 }
 
 /// The configuration, row by row, with secrets as they are without the secret key.
@@ -435,7 +437,7 @@ async fn restored_in_place_nothing_is_lost() {
         };
         let prepared = undo::prepare(safety(place), &url, &record, None, allowed);
         let undoing = prepared.await.unwrap().request;
-        restore::run(undoing, Progress::default()).await.unwrap();
+        restored(undoing).await.unwrap();
         assert_eq!(configuration(old).await, changed);
     })
     .await;
@@ -584,7 +586,7 @@ async fn undoing_takes_whoever_came_with_it() {
         let allowed = undo::Allowed { guard: Some(new.guard(cy)), ..undo::Allowed::default() };
         let prepared = undo::prepare(safety(other), &url, &record, None, allowed);
         let undoing = prepared.await.unwrap().request;
-        restore::run(undoing, Progress::default()).await.unwrap();
+        restored(undoing).await.unwrap();
         assert_eq!(configuration(new).await, before);
         let mut connection = other.connect().await;
         let left: i64 = sqlx::query_scalar("SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM tokens)")
