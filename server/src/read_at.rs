@@ -10,6 +10,7 @@ mod memory;
 mod object;
 
 pub use file::FileSource;
+pub(crate) use http::untrusted;
 pub use http::{HttpSource, Patience};
 pub use location::Location;
 pub use memory::MemorySource;
@@ -43,6 +44,17 @@ pub enum SourceError {
         /// The address.
         address: String,
         /// What happened at the last attempt.
+        what: String,
+    },
+    /// The certificate is not one that this machine trusts for the address.
+    #[error(
+        "{address} shows a certificate that this machine does not trust ({what}), so nothing was read from it; \
+         check the address, or add the authority that signed it to this machine's"
+    )]
+    Certificate {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
         what: String,
     },
     /// The server says no.
@@ -93,6 +105,7 @@ impl SourceError {
         match self {
             Self::Address { .. } => "usage",
             Self::Unreachable { .. } => "unreachable",
+            Self::Certificate { .. } => "certificate",
             Self::Status { .. } => "http_status",
             Self::NoRanges { .. } => "no_ranges",
             Self::Changed { .. } => "source_changed",

@@ -20,20 +20,24 @@ const test = base.extend<{ other: Server }>({
 
 test.setTimeout(180_000);
 
-/** Backs the server's configuration up, and saves the archive. */
-async function systemBackup(app: App, token: string, to: string, sensitive: boolean): Promise<void> {
+/** Backs the server's configuration up, and saves the archive. Gives what its webhook's messages are signed with. */
+async function systemBackup(app: App, token: string, to: string, sensitive: boolean): Promise<string> {
   const { page } = app;
   await app.signIn(token);
   await app.takeBackup(demo, { password });
-  await page.evaluate(
+  const secret = await page.evaluate(
     async ({ source, credentials }) => {
+      const post = async (path: string, body: object) => {
+        const headers = { "content-type": "application/json" };
+        const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+        if (!answer.ok) throw new Error(await answer.text());
+        return await answer.json();
+      };
       const [profile] = (await (await fetch("/api/profiles")).json()) as { id: string }[];
-      const answer = await fetch(`/api/sources/${source}/backups`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ profile: profile?.id, sensitive: credentials }),
-      });
-      if (answer.status !== 202) throw new Error(await answer.text());
+      const config = { kind: "webhook", url: "http://127.0.0.1:1/hook" };
+      const { secret } = (await post("/api/channels", { name: "Hook", config })) as { secret: string };
+      await post(`/api/sources/${source}/backups`, { profile: profile?.id, sensitive: credentials });
+      return secret;
     },
     { source: system, credentials: sensitive },
   );
@@ -45,6 +49,7 @@ async function systemBackup(app: App, token: string, to: string, sensitive: bool
   const started = page.waitForEvent("download");
   await row.getByRole("link", { name: /^Download/ }).click();
   await (await started).saveAs(to);
+  return secret;
 }
 
 /** Follows the link of a new server, and chooses the archive. */
@@ -99,7 +104,7 @@ test("a new server takes over the configuration of another one, and its administ
 
 test("without credentials an administrator chooses a password, and what is missing is said", async ({ app, page, server, other }, info) => {
   const archive = info.outputPath("system.coffer");
-  await systemBackup(app, server.token, archive, false);
+  const secret = await systemBackup(app, server.token, archive, false);
   await chooseBackup(page, other, archive);
   await unlock(page);
   await expect(page.getByText("Credentials were left out of this backup")).toBeVisible({ timeout: 60_000 });
@@ -111,6 +116,24 @@ test("without credentials an administrator chooses a password, and what is missi
   await app.chooseSignInPassword("another horse battery");
   await page.getByRole("button", { name: "Use this password" }).click();
   await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();
+
+  await page.getByRole("link", { name: "Jobs", exact: true }).click();
+  await page.getByRole("link", { name: "Notifications" }).click();
+  const hook = page.getByRole("region", { name: "Hook" });
+  await expect(hook).toContainText("its secret was not in the backup");
+  const enter = async (known: string) => {
+    await hook.getByRole("button", { name: "Change" }).click();
+    const dialog = page.getByRole("dialog");
+    await expectAccessible(page);
+    await dialog.getByLabel("The secret", { exact: true }).fill(known);
+    await dialog.getByRole("button", { name: "Save the channel" }).click();
+    return dialog;
+  };
+  const refused = await enter("no secret of a webhook");
+  await expect(refused.getByRole("alert")).toBeVisible();
+  await refused.getByRole("button", { name: "Cancel" }).click();
+  await enter(secret);
+  await expect(hook).toContainText("signed");
 });
 
 test("an application's archive is no configuration, and nothing is restored from it", async ({ app, page, server, other }, info) => {

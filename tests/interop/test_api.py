@@ -7,52 +7,15 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import urllib.request
 from collections import Counter
 from pathlib import Path
 
-COFFER = os.environ["COFFER_BIN"]
-PASSWORD = "nine plain words that nobody else has chosen"
+from server import Server
+
 SEED = "20261122"
 EXAMPLES = os.environ.get("COFFER_API_EXAMPLES", "12")
-PERMISSIONS = ["view", "back_up", "restore", "configure", "administer"]
 # From then on there would be only closed doors.
 ENDS_THE_SESSION = ("sign_out", "end_session", "end_sessions")
-
-
-class Server:
-    """A server with the demo application and its first administrator."""
-
-    def __init__(self, data: Path):
-        options = ["serve", "--listen", "127.0.0.1:0", "--data", str(data), "--demo", "--log", "error", "--json"]
-        self.log = data.parent / "server.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen([COFFER, *options], stdout=subprocess.PIPE, stderr=log)
-        started = json.loads(self.first_object())
-        self.origin = started["address"].rstrip("/")
-        self.token = started["set_up"].partition("#set-up=")[2]
-
-    def first_object(self) -> bytes:
-        lines = b""
-        for line in self.process.stdout:
-            lines += line
-            if line.rstrip() == b"}":
-                return lines
-        raise AssertionError("the server ended: " + self.log.read_text())
-
-    def request(self, path: str, body: dict | None = None, **headers: str):
-        headers |= {"origin": self.origin, "content-type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        return urllib.request.urlopen(urllib.request.Request(self.origin + path, data, headers), timeout=30)
-
-    def sign_in(self) -> str:
-        answer = self.request("/api/session/link", {"token": self.token, "name": "admin", "password": PASSWORD})
-        return answer.headers["set-cookie"].partition(";")[0]
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(timeout=90)
-        self.process.stdout.close()
 
 
 class Api(unittest.TestCase):
@@ -89,9 +52,7 @@ class Api(unittest.TestCase):
         return Counter(re.findall(r'"status_code":(\d+)', report.read_text()))
 
     def test_no_request_with_a_token_is_a_server_error(self):
-        everything = {"name": "all", "permissions": PERMISSIONS, "days": 1}
-        with self.server.request("/api/account/tokens", everything, cookie=self.cookie) as answer:
-            secret = json.load(answer)["secret"]
+        secret = self.server.make_token(self.cookie)
         # Signing in is asked by the stranger: whoever mistypes a password gets the same answer as one with a bad token.
         answers = self.asked(lambda operation: operation["x-permission"] != "public", "-H", "Authorization:Bearer " + secret)
         # It was let in to the end: else it would have asked nothing.

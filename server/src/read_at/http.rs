@@ -318,6 +318,12 @@ impl HttpSource {
                 what: what.to_owned(),
             })
         };
+        if let Some(what) = untrusted(error) {
+            return Attempt::Failed(SourceError::Certificate {
+                address: self.address.clone(),
+                what,
+            });
+        }
         match error {
             // These name an address, which may hold credentials.
             ureq::Error::BadUri(_) => self.answer("it redirects to something that is no address"),
@@ -438,6 +444,19 @@ fn parse_content_range(text: &str) -> Option<Answered> {
     let (first, last) = range.split_once('-')?;
     let (first, last) = (number(first)?, number(last)?);
     (first <= last && last < size).then_some(Answered::Bytes { first, last, size })
+}
+
+/// What is wrong with the server's certificate, if that is why there is no connection: to wait helps nobody then.
+pub(crate) fn untrusted(error: &ureq::Error) -> Option<String> {
+    let inner = match error {
+        ureq::Error::Rustls(error) => error,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref()?,
+        _ => return None,
+    };
+    match inner {
+        rustls::Error::InvalidCertificate(what) => Some(what.to_string()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

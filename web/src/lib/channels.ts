@@ -30,7 +30,7 @@ export interface Channel {
 export interface NewChannel {
   readonly name: string;
   readonly config: EmailConfig | WebhookConfig;
-  /** The mail server's password. */
+  /** The mail server's password; or what a webhook's messages are signed with, where the server doesn't know it any more. */
   readonly secret?: string;
   readonly enabled: boolean;
 }

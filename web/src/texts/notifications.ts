@@ -18,6 +18,7 @@ export const notificationTexts = {
     securities: { tls: "TLS", starttls: "STARTTLS", none: "not encrypted" } satisfies Record<Security, string>,
     user: (name: string) => `as ${plain(name)}`,
     signed: "signed",
+    unsigned: "not sent: its secret was not in the backup that it came from; enter it under Change",
     test: "Send a test",
     testing: "Sending…",
     accepted: {
@@ -68,6 +69,7 @@ export const notificationTexts = {
     secretLead:
       "Its messages are signed with this, as Standard Webhooks describes it. Copy it now to where they are checked: it is shown this once.",
     secret: "The secret",
+    secretHint: "The one that was shown when the webhook was added: whoever checks its messages knows it. It is stored encrypted.",
     done: "Done",
   },
 };

@@ -115,7 +115,7 @@ impl Client {
             Some(body) => self.agent.run(request.body(body).map_err(strange)?),
             None => self.agent.run(request.body(()).map_err(strange)?),
         };
-        let answer = answer.map_err(|error| RequestError::NoAnswer(error.to_string()))?;
+        let answer = answer?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -280,8 +280,7 @@ fn read<T: DeserializeOwned>(answer: Response<Body>) -> Answered<T> {
 
 fn bytes(answer: Response<Body>) -> Answered<Vec<u8>> {
     let body = answer.into_body().into_with_config().limit(MAX_ANSWER);
-    body.read_to_vec()
-        .map_err(|error| RequestError::NoAnswer(error.to_string()))
+    Ok(body.read_to_vec()?)
 }
 
 fn problem(answer: Response<Body>) -> RequestError {

@@ -8,12 +8,15 @@ use super::super::{
     failure::{CANCELLED, DAMAGED, FAILED, KEY, REFUSED},
     output::safe,
 };
+use crate::read_at::untrusted;
 
 /// Why a request came to nothing.
 #[derive(Debug)]
 pub(super) enum RequestError {
     /// No answer, or not all of it: nobody here knows whether the server did what it was asked for.
     NoAnswer(String),
+    /// The server's certificate is not one that this machine trusts: nothing was sent.
+    Untrusted(String),
     /// The server says no.
     Problem {
         status: u16,
@@ -40,7 +43,7 @@ impl RequestError {
                 matches!(status, 423 | 429 | 502 | 503 | 504)
                     || matches!(code.as_str(), "not_answered_yet" | "wrong_offset")
             }
-            Self::Strange(_) => false,
+            Self::Untrusted(_) | Self::Strange(_) => false,
         }
     }
 
@@ -54,12 +57,27 @@ impl RequestError {
     }
 }
 
+impl From<ureq::Error> for RequestError {
+    fn from(error: ureq::Error) -> Self {
+        match untrusted(&error) {
+            Some(what) => Self::Untrusted(what),
+            None => Self::NoAnswer(error.to_string()),
+        }
+    }
+}
+
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::NoAnswer(what) => Self::failed(
                 "unreachable",
                 format!("the server does not answer: {what}; try again later"),
+            ),
+            RequestError::Untrusted(what) => Self::failed(
+                "certificate",
+                format!(
+                    "this machine does not trust the server's certificate ({what}), so nothing was sent; check the address, or add the authority that signed the certificate to this machine's"
+                ),
             ),
             RequestError::Strange(what) => Self::failed(
                 "wrong_answer",

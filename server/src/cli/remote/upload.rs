@@ -9,7 +9,10 @@ use ureq::{
 };
 
 use super::{
-    super::Failure,
+    super::{
+        Failure,
+        interrupt::{self, Elsewhere},
+    },
     client::{Answered, Client, patiently},
     failure::RequestError,
 };
@@ -31,7 +34,8 @@ struct Begun {
 pub(super) struct Upload {
     client: Client,
     pub(super) id: String,
-    handed_over: bool,
+    /// Whoever is asked to end the process removes the bundle too. `None` once it was handed over.
+    kept: Option<Elsewhere>,
 }
 
 impl Upload {
@@ -83,10 +87,14 @@ impl Upload {
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .ok_or_else(|| RequestError::Strange("an upload without an id".to_owned()))?;
+        let kept = {
+            let (client, id) = (client.clone(), begun.id.clone());
+            interrupt::elsewhere(move || remove(&client, &id))
+        };
         Ok(Self {
             client: client.clone(),
             id: begun.id,
-            handed_over: false,
+            kept: Some(kept),
         })
     }
 
@@ -130,18 +138,21 @@ impl Upload {
 
     /// From now on it is the server's to remove.
     pub(super) fn handed_over(&mut self) {
-        self.handed_over = true;
+        self.kept = None;
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        if !self.handed_over {
-            // The server removes what nobody touches for a day in any case.
-            let path = format!("api/uploads/{}", self.id);
-            let _ = self.client.send(Method::DELETE, &path, &[TUS], None);
+        if self.kept.is_some() {
+            remove(&self.client, &self.id);
         }
     }
+}
+
+/// Whether it is removed or not: the server removes what nobody touches for a day in any case.
+fn remove(client: &Client, id: &str) {
+    let _ = client.send(Method::DELETE, &format!("api/uploads/{id}"), &[TUS], None);
 }
 
 fn offset_of(answer: &Response<Body>) -> Answered<u64> {
