@@ -364,6 +364,9 @@ impl<'a> Merge<'a, '_> {
         for statement in self.sql.mapped_indexes(index)? {
             self.run(index, statement).await?;
         }
+        if let Some(analyse) = self.sql.analysed_map(index)? {
+            self.run(index, analyse).await?;
+        }
         self.lose(index).await?;
         if table.part == Part::Merge {
             if !table.unique.is_empty() || !self.sql.place(index)?.judge.is_empty() {

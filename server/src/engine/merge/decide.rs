@@ -9,7 +9,8 @@ impl Merge<'_, '_> {
     /// Makes the tables that say what becomes of rows, empty.
     pub(super) async fn begin(&mut self, index: usize) -> Result<(), EngineError> {
         let (map, staged) = (self.sql.empty_map(index)?, self.sql.own("s", index));
-        self.make(index, "m", map).await?;
+        let make = self.sql.dialect.create_as(&self.own("m", index), &map);
+        self.run(index, make).await?;
         let same = format!("SELECT n, n AS root FROM {staged} LIMIT 0");
         self.make(index, "d", same).await?;
         let found = format!("SELECT n, n AS id, n AS rd FROM {staged} LIMIT 0");
@@ -162,22 +163,17 @@ impl Merge<'_, '_> {
                 sql::name(column)
             ),
         };
+        // Which is looked for only if there are such rows.
         let last = format!(
-            "SELECT max(v) FROM (SELECT max(t{key}) AS v FROM {listed} UNION ALL SELECT max(c{own}) FROM {staged} UNION ALL SELECT max(f{key}) FROM {map} UNION ALL SELECT {numbered}) z"
+            "(SELECT max(v) FROM (SELECT max(t{key}) AS v FROM {listed} UNION ALL SELECT max(c{own}) FROM {staged} UNION ALL SELECT max(f{key}) FROM {map} UNION ALL SELECT {numbered}) y)"
         );
-        let taken = format!("m.fate = 1 AND m.f{key} = m.o{key}");
-        let any = format!("SELECT count(*) FROM {map} m JOIN {there} WHERE {taken}");
-        if self.number(index, any).await? == 0 {
-            return Ok(());
-        }
-        let last = self.number(index, last).await?;
         let new = self
             .sql
             .dialect
-            .cast("z.v", self.sql.type_of(index, column)?);
+            .cast(&format!("{last} + z.v"), self.sql.type_of(index, column)?);
         let number = format!(
-            "UPDATE {map} AS m SET f{key} = {new} FROM (SELECT m.n, {last} + row_number() OVER (ORDER BY m.o{key}) AS v
-               FROM {map} m JOIN {there} WHERE {taken}) z WHERE z.n = m.n"
+            "UPDATE {map} AS m SET f{key} = {new} FROM (SELECT m.n, row_number() OVER (ORDER BY m.o{key}) AS v
+               FROM {map} m JOIN {there} WHERE m.fate = 1 AND m.f{key} = m.o{key}) z WHERE z.n = m.n"
         );
         self.run(index, number).await?;
         Ok(())

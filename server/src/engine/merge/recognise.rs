@@ -3,7 +3,7 @@
 use coffer_core::merge::{Class, Part, When, pick};
 
 use super::{
-    fate,
+    Dialect, fate,
     sql::{Sql, unknown},
 };
 use crate::engine::EngineError;
@@ -50,6 +50,14 @@ impl Sql<'_> {
             self.own("s", index),
             self.own("l", index)
         ))
+    }
+
+    /// Has the engine look at how many rows become what, and at what they are joined by.
+    pub(super) fn analysed_map(&self, index: usize) -> Result<Option<String>, EngineError> {
+        let referenced = 0..self.table(index)?.referenced.len();
+        let mut columns: Vec<String> = ["n", "fate", "up"].map(str::to_owned).into();
+        columns.extend(referenced.map(|place| format!("o{place}")));
+        Ok(self.dialect.analyse(&self.own("m", index), &columns))
     }
 
     /// That an alternative may be used for a row of the archive.
@@ -246,10 +254,14 @@ impl Sql<'_> {
 
     /// The query for how many rows may be the same as others, after [`Self::decided_alone`].
     pub(super) fn told_twice(&self, index: usize) -> String {
-        format!(
-            "SELECT count(*) FROM (SELECT k FROM {} WHERE k IS NOT NULL GROUP BY k HAVING count(*) > 1) z",
-            self.own("m", index)
-        )
+        let map = self.own("m", index);
+        match self.dialect {
+            // Short numbers are sorted sooner than grouped.
+            Dialect::Postgres => format!("SELECT count(k) - count(DISTINCT k) FROM {map}"),
+            Dialect::Sqlite => format!(
+                "SELECT count(*) FROM (SELECT k FROM {map} WHERE k IS NOT NULL GROUP BY k HAVING count(*) > 1) z"
+            ),
+        }
     }
 
     /// The condition that a row is the same as an earlier one, and which; the number of the target's row that is the same, and

@@ -28,7 +28,7 @@ pub(super) async fn stage(
     // Lists of rows are looked up as hashes; where they don't fit, each row would be compared with all of them. How rows
     // are spread matters for the order of joins only, which a small sample tells. And what lies beside the tables is read
     // several times over, which 8 MB of buffers would make reads of files.
-    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL default_statistics_target = 10; SET LOCAL temp_buffers = '128MB'";
+    let settings = "SET LOCAL work_mem = '64MB'; SET LOCAL default_statistics_target = 10; SET LOCAL temp_buffers = '256MB'";
     link.run(Step::new("setting the session up"), settings.into())
         .await?;
     for (index, table) in program.tables.iter().enumerate() {
@@ -44,7 +44,7 @@ pub(super) async fn stage(
             .collect();
         let create = format!(
             "CREATE TEMPORARY TABLE coffer_s{index} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA;
-             ALTER TABLE pg_temp.coffer_s{index} ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY",
+             ALTER TABLE pg_temp.coffer_s{index} ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY (CACHE 1000)",
             columns.join(", "),
             sql::table(&table.table)
         );
