@@ -93,6 +93,8 @@ const policy = [
   "worker-src blob:",
   `style-src 'sha256-${digest(page.style, "base64")}'`,
   "img-src blob: data:",
+  "media-src blob:",
+  "frame-src blob:",
   "connect-src 'none'",
   "base-uri 'none'",
   "form-action 'none'",

@@ -28,6 +28,7 @@ pub mod bundle;
 #[cfg(test)]
 mod bytewise;
 pub mod digest;
+pub mod extract;
 #[cfg(test)]
 mod fixture;
 pub mod foreign;

@@ -8,8 +8,10 @@ use std::{
 use coffer_core::{
     archive::{self, ArchiveError, CheckedReader, Directory, Entry, EntryReader, Limits, Step},
     bundle::Bundler,
+    extract::{RowSearch, TableExport},
     manifest::{FILES_INDEX_PATH, FileEntry, MANIFEST_PATH, Manifest, Selection, files},
     preview::Preview,
+    redact::{self, Redactor},
     schema::TableName,
     seal::{self, Password, Sealed, Sender, Unlocked},
     verify::Verifier,
@@ -30,7 +32,11 @@ use crate::{
     lanes::Lanes,
     pieces::{Pieces, read_all},
     plain::Plain,
-    random, signed,
+    random,
+    redacted::Redacted,
+    rekey::{Rekeyed, Wish},
+    rows::{self, TableStream},
+    signed,
     source::Source,
     stream::FileStream,
     unsealing::Unsealing,
@@ -58,6 +64,8 @@ struct Opened {
     sender: Option<Sender>,
     /// A key opened it, maybe one that a password unlocked.
     opened_by_key: Cell<bool>,
+    /// What opened it.
+    unlocked: RefCell<Option<Rc<Unlocked>>>,
     /// `None` until a sealed archive is unlocked.
     plain: RefCell<Option<Rc<Plain>>>,
     /// Read when first needed.
@@ -207,6 +215,73 @@ impl Archive {
         })
     }
 
+    /// Up to `limit` rows of a table of which any value holds a text, whatever its capital letters, after the first `skip`
+    /// rows: as `rows` gives them, with `numbers`, each one's place in the table, and `next`, where to go on. Calls
+    /// `progress` with rows passed and in all; what it throws ends the search and is what this rejects with.
+    ///
+    /// # Errors
+    /// `locked`, `not_in_archive`, and what can be wrong with the rows.
+    pub fn search_rows(
+        &self,
+        schema: String,
+        table: String,
+        text: String,
+        skip: f64,
+        limit: u32,
+        #[wasm_bindgen(unchecked_param_type = "(done: number, total: number) => void")]
+        progress: Function,
+    ) -> Promise {
+        let table = TableName::new(schema, table);
+        self.promise(async move |archive| {
+            archive
+                .search(&table, &text, convert::count(skip)?, limit, &progress)
+                .await
+        })
+    }
+
+    /// All rows of a table in the form `csv`, `json` or `stored`.
+    ///
+    /// # Errors
+    /// `locked`, `not_in_archive`, and what can be wrong with directory and manifest.
+    #[wasm_bindgen(unchecked_return_type = "Promise<TableStream>")]
+    pub fn export_table(&self, schema: String, table: String, format: String) -> Promise {
+        let table = TableName::new(schema, table);
+        self.promise(async move |archive| Ok(archive.export(&table, &format).await?.into()))
+    }
+
+    /// The same content behind another header: `remove` are places among the locks, `new_password` comes in place of the
+    /// one that opened it, `passwords` and `recipients` come.
+    ///
+    /// # Errors
+    /// `locked`; `nothing_to_do`, `no_way_in`, `not_a_way_in`, `too_many_ways_in`, `key_malformed`; `not_sealed` of a
+    /// plain archive.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Rekeyed>")]
+    pub fn rekey(
+        &self,
+        remove: Vec<u32>,
+        new_password: Option<String>,
+        passwords: Vec<String>,
+        recipients: Vec<String>,
+    ) -> Promise {
+        let typed = |text: String| Password::new(&Zeroizing::new(text));
+        let wish = Wish {
+            remove,
+            new_password: new_password.map(typed),
+            passwords: passwords.into_iter().map(typed).collect(),
+            recipients,
+        };
+        self.promise(async move |archive| Ok(archive.rekey(wish).await?.into()))
+    }
+
+    /// A standard archive of one that holds credentials, by the rules that it carries: plain, a ZIP.
+    ///
+    /// # Errors
+    /// `locked`; `standard_already`, `no_rules`; what can be wrong with directory, manifest and files index.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Redacted>")]
+    pub fn redact(&self, without_files: bool) -> Promise {
+        self.promise(async move |archive| Ok(archive.redact(without_files).await?.into()))
+    }
+
     /// One file. Its size and SHA-256 are checked at its end.
     ///
     /// # Errors
@@ -277,6 +352,7 @@ impl Opened {
             sealed: None,
             sender: None,
             opened_by_key: Cell::new(false),
+            unlocked: RefCell::new(None),
             plain: RefCell::new(None),
             contents: RefCell::new(None),
             files: RefCell::new(None),
@@ -309,6 +385,7 @@ impl Opened {
         let lanes = self.lanes.as_ref();
         let plain = Plain::unseal(self.source.clone(), sealed, &unlocked.file_key, lanes).await?;
         self.opened_by_key.set(unlocked.secret.is_some());
+        self.unlocked.replace(Some(Rc::new(unlocked)));
         self.plain.replace(Some(Rc::new(plain)));
         Ok(())
     }
@@ -385,6 +462,62 @@ impl Opened {
                 Step::Done => return convert::page(&preview.finish()),
             }
         }
+    }
+
+    async fn search(
+        &self,
+        table: &TableName,
+        text: &str,
+        skip: u64,
+        limit: u32,
+        progress: &Function,
+    ) -> Result<JsValue, JsValue> {
+        let Contents {
+            directory,
+            manifest,
+        } = &*self.contents().await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let limits = Limits::default();
+        let search = RowSearch::new(directory, manifest, table, text, skip, limit, limits)
+            .map_err(Failure::from)?;
+        let total = manifest.table(table).map_or(0, |data| data.rows);
+        rows::search(search, self.cursor(Reading::Streaming)?, total, progress).await
+    }
+
+    async fn export(&self, table: &TableName, format: &str) -> Result<TableStream, Failure> {
+        let Contents {
+            directory,
+            manifest,
+        } = &*self.contents().await?;
+        let format = rows::format(format)?;
+        let export = TableExport::new(directory, manifest, table, format, Limits::default())?;
+        Ok(TableStream::new(export, self.cursor(Reading::Streaming)?))
+    }
+
+    async fn rekey(&self, wish: Wish) -> Result<Rekeyed, Failure> {
+        let Some(sealed) = &self.sealed else {
+            return Err(Failure::new(
+                "not_sealed",
+                "This archive is not sealed, so there is nothing to change. Seal it instead.",
+            ));
+        };
+        let unlocked = self.unlocked.borrow().clone().ok_or_else(Failure::locked)?;
+        Rekeyed::new(self.source.clone(), sealed, &unlocked, &wish, self.size).await
+    }
+
+    async fn redact(&self, without_files: bool) -> Result<Redacted, Failure> {
+        let contents = self.contents().await?;
+        let files = self.index().await?;
+        let redaction = redact::decide(&contents.manifest, None, without_files)?;
+        let redactor = Redactor::new(
+            &contents.directory,
+            &contents.manifest,
+            &files,
+            &redaction,
+            Limits::default(),
+            random::fresh_secrets()?,
+        )?;
+        Ok(Redacted::new(redactor, self.cursor(Reading::Streaming)?))
     }
 
     async fn stream(&self, set: &str, path: &str) -> Result<FileStream, Failure> {

@@ -3,6 +3,7 @@
 use coffer_core::{
     manifest::{FileEntry, Manifest},
     preview::Page,
+    rows::shown::Shown,
     seal::{Lock, Sender},
 };
 use js_sys::{BigInt, Reflect};
@@ -105,8 +106,9 @@ pub(crate) fn files(files: &[FileEntry]) -> Result<JsValue, Failure> {
     to_js(&files)
 }
 
+/// Rows as JavaScript is given them.
 #[derive(Serialize)]
-struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     columns: &'a [String],
     types: &'a [String],
     rows: Vec<Vec<Option<&'a str>>>,
@@ -115,26 +117,34 @@ struct Rows<'a> {
     cut: Vec<(usize, usize)>,
 }
 
+impl<'a> Rows<'a> {
+    pub(crate) fn new(
+        columns: &'a [String],
+        types: &'a [String],
+        rows: &'a [Vec<Shown>],
+        end: bool,
+    ) -> Self {
+        let cut = rows.iter().enumerate().flat_map(|(row, values)| {
+            values
+                .iter()
+                .enumerate()
+                .filter(|(_, value)| value.cut)
+                .map(move |(column, _)| (row, column))
+        });
+        let texts = |row: &'a Vec<Shown>| row.iter().map(|value| value.text.as_deref()).collect();
+        Self {
+            columns,
+            types,
+            rows: rows.iter().map(texts).collect(),
+            end,
+            cut: cut.collect(),
+        }
+    }
+}
+
 /// Some rows of a table.
 pub(crate) fn page(page: &Page) -> Result<JsValue, Failure> {
-    let cut = page.rows.iter().enumerate().flat_map(|(row, values)| {
-        values
-            .iter()
-            .enumerate()
-            .filter(|(_, value)| value.cut)
-            .map(move |(column, _)| (row, column))
-    });
-    to_js(&Rows {
-        columns: &page.columns,
-        types: &page.types,
-        rows: page
-            .rows
-            .iter()
-            .map(|row| row.iter().map(|value| value.text.as_deref()).collect())
-            .collect(),
-        end: page.end,
-        cut: cut.collect(),
-    })
+    to_js(&Rows::new(&page.columns, &page.types, &page.rows, page.end))
 }
 
 #[derive(Serialize)]

@@ -6,8 +6,9 @@ use coffer_core::{
     foreign::ForeignError,
     manifest::{FilesIndexError, ManifestError},
     preview::PreviewError,
+    redact::RedactError,
     rows::RowError,
-    seal::SealError,
+    seal::{RekeyError, SealError},
     verify::VerifyError,
 };
 use js_sys::{Object, Reflect};
@@ -245,6 +246,27 @@ impl From<VerifyError> for Failure {
         match error {
             VerifyError::Archive(error) => error.into(),
             VerifyError::Rows { error, .. } => rows(&error, message),
+        }
+    }
+}
+
+impl From<RekeyError> for Failure {
+    fn from(error: RekeyError) -> Self {
+        match error {
+            RekeyError::Seal(error) => error.into(),
+            error => Self::new(error.code(), sentence(&error)),
+        }
+    }
+}
+
+impl From<RedactError> for Failure {
+    fn from(error: RedactError) -> Self {
+        let message = sentence(&error);
+        match error {
+            RedactError::Archive(error) => error.into(),
+            RedactError::Manifest(error) => error.into(),
+            RedactError::Rows { error, .. } => rows(&error, message),
+            error => Self::new(error.code(), message),
         }
     }
 }

@@ -3,6 +3,7 @@
 use coffer_core::{
     archive::{CheckedReader, EntryReader, Step},
     bundle::BundleContent,
+    redact::Redactor,
 };
 use js_sys::Uint8Array;
 
@@ -38,6 +39,16 @@ impl Machine for CheckedReader {
 }
 
 impl Machine for BundleContent {
+    fn step(&mut self, out: &mut Vec<u8>) -> Result<Step, Failure> {
+        Ok(Self::step(self, out)?)
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(Self::feed(self, bytes)?)
+    }
+}
+
+impl Machine for Redactor {
     fn step(&mut self, out: &mut Vec<u8>) -> Result<Step, Failure> {
         Ok(Self::step(self, out)?)
     }

@@ -4,17 +4,20 @@ import { Connection } from "./connection.js";
 import { ArchiveFailure, cancelled } from "./failure.js";
 import type { Overview } from "./foreign.js";
 import type { FileEntry, Manifest, Selection, TableName } from "./manifest.js";
-import { ArchiveFile, Pieces, PlainArchive, RestoreBundle } from "./pieces.js";
+import { ArchiveFile, DerivedArchive, Pieces, PlainArchive, RekeyedArchive, RestoreBundle } from "./pieces.js";
 import type {
   ArchiveFacts,
   CryptoChoice,
+  KeyChange,
   KeyType,
   Lock,
   LockedKeyPair,
   OnProgress,
+  RowMatches,
   RowsPage,
   SecretKeyPair,
   Sender,
+  TableFormat,
   Verified,
 } from "./service.js";
 
@@ -162,10 +165,27 @@ export class ArchiveHandle {
     return this.#connection.call((service) => service.rows({ schema, name }, skip, limit));
   }
 
+  /**
+   * Up to `limit` rows of which any value holds a text, whatever its capital letters, after the first `skip` rows of the
+   * table. It goes on at `next`. Reports rows passed and in all.
+   */
+  searchRows(table: TableName, text: string, { skip = 0, limit = 50, ...options }: WorkOptions & { skip?: number; limit?: number } = {}) {
+    const { schema, name } = table;
+    return this.#watched<RowMatches>(options, (onProgress) =>
+      this.#connection.call((service) => service.searchRows({ schema, name }, text, skip, limit, onProgress)),
+    );
+  }
+
+  /** All rows of a table in a form that other programs read. Each part of it is compared with its digest before it comes. */
+  async exportTable({ schema, name }: TableName, format: TableFormat, options: WorkOptions = {}): Promise<DerivedArchive> {
+    const { id } = await this.#connection.call((service) => service.openTable({ schema, name }, format));
+    return new DerivedArchive(0, this.#pieces(id), options);
+  }
+
   /** One file of a file set; of another product's archive the entry's name, with any set. */
   async file(set: string, path: string): Promise<ArchiveFile> {
     const { id, size } = await this.#connection.call((service) => service.openFile(set, path));
-    return new ArchiveFile(size, new Pieces(this.#connection, id, this.#remote));
+    return new ArchiveFile(size, this.#pieces(id));
   }
 
   /** Reads and checks every byte: decrypts, inflates, compares every digest. */
@@ -198,7 +218,39 @@ export class ArchiveHandle {
    */
   async unseal(options: { onProgress?: OnProgress; signal?: AbortSignal } = {}): Promise<PlainArchive> {
     const { id, size } = await this.#connection.call((service) => service.openPlain());
-    return new PlainArchive(size, new Pieces(this.#connection, id, this.#remote), options);
+    return new PlainArchive(size, this.#pieces(id), options);
+  }
+
+  /**
+   * The same content, behind a header that other passwords and keys open. It is compared with its digests on the way, so
+   * the stream fails with `payload_damaged` at its end if it is not what was written. The file that is open here still opens
+   * as it did.
+   */
+  async rekey(
+    { remove = [], newPassword, passwords = [], recipients = [] }: KeyChange,
+    options: WorkOptions = {},
+  ): Promise<RekeyedArchive> {
+    const change = {
+      remove: [...remove],
+      passwords: [...passwords],
+      recipients: [...recipients],
+      ...(newPassword === undefined ? {} : { newPassword }),
+    };
+    const { id, ...facts } = await this.#connection.call((service) => service.openRekeyed(change));
+    return new RekeyedArchive(facts, this.#pieces(id), options);
+  }
+
+  /**
+   * A standard archive of one that holds credentials, by the rules that it carries: plain, to be sealed again with `seal`
+   * or not. Rejects with `standard_already` or `no_rules`; the stream fails if anything is not what was archived.
+   */
+  async redact({ withoutFiles = false, ...options }: WorkOptions & { withoutFiles?: boolean } = {}): Promise<DerivedArchive> {
+    const { id } = await this.#connection.call((service) => service.openRedacted(withoutFiles));
+    return new DerivedArchive(this.size, this.#pieces(id), options);
+  }
+
+  #pieces(id: number): Pieces {
+    return new Pieces(this.#connection, id, this.#remote);
   }
 
   /** Seals what is selected again, under a fresh one-time key, for a server that is to restore it. */
@@ -208,7 +260,7 @@ export class ArchiveHandle {
       file_sets: file_sets && [...file_sets],
     };
     const { id, manifest, key, total } = await this.#connection.call((service) => service.openBundle(selection));
-    return new RestoreBundle(manifest, key, total, new Pieces(this.#connection, id, this.#remote));
+    return new RestoreBundle(manifest, key, total, this.#pieces(id));
   }
 
   /** Ends the worker, and with it everything that the password opened. */

@@ -29,6 +29,11 @@ export type KnownCode =
   | "key_locked"
   | "wrong_key_password"
   | "no_way_in"
+  | "nothing_to_do"
+  | "payload_damaged"
+  // A standard archive of one with credentials
+  | "standard_already"
+  | "no_rules"
   // Archives of other products
   | "wrong_password_or_damaged"
   | "sidecar_missing"
@@ -63,7 +68,16 @@ export type KnownCode =
 export type Finding = `${"zip" | "manifest" | "files_index" | "rows"}_${string}`;
 
 /** What only a defect of this program can cause. */
-export type Defect = "busy" | "ended" | "bad_key_type" | "crypto" | "misfed" | "too_large";
+export type Defect =
+  | "busy"
+  | "ended"
+  | "bad_key_type"
+  | "bad_format"
+  | "crypto"
+  | "misfed"
+  | "not_a_way_in"
+  | "too_large"
+  | "too_many_ways_in";
 
 export type Code = KnownCode | Finding | Defect;
 

@@ -2,7 +2,7 @@
 import { ByteStream } from "./byte-stream.js";
 import type { Connection } from "./connection.js";
 import { ArchiveFailure, cancelled } from "./failure.js";
-import type { OnProgress } from "./service.js";
+import type { KeysChanged, OnProgress } from "./service.js";
 
 /** Waits between tries to read on after the connection to an address broke, in milliseconds. */
 const waits = [500, 1000, 2000, 4000, 8000, 15_000];
@@ -75,17 +75,27 @@ export class ArchiveFile extends ByteStream {
   }
 }
 
-/** A plain archive as it comes out of its seal. Every piece is authentic; that nothing is missing is known at the end. */
-export class PlainArchive extends ByteStream {
+/** How the way of bytes is watched, and ended. */
+interface Watching {
+  readonly onProgress?: OnProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Something made of an archive as it is taken. What came before a failure is to be thrown away.
+ *
+ * Its length is not known before its end: progress reports what came, and `about` so many bytes in all.
+ */
+export class DerivedArchive extends ByteStream {
   readonly #pieces: Pieces;
 
   constructor(
-    /** Bytes. */
-    readonly size: number,
+    /** About how many bytes it will have; 0 if nobody knows. */
+    readonly about: number,
     pieces: Pieces,
-    { onProgress, signal }: { onProgress?: OnProgress | undefined; signal?: AbortSignal | undefined },
+    watching: Watching,
   ) {
-    super(watched(size, pieces, onProgress, signal));
+    super(watched(about, pieces, watching));
     this.#pieces = pieces;
   }
 
@@ -95,11 +105,34 @@ export class PlainArchive extends ByteStream {
   }
 }
 
+/** A plain archive as it comes out of its seal. Every piece is authentic; that nothing is missing is known at the end. */
+export class PlainArchive extends DerivedArchive {
+  constructor(
+    /** Bytes. */
+    readonly size: number,
+    pieces: Pieces,
+    watching: Watching,
+  ) {
+    super(size, pieces, watching);
+  }
+}
+
+/** An archive behind another header. */
+export class RekeyedArchive extends DerivedArchive {
+  constructor(
+    /** Its size, what opened it and what opens it now, and the digest of its content. */
+    readonly facts: KeysChanged,
+    pieces: Pieces,
+    watching: Watching,
+  ) {
+    super(facts.size, pieces, watching);
+  }
+}
+
 async function* watched(
   size: number,
   pieces: Pieces,
-  onProgress: OnProgress | undefined,
-  signal: AbortSignal | undefined,
+  { onProgress, signal }: Watching,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   let done = 0;
   const stopped = () => {

@@ -52,6 +52,39 @@ export interface RowsPage {
   readonly end: boolean;
 }
 
+/** Rows that hold a text. */
+export interface RowMatches extends RowsPage {
+  /** Which row of the table each one is, from 0. */
+  readonly numbers: readonly number[];
+  /** Where to go on: what to skip next. `null` after the table's last row. */
+  readonly next: number | null;
+}
+
+/** `csv` and `json` as the command line's `extract` writes them, `stored` as the archive holds them. */
+export type TableFormat = "csv" | "json" | "stored";
+
+/** What is to change about who can open an archive. */
+export interface KeyChange {
+  /** What goes: places in `locks`, from 0. */
+  readonly remove?: readonly number[];
+  /** Comes in place of the password that opened the archive; if a key did, it is one more way in. */
+  readonly newPassword?: string;
+  /** Passwords that come. */
+  readonly passwords?: readonly string[];
+  /** Public keys that come: `coffer1…` */
+  readonly recipients?: readonly string[];
+}
+
+/** What a changed header comes to. */
+export interface KeysChanged {
+  /** Bytes of the file. */
+  readonly size: number;
+  readonly before: readonly Lock[];
+  readonly after: readonly Lock[];
+  /** SHA-256 of the digests of all megabytes of the content, which is the same before and after. */
+  readonly content: string;
+}
+
 export interface Verified {
   readonly entries: number;
   /** Bytes of all entries, inflated. */
@@ -119,6 +152,10 @@ export interface ArchiveService {
   manifest(): Promise<Manifest>;
   files(): Promise<FileEntry[]>;
   rows(table: TableName, skip: number, limit: number): Promise<RowsPage>;
+  searchRows(table: TableName, text: string, skip: number, limit: number, onProgress: OnProgress): Promise<RowMatches>;
+  openTable(table: TableName, format: TableFormat): Promise<{ id: number }>;
+  openRekeyed(change: Required<Omit<KeyChange, "newPassword">> & Pick<KeyChange, "newPassword">): Promise<KeysChanged & { id: number }>;
+  openRedacted(withoutFiles: boolean): Promise<{ id: number }>;
   verify(onProgress: OnProgress): Promise<Verified>;
   cancelVerify(): void;
   openFile(set: string, path: string): Promise<{ id: number; size: number }>;

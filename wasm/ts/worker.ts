@@ -5,7 +5,7 @@ import { BlobReader } from "./blob-reader.js";
 import { cancelled, closed, noWebCrypto, otherKind, toCofferError } from "./failure.js";
 import { available, Lanes } from "./lanes.js";
 import type { Selection, TableName } from "./manifest.js";
-import type { ArchiveService, CryptoChoice, MadeKey, OnProgress } from "./service.js";
+import type { ArchiveService, CryptoChoice, Lock, MadeKey, OnProgress, RowMatches } from "./service.js";
 
 /** What gives its bytes piece by piece: a file, a bundle, a plain archive. */
 interface Pieces {
@@ -55,6 +55,15 @@ const fileSource = (file: Blob) => Source.file(new BlobReader(file));
 
 const sent = (bytes: Uint8Array) => transfer(bytes, [bytes.buffer]);
 
+/** Ends the work that reports its progress as soon as somebody has asked for that. */
+function unlessCancelled(onProgress: OnProgress): OnProgress {
+  verifyCancelled = false;
+  return (done, total) => {
+    if (verifyCancelled) throw cancelled;
+    onProgress(done, total);
+  };
+}
+
 function keep(pieces: Pieces): number {
   lastStream += 1;
   streams.set(lastStream, pieces);
@@ -101,11 +110,7 @@ const service: ArchiveService = {
 
   survey(everything, onProgress) {
     if (!foreign) throw archive ? otherKind : closed;
-    verifyCancelled = false;
-    return foreign.survey(everything, (done: number, total: number) => {
-      if (verifyCancelled) throw cancelled;
-      onProgress(done, total);
-    });
+    return foreign.survey(everything, unlessCancelled(onProgress));
   },
 
   manifest: () => opened().manifest(),
@@ -113,13 +118,25 @@ const service: ArchiveService = {
   rows: ({ schema, name }: TableName, skip: number, limit: number) =>
     foreign ? foreign.rows(name, skip, limit) : opened().rows(schema, name, skip, limit),
 
-  verify(onProgress: OnProgress) {
-    verifyCancelled = false;
-    return opened().verify((done: number, total: number) => {
-      if (verifyCancelled) throw cancelled;
-      onProgress(done, total);
-    });
+  searchRows({ schema, name }, text, skip, limit, onProgress) {
+    return opened().search_rows(schema, name, text, skip, limit, unlessCancelled(onProgress)) as Promise<RowMatches>;
   },
+
+  async openTable({ schema, name }, format) {
+    return { id: keep(await opened().export_table(schema, name, format)) };
+  },
+
+  async openRekeyed({ remove, newPassword, passwords, recipients }) {
+    const rekeyed = await opened().rekey(new Uint32Array(remove), newPassword, [...passwords], [...recipients]);
+    const [before, after] = [rekeyed.before, rekeyed.after] as [Lock[], Lock[]];
+    return { size: rekeyed.size, before, after, content: rekeyed.content, id: keep(rekeyed) };
+  },
+
+  async openRedacted(withoutFiles) {
+    return { id: keep(await opened().redact(withoutFiles)) };
+  },
+
+  verify: (onProgress: OnProgress) => opened().verify(unlessCancelled(onProgress)),
 
   cancelVerify() {
     verifyCancelled = true;

@@ -9,10 +9,11 @@ use axum::{
     response::Response,
 };
 
-/// Nothing runs or loads but what this server itself sent, and WebAssembly; nobody can frame or send forms.
+/// Nothing runs or loads but what this server itself sent, and WebAssembly; nobody can frame or send forms. Pictures, sound and
+/// PDF out of an archive are shown from the page's own memory.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; \
-     img-src 'self' blob: data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'";
+     img-src 'self' blob: data:; media-src blob:; frame-src blob:; font-src 'self'; connect-src 'self'; \
+     manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const ALWAYS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),

@@ -19,10 +19,13 @@ interface PickedFile extends FileSystemFileHandle {
 
 const hasPicker = (scope: object): scope is SavePicker => "showSaveFilePicker" in scope;
 
+/** What can be saved: all of it at once, or as it comes. */
+export type Savable = Pick<ByteStream, "stream" | "blob">;
+
 /** Where something will be saved. */
 export interface Place {
   /** Writes all of it. What fails on the way is not left behind. */
-  write(content: ByteStream): Promise<void>;
+  write(content: Savable): Promise<void>;
 }
 
 /**

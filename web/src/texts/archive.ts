@@ -222,6 +222,26 @@ export const archiveTexts = {
       detail: "Neither a password nor a key was given. Nothing was written.",
       next: "Give at least one of them.",
     },
+    nothing_to_do: {
+      title: "There is nothing to change",
+      detail: "Nothing was named that goes or comes. Nothing was written.",
+      next: "Choose what is to change first.",
+    },
+    payload_damaged: {
+      title: "The content of this archive is damaged",
+      detail: `Some of its megabytes are not what was written, so no copy of it was kept. ${onlyRead}`,
+      next: `${otherCopy} What is left of this one can be salvaged.`,
+    },
+    standard_already: {
+      title: "This archive holds no credentials",
+      detail: "It is a standard one already. Nothing was written.",
+      next: "Pass on the archive as it is.",
+    },
+    no_rules: {
+      title: "Nobody said what is a credential in this archive",
+      detail: "It was taken without a preset, so there are no rules for what to leave out. Nothing was written.",
+      next: "Use the command line: coffer redact takes a preset.",
+    },
     no_webcrypto: {
       title: "This page may not use the browser’s cryptography",
       detail: "Browsers offer it to pages over HTTPS or of this machine only. Nothing was changed.",

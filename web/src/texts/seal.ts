@@ -1,5 +1,5 @@
-/** Words about sealing a file in the page, and about the strength of passwords. */
-import { bytes } from "../lib/format";
+/** Words about sealing a file in the page, about other files made of an open archive, and about the strength of passwords. */
+import type { Lock } from "@coffer/archive";
 import type { Score, Weakness } from "../lib/strength";
 import { plain } from "../lib/visible";
 
@@ -53,11 +53,59 @@ export const sealTexts = {
     },
     submit: "Seal and save",
     sealing: "Sealing",
-    progress: (done: number, total: number) => `${bytes(done)} of ${bytes(total)}`,
-    cancelled: "It was stopped. Nothing was saved, and the file is as it was.",
+    cancelled: "It was stopped. Nothing was saved, and the file that it was made of is as it was.",
     done: (name: string) => `${plain(name)} is sealed and saved.`,
     doneHint: "The file that you chose is as it was. Open the sealed one once, before you delete anything.",
     again: "Seal another file",
+  },
+
+  rekey: {
+    button: "Who can open it…",
+    title: "Who can open this archive",
+    lead: "Saves this archive as a new file that other passwords and keys open. Its content stays as it is, byte for byte.",
+    now: "Who can open it now",
+    nowHint: "What you uncheck does not open the new file.",
+    lock(lock: Lock): string {
+      switch (lock.kind) {
+        case "password":
+          return "A password";
+        case "locked_key":
+          return `The password of the key ${lock.fingerprint}, which lies in the archive`;
+        case "key":
+          return `The key file of ${lock.fingerprint}`;
+        case "profile_key":
+          return "The key of a profile";
+        case "unknown":
+          return `Something that a newer Coffer knows (${plain(lock.type)})`;
+      }
+    },
+    change: "Change the password that opened it",
+    add: "Add a password",
+    addKeys: "Add keys",
+    old: "Old copies of the file still open the old way, and whoever has opened it may have kept what is inside.",
+    submit: "Save the new file",
+    saving: "Writing and comparing",
+    fileName: (name: string) => `rekeyed-${name}`,
+    done: (name: string) => `${plain(name)} is saved.`,
+    after: "It is opened by:",
+    same: "Its content was compared on the way, and is the same. The SHA-256 of its table of digests, before and after:",
+  },
+
+  redact: {
+    button: "Without credentials…",
+    title: "A copy without credentials",
+    lead: "Saves a standard archive of this one: where it holds password hashes, tokens and keys, placeholders stand in the copy.",
+    freeText:
+      "What is a credential is said by the rules that the archive carries. Free text and files can hold anything, and are not looked into.",
+    withoutFiles: "Leave all files out",
+    withoutFilesHint: "Rows stay as they are, also those that name files.",
+    seal: "Seal it",
+    sealHint: "It still holds everything else, such as names and messages.",
+    submit: "Save the copy",
+    saving: "Leaving credentials out",
+    fileName: (name: string, sealed: boolean) => `${name}-standard.${sealed ? "coffer" : "zip"}`,
+    done: (name: string) => `${plain(name)} is saved. Every digest of what it was made of was compared.`,
+    doneHint: "Open it once, and look at it, before you pass it on. The archive that is open here is as it was.",
   },
 
   otherContent: {

@@ -2,6 +2,8 @@
 
 export class WaysInForm {
   withPassword = $state(true);
+  /** Nothing need be given. */
+  readonly #optional: boolean;
   password = $state("");
   repeated = $state("");
   withRecipients = $state(false);
@@ -9,6 +11,11 @@ export class WaysInForm {
   recipients = $state("");
   /** It was tried to use them: from then on it is said what is missing. */
   tried = $state(false);
+
+  constructor({ withPassword = true, optional = false }: { withPassword?: boolean; optional?: boolean } = {}) {
+    this.withPassword = withPassword;
+    this.#optional = optional;
+  }
 
   get empty(): boolean {
     return this.withPassword && this.password === "";
@@ -24,7 +31,7 @@ export class WaysInForm {
   }
 
   get nobody(): boolean {
-    return !this.withPassword && this.#keys.length === 0;
+    return !this.#optional && !this.withPassword && this.#keys.length === 0;
   }
 
   /** What was typed, if it can be used. */
