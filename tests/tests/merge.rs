@@ -7,19 +7,9 @@
     missing_docs
 )]
 
-use std::{env, path::Path, time::Instant};
-
-use coffer_core::{
-    manifest::{Manifest, Selection},
-    merge::{Counts, Program},
-    plan::Mode,
-    policy::Preset,
-    schema::TableName,
-};
+use coffer_core::{merge::Counts, plan::Mode, schema::TableName};
 use coffer_server::{
-    engine::EngineError,
     progress::Progress,
-    read::{FileSource, OpenArchive, Unlock},
     restore::{self, RestoreError},
 };
 use coffer_tests::{
@@ -35,11 +25,10 @@ mod model;
 mod nojoin;
 #[path = "merge/random.rs"]
 mod random;
+#[path = "merge/random_data.rs"]
+mod random_data;
 #[path = "merge/unique.rs"]
 mod unique;
-
-use model::{Model, NEW, Row, Tables};
-use random::{Random, Schema, UIDS};
 
 const SCHEMA: &str = "
     CREATE TABLE users (id integer PRIMARY KEY, username text NOT NULL UNIQUE, role text);
@@ -362,148 +351,6 @@ async fn rows_take_what_is_newer_and_settle_what_was_under_way() {
     }
 }
 
-/// Schemas that are tried unless `COFFER_MERGE_SEEDS` says how many.
-const SEEDS: u64 = 4;
-
-/// What the tables hold, values that were made anew told as such.
-async fn tables_of(installation: &Installation, schema: &Schema) -> Tables {
-    let mut tables = Tables::new();
-    for (index, name) in schema.names().enumerate() {
-        let columns = schema.columns(index);
-        let uid = columns.iter().position(|column| column == "uid");
-        let query = format!("SELECT {} FROM {name}", columns.join(", "));
-        let rows = installation.rows(&query).await;
-        let row = |text: &String| -> Row {
-            let values = text.split('|').enumerate();
-            values
-                .map(|(place, value)| match value {
-                    "-" => None,
-                    value if Some(place) == uid && !UIDS.contains(&value) => Some(NEW.to_owned()),
-                    value => Some(value.to_owned()),
-                })
-                .collect()
-        };
-        tables.insert(name.to_owned(), sorted(rows.iter().map(row).collect()));
-    }
-    tables
-}
-
-fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
-    rows.sort();
-    rows
-}
-
-fn sorted_all(tables: Tables) -> Tables {
-    let tables = tables.into_iter();
-    tables.map(|(name, rows)| (name, sorted(rows))).collect()
-}
-
-fn manifest_of(archive: &Path) -> Manifest {
-    let source = std::sync::Arc::new(FileSource::open(archive).unwrap());
-    OpenArchive::open(source, &Unlock::None).unwrap().manifest
-}
-
-/// Merges random rows into others and compares with the model; returns what the target holds then.
-async fn as_the_model(seed: u64, kind: Kind, mode: Mode) -> Option<Tables> {
-    let mut random = Random::new(seed);
-    let schema = Schema::new(&mut random);
-    let (archived, held) = (schema.rows(&mut random), schema.rows(&mut random));
-    let ddl = match kind {
-        Kind::Sqlite => &schema.sqlite,
-        Kind::Postgres => &schema.postgres,
-    };
-    let about = || format!("seed {seed}, {kind:?}, {mode}:\n{ddl}\n{}", schema.preset);
-    let installation = Installation::new(kind, ddl, Some(&schema.preset)).await;
-    installation.fill(&schema.inserts(&archived)).await;
-    let archive = installation.backup().await;
-    let manifest = manifest_of(&archive);
-    let names: Vec<&str> = schema.names().collect();
-    installation.empty(&names).await;
-    installation.fill(&schema.inserts(&held)).await;
-    let preset: Preset = toml::from_str(&schema.preset).unwrap();
-    let loaded = manifest
-        .schema
-        .tables
-        .iter()
-        .map(|table| {
-            let columns = table.stored_columns().map(|column| column.name.clone());
-            (table.name.clone(), columns.collect())
-        })
-        .collect();
-    let program = Program::new(
-        mode,
-        &manifest,
-        &manifest.schema,
-        &Selection::ALL,
-        Some(&preset),
-        &loaded,
-    );
-    let program = match program {
-        Ok(program) => program,
-        Err(expected) => {
-            let refused =
-                restore::plan(&installation.request(&archive, mode), &Progress::default()).await;
-            let message = refused.map(|planned| planned.plan).unwrap_err().to_string();
-            assert_eq!(message, expected.to_string(), "{}", about());
-            return None;
-        }
-    };
-    let (expected, counts) = Model::run(&program, &archived, &held);
-    if schema.dangles(&expected) {
-        // A row that is kept in any mode belonged to one that goes: nobody decides that for the user.
-        let refused =
-            restore::plan(&installation.request(&archive, mode), &Progress::default()).await;
-        let refused = refused.map(|planned| planned.plan);
-        assert!(
-            matches!(
-                refused,
-                Err(RestoreError::Engine(EngineError::ForeignKey { .. }))
-            ),
-            "{refused:?} {}",
-            about()
-        );
-        assert_eq!(tables_of(&installation, &schema).await, sorted_all(held));
-        return None;
-    }
-    let done = installation
-        .try_restore(installation.request(&archive, mode))
-        .await;
-    let (_, report) = done.unwrap_or_else(|error| panic!("{error}: {}", about()));
-    let now = tables_of(&installation, &schema).await;
-    for (table, counts) in program.tables.iter().zip(&counts) {
-        let name = &table.table.name;
-        assert_eq!(
-            sorted(expected[name].clone()),
-            now[name],
-            "{name}, expected first, {}\narchive {:?}\ntarget {:?}\n{table:#?}",
-            about(),
-            archived[name],
-            held[name]
-        );
-        let reported = report.merged.iter().find(|table| table.name == *name);
-        assert_eq!(
-            Some(counts),
-            reported.map(|table| &table.counts),
-            "{name}, {}",
-            about()
-        );
-        let rows = archived[name].len() as u64;
-        assert_eq!(counts.archived(), rows, "{name}, {}", about());
-    }
-    let again = installation.restore(&archive, mode).await;
-    for (name, counts) in &again {
-        assert_eq!(
-            (counts.insert, counts.update, counts.delete, counts.detached),
-            (0, 0, 0, 0),
-            "a second time, {name}: {counts:?}, {}\nfirst {:?}",
-            about(),
-            now[name]
-        );
-    }
-    assert_eq!(tables_of(&installation, &schema).await, now, "{}", about());
-    Some(now)
-}
-
 #[tokio::test]
 async fn rows_that_were_edited_since_the_plan_are_noticed() {
     for kind in [Kind::Sqlite, Kind::Postgres] {
@@ -531,25 +378,4 @@ async fn rows_that_were_edited_since_the_plan_are_noticed() {
         let report = restore::run(request, Progress::default()).await.unwrap();
         planned::as_planned(&now.plan, &report);
     }
-}
-
-#[tokio::test]
-async fn random_data_is_merged_as_the_model_says() {
-    let first: u64 = env::var("COFFER_MERGE_FIRST").map_or(1, |text| text.parse().unwrap());
-    let seeds: u64 = env::var("COFFER_MERGE_SEEDS").map_or(SEEDS, |text| text.parse().unwrap());
-    let start = Instant::now();
-    let mut merged = 0;
-    for seed in first..first + seeds {
-        for mode in [Mode::Skip, Mode::Overwrite] {
-            let one = as_the_model(seed, Kind::Sqlite, mode).await;
-            let other = as_the_model(seed, Kind::Postgres, mode).await;
-            assert_eq!(one, other, "seed {seed}, {mode}");
-            merged += u64::from(one.is_some());
-        }
-    }
-    assert!(merged * 2 >= seeds, "{merged} of {seeds} could be merged");
-    println!(
-        "{merged} merges of {seeds} schemas in {:?}",
-        start.elapsed()
-    );
 }

@@ -300,6 +300,29 @@ impl Schema {
         self.shapes.iter().map(|shape| shape.name.as_str())
     }
 
+    /// The primary key of any row, by its columns, with the name of its table; nothing if there is no row.
+    pub(crate) fn any_key(
+        &self,
+        random: &mut Random,
+        tables: &Tables,
+    ) -> Option<(String, BTreeMap<String, String>)> {
+        let filled =
+            (0..self.shapes.len()).filter(|index| !tables[&self.shapes[*index].name].is_empty());
+        let filled: Vec<usize> = filled.collect();
+        if filled.is_empty() {
+            return None;
+        }
+        let index = filled[random.below(filled.len())];
+        let (shape, columns) = (&self.shapes[index], self.columns(index));
+        let rows = &tables[&shape.name];
+        let row = &rows[random.below(rows.len())];
+        let key = shape.key_columns().into_iter().map(|column| {
+            let place = columns.iter().position(|own| *own == column).unwrap();
+            (column, row[place].clone().unwrap())
+        });
+        Some((shape.name.clone(), key.collect()))
+    }
+
     /// Rows of which each foreign key leads somewhere, in the order of their keys.
     pub(crate) fn rows(&self, random: &mut Random) -> Tables {
         // Keys first, so that rows can refer to any table.
