@@ -149,6 +149,8 @@ pub struct Catalog {
     own: system::Own,
     /// Which of the servers that share it this is; empty where there is only one.
     server: String,
+    /// The place that this server keeps archives in, if it shares that with others; empty for a store of its own.
+    store: String,
 }
 
 impl fmt::Debug for Catalog {
@@ -180,7 +182,17 @@ impl Catalog {
             vault,
             own,
             server,
+            store: String::new(),
         })
+    }
+
+    /// From now on archives are kept in a place that other servers reach as well.
+    #[must_use]
+    pub fn with_store(self, place: String) -> Self {
+        Self {
+            store: place,
+            ..self
+        }
     }
 
     /// Whether there is a catalog in a place, without making one.

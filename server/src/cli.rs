@@ -8,6 +8,7 @@ use std::{env, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 mod backup;
+mod bucket;
 mod config;
 mod convert;
 mod decisions;

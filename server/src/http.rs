@@ -56,7 +56,7 @@ mod users;
 pub use hosts::Hosts;
 pub use server::{
     DEFAULT_LISTEN, DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, SAFETY, ServeError,
-    ServeOptions, Server, lock_data, make_data_folder,
+    ServeOptions, Server, StorePlace, lock_data, make_data_folder,
 };
 pub use sources::ConnectError;
 

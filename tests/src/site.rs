@@ -132,6 +132,7 @@ impl Site {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             data,
             catalog: None,
+            store: None,
             web: None,
             demo: start.demo,
             sources: Vec::new(),

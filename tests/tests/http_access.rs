@@ -310,6 +310,7 @@ fn options(data: std::path::PathBuf) -> ServeOptions {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         data,
         catalog: None,
+        store: None,
         web: None,
         demo: false,
         allow_remote: false,

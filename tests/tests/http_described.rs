@@ -16,6 +16,7 @@ fn options(folder: &Path, sources: &[PathBuf]) -> ServeOptions {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         data: folder.join("data"),
         catalog: None,
+        store: None,
         web: None,
         demo: false,
         sources: sources.to_vec(),

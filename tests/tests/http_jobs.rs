@@ -31,6 +31,8 @@ mod api;
 mod destinations;
 #[path = "http_jobs/notices.rs"]
 mod notices;
+#[path = "http_jobs/several.rs"]
+mod several;
 
 const PASSWORD: &str = "eine lange Reihe von Worten";
 const KEY: (&str, &str) = ("AKIAEXAMPLE", "wJalrXUtnFEMI/secret+key");

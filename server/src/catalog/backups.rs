@@ -128,8 +128,8 @@ impl Catalog {
                 _ => format!("{stem}-{number}.{ending}"),
             };
             let done = sqlx::query(
-                "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at, origin, uploaded_by, server)
-                 VALUES ($1, $2, $3, $4, 'storing', 0, '', $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO backups (id, source, source_name, name, state, size, sha256, fingerprint, sender, contents, created_at, origin, uploaded_by, server, store)
+                 VALUES ($1, $2, $3, $4, 'storing', 0, '', $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (name) DO NOTHING",
             )
             .bind(&backup.id)
             .bind(&backup.source)
@@ -142,6 +142,7 @@ impl Catalog {
             .bind(backup.origin)
             .bind(&backup.uploaded_by)
             .bind(&self.server)
+            .bind(&self.store)
             .execute(&self.pool)
             .await?;
             if done.rows_affected() > 0 {

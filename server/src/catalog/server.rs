@@ -5,6 +5,7 @@
 //! there; the runs of one that doesn't any more have failed. A catalog in SQLite is one server's, whose name is empty.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -73,28 +74,27 @@ impl Catalog {
         Ok(())
     }
 
-    /// Whether a backup lies in the own store of another server.
+    /// Whether a backup lies where this server doesn't reach: in the own store of another one, or in a place that this one
+    /// doesn't share.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn is_elsewhere(&self, backup: &Id) -> Result<bool, CatalogError> {
-        let server: Option<String> = sqlx::query_scalar("SELECT server FROM backups WHERE id = $1")
-            .bind(backup)
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(server.is_some_and(|server| !server.is_empty() && server != self.server))
+        Ok(self.backups_elsewhere().await?.contains(backup))
     }
 
-    /// The backups that lie in the own stores of other servers.
+    /// The backups that lie where this server doesn't reach. What it kept in its own store before it shared one counts as here.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
-    pub async fn backups_elsewhere(&self) -> Result<Vec<Id>, CatalogError> {
-        Ok(
-            sqlx::query_scalar("SELECT id FROM backups WHERE server NOT IN ('', $1)")
-                .bind(&self.server)
-                .fetch_all(&self.pool)
-                .await?,
+    pub async fn backups_elsewhere(&self) -> Result<BTreeSet<Id>, CatalogError> {
+        let found: Vec<Id> = sqlx::query_scalar(
+            "SELECT id FROM backups WHERE store = '' AND server NOT IN ('', $1) OR store NOT IN ('', $2)",
         )
+        .bind(&self.server)
+        .bind(&self.store)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(found.into_iter().collect())
     }
 }

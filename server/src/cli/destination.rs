@@ -1,18 +1,14 @@
 //! `coffer destination`: where a server's jobs store, beside that server, by its catalog.
 
-use std::{
-    env, fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::Path};
 
 use clap::Subcommand;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::{
     Failure, Output,
+    bucket::BucketArgs,
     job::Lines,
-    key_file::{lines, read_text},
     output::bytes,
     place::{Place, no_randomness, note},
 };
@@ -20,14 +16,11 @@ use crate::{
     adoption::{self, AdoptError, Adopted, Found, Wanted},
     catalog::{Catalog, DestinationRecord, Id},
     clock,
-    destination::{DestinationConfig, Probed, S3Key, mark},
+    destination::{DestinationConfig, Probed, mark},
     jobs::{AdmitError, admit, try_out},
     progress::Progress,
     sender_key,
 };
-
-const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
-const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -89,22 +82,8 @@ struct Add {
     #[arg(value_name = "FOLDER|s3://BUCKET[/PREFIX]")]
     at: String,
 
-    /// The bucket's server, such as https://s3.example.org; Amazon's own without it.
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
-
-    /// The bucket's region.
-    #[arg(long)]
-    region: Option<String>,
-
-    /// The bucket is part of the server's name, and not of the path.
-    #[arg(long)]
-    virtual_host: bool,
-
-    /// A file with the lines aws_access_key_id = … and aws_secret_access_key = …, as Amazon's own tools have it. Without it, the key
-    /// is taken from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    bucket: BucketArgs,
 
     #[command(flatten)]
     place: Place,
@@ -271,11 +250,7 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
 }
 
 async fn add(add: Add, output: &Output) -> Result<(), Failure> {
-    let config = config(&add)?;
-    let key = match &config {
-        DestinationConfig::S3 { .. } => Some(key(add.key_file.as_deref())?),
-        DestinationConfig::Folder { .. } => None,
-    };
+    let (config, key) = add.bucket.open(&add.at)?;
     let name = add.name.trim().to_owned();
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err(Failure::usage(
@@ -300,70 +275,6 @@ async fn add(add: Add, output: &Output) -> Result<(), Failure> {
     output.result(&tried, &tried);
     catalog.close().await;
     Ok(())
-}
-
-/// What the words of the command line name.
-fn config(add: &Add) -> Result<DestinationConfig, Failure> {
-    let Some(bucket) = add.at.strip_prefix("s3://") else {
-        if add.endpoint.is_some() || add.region.is_some() || add.virtual_host {
-            return Err(Failure::usage(
-                "--endpoint, --region and --virtual-host are of buckets; a folder has none of them",
-            ));
-        }
-        return Ok(DestinationConfig::Folder {
-            path: PathBuf::from(&add.at),
-        });
-    };
-    let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
-    Ok(DestinationConfig::S3 {
-        bucket: bucket.to_owned(),
-        prefix: prefix.trim_end_matches('/').to_owned(),
-        endpoint: add.endpoint.clone(),
-        region: add.region.clone(),
-        virtual_host: add.virtual_host,
-    })
-}
-
-/// A bucket's key: never of the command line, which other users of the machine can see.
-fn key(file: Option<&Path>) -> Result<S3Key, Failure> {
-    let (id, secret) = match file {
-        Some(path) => of_file(path)?,
-        None => (
-            env::var(KEY_ID).ok(),
-            env::var(SECRET).ok().map(Zeroizing::new),
-        ),
-    };
-    let given = |text: &String| !text.is_empty();
-    match (id.filter(given), secret.filter(|text| given(text))) {
-        (Some(access_key_id), Some(secret_access_key)) => Ok(S3Key {
-            access_key_id,
-            secret_access_key,
-        }),
-        _ => Err(Failure::usage(match file {
-            Some(path) => format!(
-                "{} lacks aws_access_key_id = … or aws_secret_access_key = …; nothing was written",
-                path.display()
-            ),
-            None => format!(
-                "a bucket needs a key: set {KEY_ID} and {SECRET}, or name a file with --key-file; nothing was written"
-            ),
-        })),
-    }
-}
-
-/// The first key of a file such as `~/.aws/credentials`.
-fn of_file(path: &Path) -> Result<(Option<String>, Option<Zeroizing<String>>), Failure> {
-    let text = read_text(path)?;
-    let value = |name: &str| {
-        lines(&text).find_map(|line| {
-            let (found, value) = line.split_once('=')?;
-            (found.trim() == name).then(|| value.trim().to_owned())
-        })
-    };
-    Ok((
-        value("aws_access_key_id"),
-        value("aws_secret_access_key").map(Zeroizing::new),
-    ))
 }
 
 async fn find(catalog: &Catalog, name: &str) -> Result<DestinationRecord, Failure> {

@@ -12,10 +12,13 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, Output, safety::own_folder, secret::recipient};
+use super::{Failure, Output, bucket::BucketArgs, safety::own_folder, secret::recipient};
 use crate::{
     catalog::{CatalogError, CatalogUrl},
-    http::{DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, ServeError, ServeOptions, Server},
+    http::{
+        DEFAULT_UPLOAD_QUOTA, DEFAULT_USER_UPLOAD_QUOTA, ServeError, ServeOptions, Server,
+        StorePlace,
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -32,6 +35,13 @@ pub(super) struct Args {
     /// first line is a URL. COFFER_CATALOG names it too.
     #[arg(long, value_name = "URL or FILE")]
     catalog: Option<String>,
+
+    /// Where archives are kept, instead of in the data folder: a bucket that several servers on one catalog share, or a folder.
+    #[arg(long, value_name = "s3://BUCKET[/PREFIX]|FOLDER")]
+    store: Option<String>,
+
+    #[command(flatten)]
+    bucket: BucketArgs,
 
     /// The web app's files; without it, there is only the API.
     #[arg(long, value_name = "FOLDER", env = "COFFER_WEB")]
@@ -143,6 +153,7 @@ impl From<ServeError> for Failure {
             ServeError::Remote { .. } => Self::refused("remote", error),
             ServeError::InUse { .. } => Self::refused("in_use", error),
             ServeError::NoWebApp { .. } => Self::usage(error),
+            ServeError::Archives(ref inner) => Self::failed(inner.code(), &error),
             ServeError::Catalog(error @ CatalogError::SecretKey(_)) => error.into(),
             _ => Self::failed("serve", error),
         }
@@ -154,7 +165,18 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
     // Before anything is started, so that no signal finds nobody listening.
     let stop = stop_signal()
         .map_err(|error| Failure::failed("signals", format!("cannot wait for signals: {error}")))?;
+    let store = match &args.store {
+        Some(at) => {
+            let (config, key) = args.bucket.open(at)?;
+            Some(StorePlace { config, key })
+        }
+        None => {
+            args.bucket.unused()?;
+            None
+        }
+    };
     let server = Server::start(ServeOptions {
+        store,
         listen: args.listen,
         data: args.data.map_or_else(data_folder, Ok)?,
         catalog: CatalogUrl::read(args.catalog.as_deref())?,

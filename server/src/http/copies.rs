@@ -41,13 +41,13 @@ pub(super) async fn archives_of(app: &Shared, backup: &BackupRecord) -> Result<A
     }
 }
 
-/// The server's own store, for a backup without copies, unless that lies in another server's.
+/// The server's own store, for a backup without copies, unless that lies in another one.
 async fn own(app: &Shared, backup: &BackupRecord) -> Result<Archives, Problem> {
     if app.catalog.is_elsewhere(&backup.id).await? {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "elsewhere",
-            "this backup lies in the own store of another server that shares this catalog; nothing was changed; ask that one for it, or have a job store in destinations, which all servers reach",
+            "this backup lies in a store that this server does not reach: the own one of another server on this catalog, or one that it was started with before (--store); nothing was changed; ask that server for it",
         ));
     }
     Ok(app.archives.clone())

@@ -29,6 +29,7 @@ use crate::{
     catalog::{Catalog, CatalogError, CatalogPlace, CatalogUrl, Id},
     clock,
     demo::DemoError,
+    destination::{DestinationConfig, DestinationError, Patience, S3Key},
     jobs::{BackupWork, Scheduler},
     metrics::Metrics,
     notify,
@@ -64,6 +65,8 @@ pub struct ServeOptions {
     pub data: PathBuf,
     /// Where the catalog is; nothing means in the folder.
     pub catalog: Option<CatalogUrl>,
+    /// Where archives are; nothing means in the folder.
+    pub store: Option<StorePlace>,
     /// The web app's files; without them there is only the API.
     pub web: Option<PathBuf>,
     /// Makes the demo application and registers it.
@@ -82,6 +85,15 @@ pub struct ServeOptions {
     pub sources: Vec<PathBuf>,
     /// Whom safety backups are sealed to; nobody means a key that the server keeps.
     pub safety_recipients: Vec<Recipient>,
+}
+
+/// A folder or bucket for a server's archives.
+#[derive(Clone, Debug)]
+pub struct StorePlace {
+    /// Where it is.
+    pub config: DestinationConfig,
+    /// A bucket's key.
+    pub key: Option<S3Key>,
 }
 
 /// Why the server does not run.
@@ -133,6 +145,9 @@ pub enum ServeError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The folder or bucket for archives.
+    #[error("{0}; the server was not started")]
+    Archives(#[from] DestinationError),
     /// The key that backups are signed with.
     #[error("{0}")]
     Sender(#[from] SenderKeyError),
@@ -200,8 +215,20 @@ impl Server {
             folder: options.data.clone(),
             url: options.catalog,
         };
-        let catalog = Catalog::open(&place).await?;
-        let archives = Archives::open(&options.data.join("archives"))?;
+        let mut catalog = Catalog::open(&place).await?;
+        let archives = match &options.store {
+            None => Archives::open(&options.data.join("archives"))?,
+            Some(place) => {
+                let open = |patience| place.config.open(place.key.as_ref(), patience);
+                // Whoever starts the server waits to hear whether it can be reached.
+                open(Patience::Short)?
+                    .names()
+                    .await
+                    .map_err(DestinationError::from)?;
+                catalog = catalog.with_store(place.config.place());
+                open(Patience::Long)?
+            }
+        };
         let uploads = Uploads::open(&options.data.join("uploads"))?;
         clean(&catalog, &archives).await?;
         described::register(&options.sources, &catalog).await?;

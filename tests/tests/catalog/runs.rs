@@ -102,7 +102,7 @@ async fn a_server_ends_what_it_was_at_itself_and_what_servers_were_at_that_are_g
         assert!(!other.is_elsewhere(&backup.id).await.unwrap());
         assert_eq!(
             one.backups_elsewhere().await.unwrap(),
-            std::slice::from_ref(&backup.id)
+            [backup.id.clone()].into()
         );
         // As long as it is heard of, and not its own either.
         let again = running();
