@@ -33,12 +33,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     plan::Mode,
-    policy::{Given, JsonPath, Made, Matched, Newer, Normalise, OneOf, Settled, Unresolved},
+    policy::{
+        Given, JsonPath, Made, Matched, Newer, Normalise, OneOf, RowCondition, Settled, Unresolved,
+    },
     schema::TableName,
 };
 
 mod build;
 mod files;
+mod gather;
 mod identity;
 mod json;
 mod links;
@@ -49,6 +52,7 @@ mod sample;
 mod tests;
 
 pub use files::{FileCounts, FileMerge, Naming, Put, Renamed, SetMerge, Standing, There};
+pub use gather::{About, Gather};
 pub use json::{Ids, Rewritten, rewrite};
 pub use records::{KeyValue, Root, pick};
 pub use sample::{Changed, SAMPLES, SHOWN, Sample, Shown};
@@ -95,6 +99,10 @@ pub struct MergeTable {
     pub identity: Vec<Alternative>,
     /// Columns that are compared as a whole, each row with one other, where no alternative tells.
     pub rest: Option<Rest>,
+    /// Rows that a preset leaves out: none comes from the archive, and none goes from the target for being missing there.
+    pub left_out: Vec<RowCondition>,
+    /// Rows of the target that don't go either: they hold credentials, and a standard archive doesn't hold such rows.
+    pub withheld: Vec<RowCondition>,
     /// Its foreign keys, in the order in which they decide.
     pub links: Vec<Link>,
     /// Ids that no foreign key shows.
@@ -107,10 +115,21 @@ pub struct MergeTable {
     pub matched: Matched,
     /// The only columns that change in matched rows; nothing means all.
     pub fill: Vec<String>,
+    /// Columns that mode skip takes too, where the archive has a value.
+    pub prefer: Vec<String>,
+    /// Flags that mode skip takes too, where the archive has them set.
+    pub either: Vec<String>,
+    /// Columns that matched rows keep where they differ from the archive's in one of these others: wrapped values, and what
+    /// goes with them.
+    pub bound: BTreeMap<String, Vec<String>>,
+    /// Columns that matched rows keep where the archive has no value.
+    pub never_emptied: Vec<String>,
     /// What matched rows take in mode skip where the archive's are newer.
     pub newer: Option<Newer>,
     /// Values that stand for something under way, and what is written in their place.
     pub settled: BTreeMap<String, Settled>,
+    /// For columns of these: the rows of another table that say that it came to an end.
+    pub ended: BTreeMap<String, Told>,
     /// Columns that are never taken from the archive, with what inserted rows get.
     pub on_insert: BTreeMap<String, Given>,
     /// Columns that matched rows keep: what others refer to them by, and what the archive holds placeholders for.
@@ -125,7 +144,8 @@ impl MergeTable {
     /// Whether a preset says which columns of matched rows may change, so that nothing else follows from a match.
     #[must_use]
     pub const fn is_picky(&self) -> bool {
-        !self.fill.is_empty() || self.newer.is_some()
+        !(self.fill.is_empty() && self.prefer.is_empty() && self.either.is_empty())
+            || self.newer.is_some()
     }
 
     /// Whether a matched row takes a column's value where the archive's row is newer.
@@ -139,7 +159,10 @@ impl MergeTable {
     /// Whether a matched row may take a column's value from the archive, as far as the preset has a say.
     #[must_use]
     pub fn may_change(&self, column: &str) -> bool {
-        !self.is_picky() || self.fill.iter().any(|name| name == column) || self.takes_newer(column)
+        let mut named = [&self.fill, &self.prefer, &self.either]
+            .into_iter()
+            .flatten();
+        !self.is_picky() || named.any(|name| name == column) || self.takes_newer(column)
     }
 
     /// Whether nothing else than one alternative tells rows apart, and the target lets no two of its own have it.
@@ -154,6 +177,7 @@ impl MergeTable {
         self.identity.iter().any(|alternative| {
             let named = |list: &[String]| list.iter().any(|name| name == column);
             !alternative.empty_is_value
+                && alternative.through.is_none()
                 && named(&alternative.columns)
                 && !named(&alternative.may_be_null)
         })
@@ -180,6 +204,8 @@ pub struct MergeColumn {
 pub struct Alternative {
     /// The columns.
     pub columns: Vec<String>,
+    /// Rows of another table have these columns, and say which row it is.
+    pub through: Option<Told>,
     /// Columns in which NULL is a value like any other: foreign keys beside other columns.
     pub may_be_null: Vec<String>,
     /// Foreign keys to what the row belongs to, which have to agree as well.
@@ -192,6 +218,17 @@ pub struct Alternative {
     pub empty_is_value: bool,
     /// Whether the target itself lets no two of its rows have it.
     pub distinct: bool,
+}
+
+/// Rows of another table that say which row of this one they are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Index of the other table.
+    pub by: usize,
+    /// The columns of its foreign key, each with the one that it refers to.
+    pub link: Vec<(String, String)>,
+    /// Those of its rows that count.
+    pub condition: BTreeMap<String, OneOf>,
 }
 
 /// How rows are compared as a whole: the n-th of several equal ones is the n-th of the other side.
@@ -238,7 +275,7 @@ pub struct Link {
     pub class: Class,
     /// When it is resolved.
     pub when: When,
-    /// Whether a row with NULL in it is left out too: a preset calls it ownership.
+    /// Whether a row with NULL in it is left out too: a preset calls it ownership, or required.
     pub needed: bool,
     /// Whether a preset says that the row belongs to what it refers to.
     pub owned: bool,
@@ -381,11 +418,13 @@ pub enum Skipped {
     NotSelected,
     /// It is not one of the chosen records, nor needed by them, and the target lacks it.
     NotChosen,
+    /// A preset leaves it out: it means nothing in another installation.
+    LeftOut,
 }
 
 impl Skipped {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Duplicate,
         Self::UnresolvedOwner,
         Self::WithParent,
@@ -393,6 +432,7 @@ impl Skipped {
         Self::Collision,
         Self::NotSelected,
         Self::NotChosen,
+        Self::LeftOut,
     ];
 }
 
@@ -406,6 +446,7 @@ impl fmt::Display for Skipped {
             Self::Collision => "another row has its unique key",
             Self::NotSelected => "its table is not selected",
             Self::NotChosen => "no part of the chosen records",
+            Self::LeftOut => "the preset leaves them out",
         })
     }
 }

@@ -5,6 +5,7 @@ mod decide;
 mod error;
 mod fit;
 mod json_path;
+mod leave_out;
 mod names;
 mod preset;
 #[cfg(test)]
@@ -13,11 +14,13 @@ mod tests;
 pub use check::{Located, Place, Unclassified, usual_class};
 pub use decide::{ColumnPolicy, Policy, TablePolicy, decide, decide_redaction};
 pub use error::{MAX_PLACEHOLDER_BYTES, PolicyError};
+pub(crate) use json_path::fits;
 pub use json_path::{JsonPath, JsonPathError, JsonStep};
+pub use leave_out::{LeaveOutRule, Patterns, RowCondition, RowsLeftOut};
 pub use names::{looks_like_credential, names};
 pub use preset::{
     AppSecretColumn, AppSecretForm, AppSecretRule, CollisionRule, CredentialRule, FileColumn,
-    FileSetRule, ForeignKeyClass, ForeignKeyRule, Given, Identity, LeaveOutRule, Made, Matched,
-    Newer, Normalise, OneOf, Preset, Random, ReferenceRule, Referenced, Replacement, Scalar,
-    Settled, Special, TableRule, Unresolved,
+    FileSetRule, ForeignKeyClass, ForeignKeyRule, Given, Identity, Made, Matched, Newer, Normalise,
+    OneOf, Preset, Random, ReferenceRule, Referenced, Replacement, Scalar, Settled, Special,
+    TableRule, Through, Unless, Unresolved,
 };

@@ -21,7 +21,7 @@ use crate::{
         Contents, CredentialColumn, EntryDigest, FILES_INDEX_PATH, FileEntry, LeftOut,
         LeftOutReason, MANIFEST_PATH, Manifest, ManifestError, Notice, PartData, TableData,
     },
-    policy::{self, ColumnPolicy, Given, Policy, PolicyError, Preset, Replacement},
+    policy::{self, ColumnPolicy, Given, Policy, PolicyError, Preset, Replacement, RowsLeftOut},
     rows::{PartCutter, RowCheck, RowError, RowReplacer, RowSet},
     schema::{Engine, Table, TableName},
     withhold::{FreshSecrets, RowRules, RowStream, WithholdError, scalar_text},
@@ -222,6 +222,8 @@ struct Rewritten {
     rules: Option<RowRules>,
     /// The rows read so far.
     set: RowSet,
+    /// What rules leave out of it, and how many rows so far.
+    left_out: Vec<(RowsLeftOut, u64)>,
 }
 
 impl Rewritten {
@@ -315,7 +317,12 @@ impl Redactor {
             let entries = (0..data.parts.len())
                 .map(|part| directory.entry(&data.part_path(part)).cloned())
                 .collect::<Result<Vec<_>, _>>()?;
-            let rules = RowRules::new(manifest.engine, shape, &redaction.policy.rows)?;
+            let rules = RowRules::new(
+                manifest.engine,
+                shape,
+                &redaction.policy.rows,
+                &redaction.policy.rows_left_out,
+            )?;
             let kept = |rule: &ColumnPolicy| *rule == ColumnPolicy::Keep;
             if rules.is_none() && policy.columns.iter().all(kept) {
                 let digests = data.parts.iter().map(PartData::digest);
@@ -338,6 +345,9 @@ impl Redactor {
                 (column.name.clone(), field)
             });
             let columns = columns.collect();
+            let left_out = redaction.policy.rows_left_out.iter();
+            let left_out = left_out.filter(|rule| rule.table == data.table);
+            let left_out: Vec<_> = left_out.map(|rule| (rule.clone(), 0)).collect();
             // In the order of its parts, wherever they lie, so that its rows keep their order.
             let first = entries.iter().map(|entry| entry.offset).min().unwrap_or(0);
             let table = tables.len();
@@ -350,6 +360,7 @@ impl Redactor {
                 columns,
                 rules,
                 set: RowSet::new(),
+                left_out,
             });
         }
         if let Some(index) = result.files_index {
@@ -450,8 +461,8 @@ impl Redactor {
                     part,
                     reader: CheckedReader::new(entry, &data.digest(), self.limits)?,
                     check: RowCheck::new(rewritten.names()),
-                    replacing: match rewritten.rules {
-                        Some(_) => Replacing::Rows(RowStream::default()),
+                    replacing: match &rewritten.rules {
+                        Some(rules) => Replacing::Rows(RowStream::new(rules)),
                         None => Replacing::Fields(RowReplacer::new(
                             columns.map(|(name, field)| (name.as_str(), field.clone())),
                         )),
@@ -517,6 +528,11 @@ impl Redactor {
             return Err(fault(name, Fault::Rows { expected, found }).into());
         }
         table.set.add(set);
+        if let Replacing::Rows(stream) = &reading.replacing {
+            for ((_, rows), more) in table.left_out.iter_mut().zip(stream.left_out()) {
+                *rows += more;
+            }
+        }
         if reading.part + 1 == table.entries.len() && table.set != table.source.row_set {
             return Err(fault(table.source.path.clone(), Fault::Digest).into());
         }
@@ -530,6 +546,9 @@ impl Redactor {
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), RedactError> {
         if let Some(mut writer) = self.writer.take() {
+            for (rule, rows) in self.tables.iter().flat_map(|table| &table.left_out) {
+                tell(&mut self.manifest.left_out, rule, *rows);
+            }
             writer.add(MANIFEST_PATH, &pack(self.manifest.to_json()?), out)?;
             writer.finish(out)?;
         }
@@ -539,6 +558,32 @@ impl Redactor {
 
 /// What can't happen: the tasks are made together with the tables that they name.
 const LOST: ArchiveError = ArchiveError::Misuse("a table is missing from the redaction");
+
+/// Tells of rows that were left out, together with those that a backup left out by the same rule.
+fn tell(told: &mut Vec<LeftOut>, rule: &RowsLeftOut, found: u64) {
+    let left_out = rule.left_out(found);
+    for other in told.iter_mut() {
+        if let (
+            LeftOut::Rows {
+                table,
+                condition,
+                rows,
+                ..
+            },
+            LeftOut::Rows {
+                table: of,
+                condition: same,
+                ..
+            },
+        ) = (other, &left_out)
+            && (&*table, &*condition) == (of, same)
+        {
+            *rows += found;
+            return;
+        }
+    }
+    told.push(left_out);
+}
 
 /// The manifest of the result. The figures of tables that are written anew are still those of the source.
 fn redacted(manifest: &Manifest, redaction: &Redaction) -> Manifest {

@@ -1,18 +1,19 @@
 //! What a standard archive holds in place of credentials, where whole rows have to be looked at: values inside of JSON,
-//! rules for some rows only, fresh secrets, columns that change along, rows that go.
+//! rules for some rows only, fresh secrets, columns that change along, rows that go. And rows that no archive holds.
 //!
 //! Rules that replace a whole column by one value need none of this: an engine or a [`crate::rows::RowReplacer`] applies
 //! them without looking at other columns.
 
 use alloc::{
     borrow::Cow,
+    collections::BTreeMap,
     string::{String, ToString},
     vec::Vec,
 };
 
 use crate::{
     manifest::CredentialColumn,
-    policy::{Given, JsonPath, Random, Replacement, Scalar, Special},
+    policy::{Given, JsonPath, OneOf, Patterns, Random, Replacement, RowsLeftOut, Scalar, Special},
     rows::{
         NULL, Part, RowError, TextFields, push_escaped,
         sqlite::{self, Class},
@@ -76,6 +77,7 @@ pub struct RowRules {
     columns: Vec<Shape>,
     text: TextFields,
     rules: Vec<Rule>,
+    left_out: Vec<Tested>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,12 +86,32 @@ struct Shape {
     class: Class,
 }
 
+/// Conditions of a rule, for the fields of a row.
+#[derive(Clone, Debug, Default)]
+struct Tested {
+    /// Columns with the texts that they may hold.
+    texts: Vec<(usize, Vec<String>)>,
+    /// Columns with the patterns that they may fit.
+    patterns: Vec<(usize, Patterns)>,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowFate {
+    /// It is written, as the rules leave it.
+    Written,
+    /// It goes, since it is nothing without the credential that it has.
+    Withheld,
+    /// It goes by the rule with this number among those that leave rows of the table out.
+    LeftOut(usize),
+}
+
 #[derive(Clone, Debug)]
 struct Rule {
     column: usize,
     paths: Vec<JsonPath>,
     put: Instead,
-    condition: Vec<(usize, Vec<String>)>,
+    condition: Tested,
     /// The columns that change along, each with its field, escaped.
     also: Vec<(usize, Vec<u8>)>,
 }
@@ -103,8 +125,20 @@ enum Instead {
     NoRow,
 }
 
+impl RowFate {
+    /// Adds the row to those that its rule left out.
+    pub fn count(self, left_out: &mut [u64]) {
+        if let Self::LeftOut(rule) = self
+            && let Some(count) = left_out.get_mut(rule)
+        {
+            *count += 1;
+        }
+    }
+}
+
 impl RowRules {
-    /// Those of `rules` that are for `table`; nothing if there are none. Their values are in the engine's own output form.
+    /// Those of `rules` and `left_out` that are for `table`; nothing if there are none. The values of `rules` are in the
+    /// engine's own output form.
     ///
     /// # Errors
     /// [`WithholdError::NoColumn`].
@@ -112,6 +146,7 @@ impl RowRules {
         engine: Engine,
         table: &Table,
         rules: &[CredentialColumn],
+        left_out: &[RowsLeftOut],
     ) -> Result<Option<Self>, WithholdError> {
         let columns = table.stored_columns().map(|column| Shape {
             name: column.name.clone(),
@@ -123,14 +158,20 @@ impl RowRules {
             columns: columns.collect(),
             text: TextFields::new(engine, table),
             rules: Vec::new(),
+            left_out: Vec::new(),
         };
+        for rule in left_out.iter().filter(|rule| rule.table == table.name) {
+            let tested = own.tested(&rule.rows.condition, &rule.rows.matching)?;
+            own.left_out.push(tested);
+        }
         for rule in rules.iter().filter(|rule| rule.table == table.name) {
             let rule = own.rule(rule)?;
             own.rules.push(rule);
         }
         // A rule for the whole value leaves nothing for those that look inside of it.
         own.rules.sort_by_key(|rule| !rule.paths.is_empty());
-        Ok((!own.rules.is_empty()).then_some(own))
+        let any = !own.rules.is_empty() || !own.left_out.is_empty();
+        Ok(any.then_some(own))
     }
 
     fn number(&self, name: &str) -> Result<usize, WithholdError> {
@@ -141,13 +182,25 @@ impl RowRules {
         })
     }
 
-    fn rule(&self, rule: &CredentialColumn) -> Result<Rule, WithholdError> {
-        let mut condition = Vec::new();
-        for (name, values) in &rule.condition {
+    fn tested(
+        &self,
+        condition: &BTreeMap<String, OneOf>,
+        matching: &BTreeMap<String, Patterns>,
+    ) -> Result<Tested, WithholdError> {
+        let mut tested = Tested::default();
+        for (name, values) in condition {
             let values = values.values().iter();
             let texts = values.map(|value| scalar_text(self.engine, value));
-            condition.push((self.number(name)?, texts.collect()));
+            tested.texts.push((self.number(name)?, texts.collect()));
         }
+        for (name, patterns) in matching {
+            tested.patterns.push((self.number(name)?, patterns.clone()));
+        }
+        Ok(tested)
+    }
+
+    fn rule(&self, rule: &CredentialColumn) -> Result<Rule, WithholdError> {
+        let condition = self.tested(&rule.condition, &BTreeMap::new())?;
         let mut also = Vec::new();
         for (name, given) in &rule.also_set {
             let number = self.number(name)?;
@@ -185,11 +238,23 @@ impl RowRules {
         out
     }
 
-    /// The part without what the rules withhold, which may be no row at all.
+    /// How many rules leave rows of the table out.
+    #[must_use]
+    pub fn leaving_out(&self) -> usize {
+        self.left_out.len()
+    }
+
+    /// The part without what the rules withhold, which may be no row at all. `left_out` counts the rows that each rule leaves
+    /// out.
     ///
     /// # Errors
     /// [`WithholdError`].
-    pub fn part(&self, part: Part, secrets: &PartSecrets<'_>) -> Result<Part, WithholdError> {
+    pub fn part(
+        &self,
+        part: Part,
+        secrets: &PartSecrets<'_>,
+        left_out: &mut [u64],
+    ) -> Result<Part, WithholdError> {
         let mut text = Vec::with_capacity(part.text.len());
         let mut rows = 0;
         for (number, line) in (0..).zip(part.text.split_inclusive(|byte| *byte == b'\n')) {
@@ -199,16 +264,18 @@ impl RowRules {
                 continue;
             }
             let row = line.strip_suffix(b"\n").unwrap_or(line);
-            if self.row(number, row, secrets, &mut text)? {
-                text.push(b'\n');
-                rows += 1;
+            match self.row(number, row, secrets, &mut text)? {
+                RowFate::Written => {
+                    text.push(b'\n');
+                    rows += 1;
+                }
+                fate => fate.count(left_out),
             }
         }
         Ok(Part { text, rows })
     }
 
     /// Appends what is left of one row, given and written without a line feed; `number` is its own in its part, from 1.
-    /// Says whether anything is left.
     ///
     /// # Errors
     /// [`WithholdError`].
@@ -218,7 +285,7 @@ impl RowRules {
         row: &[u8],
         secrets: &PartSecrets<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<bool, WithholdError> {
+    ) -> Result<RowFate, WithholdError> {
         let damaged = |error| WithholdError::Row {
             table: self.table.clone(),
             row: number,
@@ -232,10 +299,15 @@ impl RowRules {
                 expected: self.columns.len(),
             }));
         }
+        for (rule, tested) in self.left_out.iter().enumerate() {
+            if self.applies(tested, &fields).map_err(damaged)? {
+                return Ok(RowFate::LeftOut(rule));
+            }
+        }
         let mut changed: Vec<Option<Vec<u8>>> = alloc::vec![None; fields.len()];
         let mut replaced = alloc::vec![false; fields.len()];
         for (at, rule) in (0..).zip(&self.rules) {
-            if !self.applies(rule, &fields).map_err(damaged)? {
+            if !self.applies(&rule.condition, &fields).map_err(damaged)? {
                 continue;
             }
             let field = fields.get(rule.column).copied().unwrap_or(NULL);
@@ -246,7 +318,7 @@ impl RowRules {
             let make = |random: &Random| secrets.make(random, number, at);
             if rule.paths.is_empty() {
                 let text = match &rule.put {
-                    Instead::NoRow => return Ok(false),
+                    Instead::NoRow => return Ok(RowFate::Withheld),
                     Instead::Null => None,
                     Instead::Text(text) => Some(Cow::Borrowed(text.as_str())),
                     Instead::Random(random) => Some(Cow::Owned(make(random))),
@@ -272,7 +344,7 @@ impl RowRules {
                     continue;
                 };
                 if matches!(rule.put, Instead::NoRow) {
-                    return Ok(false);
+                    return Ok(RowFate::Withheld);
                 }
                 set(&mut changed, rule.column, field);
             }
@@ -289,17 +361,25 @@ impl RowRules {
             }
             out.extend_from_slice(changed.as_deref().unwrap_or(field));
         }
-        Ok(true)
+        Ok(RowFate::Written)
     }
 
     /// Whether a row is one of those that a rule is for.
-    fn applies(&self, rule: &Rule, fields: &[&[u8]]) -> Result<bool, RowError> {
-        for (column, values) in &rule.condition {
-            let field = fields.get(*column).copied().unwrap_or(NULL);
-            let text = self.text.text(*column, field)?;
-            let fits =
-                text.is_some_and(|text| values.iter().any(|value| value.as_bytes() == &*text));
-            if !fits {
+    fn applies(&self, tested: &Tested, fields: &[&[u8]]) -> Result<bool, RowError> {
+        let text = |column: usize| {
+            let field = fields.get(column).copied().unwrap_or(NULL);
+            self.text.text(column, field)
+        };
+        for (column, values) in &tested.texts {
+            let text = text(*column)?;
+            if !text.is_some_and(|text| values.iter().any(|value| value.as_bytes() == &*text)) {
+                return Ok(false);
+            }
+        }
+        for (column, patterns) in &tested.patterns {
+            let text = text(*column)?;
+            let text = text.as_deref().map(core::str::from_utf8);
+            if !matches!(text, Some(Ok(text)) if patterns.fit(text)) {
                 return Ok(false);
             }
         }

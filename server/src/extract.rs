@@ -1,8 +1,8 @@
-//! Taking single tables and files out of an archive, without the application and without reading the rest.
+//! Taking single tables, files and records out of an archive, without the application and without reading the rest.
 
 use std::io::{self, Write};
 
-use coffer_core::{rows::RowExport, schema::TableName};
+use coffer_core::{merge::MergeError, rows::RowExport, schema::TableName};
 
 pub use coffer_core::rows::Format;
 
@@ -10,6 +10,10 @@ use crate::{
     progress::{Phase, Progress},
     read::{OpenArchive, ReadError},
 };
+
+mod record;
+
+pub use record::{RecordReport, RecordTable, record};
 
 /// Why nothing, or not everything, was taken out.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,19 @@ pub enum ExtractError {
         /// What was asked for.
         what: String,
     },
+    /// The archive doesn't hold a record.
+    #[error(
+        "the archive holds no record {record} among its {rows} rows of that table; nothing was written"
+    )]
+    NoSuchRecord {
+        /// The record.
+        record: String,
+        /// Rows of its table.
+        rows: u64,
+    },
+    /// What belongs to a record is not known, or nothing says which record is meant.
+    #[error("{0}")]
+    Records(#[from] MergeError),
     /// The output.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),

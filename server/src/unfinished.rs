@@ -1,9 +1,9 @@
-//! Files under temporary names, beside the ones that they will become. A process that is killed can't remove its own, so
-//! the next one to begin a file in the same folder does.
+//! Files and folders under temporary names, beside the ones that they will become. A process that is killed can't remove its
+//! own, so the next one to begin one in the same folder does.
 
 use std::{fs, fs::File, io, os::unix::fs::MetadataExt, path::Path};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Not the prefix of any other temporary file: every one of these is locked by whoever writes it.
 const PREFIX: &str = ".coffer-unpublished-";
@@ -27,6 +27,52 @@ pub(crate) fn begin(folder: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
+/// A folder that is being filled. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    folder: TempDir,
+    /// Keeps it locked.
+    _open: File,
+}
+
+impl AsRef<Path> for Folder {
+    fn as_ref(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Folder {
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// What the system says, also if something that isn't an empty folder has that name.
+    pub(crate) fn publish(self, path: &Path) -> io::Result<()> {
+        fs::rename(self.folder.path(), path)?;
+        // It is not there any more under its old name.
+        let _old = self.folder.keep();
+        Ok(())
+    }
+}
+
+/// Begins a folder in `folder`, and removes what dead processes left there.
+///
+/// # Errors
+/// As [`begin`].
+pub(crate) fn begin_folder(folder: &Path) -> io::Result<Folder> {
+    sweep(folder);
+    loop {
+        let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder)?;
+        let open = File::open(made.path())?;
+        let locked = open.try_lock().is_ok();
+        if !locked || made.path().exists() {
+            return Ok(Folder {
+                folder: made,
+                _open: open,
+            });
+        }
+    }
+}
+
 /// Removes what dead processes left in `folder`, as far as it can be removed.
 pub(crate) fn sweep(folder: &Path) {
     let Ok(listing) = fs::read_dir(folder) else {
@@ -34,13 +80,18 @@ pub(crate) fn sweep(folder: &Path) {
     };
     for entry in listing.flatten() {
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        // Only plain files are opened: opening a pipe would wait for its other end.
+        // Only plain files and folders are opened: opening a pipe would wait for its other end.
         if ours
-            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && let Ok(kind) = entry.file_type()
+            && (kind.is_file() || kind.is_dir())
             && let Ok(file) = File::open(entry.path())
             && file.try_lock().is_ok()
         {
-            let _ = fs::remove_file(entry.path());
+            let _ = if kind.is_dir() {
+                fs::remove_dir_all(entry.path())
+            } else {
+                fs::remove_file(entry.path())
+            };
         }
     }
 }
@@ -57,10 +108,18 @@ mod tests {
         for path in [&dead, &other] {
             fs::write(path, "x").unwrap();
         }
+        let dead_folder = folder.path().join(format!("{PREFIX}dead-folder"));
+        fs::create_dir(&dead_folder).unwrap();
+        fs::write(dead_folder.join("x"), "x").unwrap();
         let living = begin(folder.path()).unwrap();
-        assert!(!dead.exists() && other.exists());
+        assert!(!dead.exists() && !dead_folder.exists() && other.exists());
+        let filling = begin_folder(folder.path()).unwrap();
         let second = begin(folder.path()).unwrap();
         assert!(living.path().exists() && second.path().exists());
+        assert!(filling.as_ref().exists());
+        fs::write(filling.as_ref().join("x"), "x").unwrap();
+        filling.publish(&folder.path().join("folder")).unwrap();
+        assert!(folder.path().join("folder/x").exists());
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());
@@ -73,6 +132,6 @@ mod tests {
             .map(|entry| entry.unwrap().file_name())
             .collect();
         left.sort();
-        assert_eq!(left, ["done", "other"]);
+        assert_eq!(left, ["done", "folder", "other"]);
     }
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -642,4 +643,164 @@ async fn archives_of_other_products_are_restored_as_they_are() {
                          (SELECT count(*) FROM user_auth_identities WHERE password_hash IS NOT NULL)";
     let found = coffer_tests::postgres::texts(&mut connection, counts).await;
     assert_eq!(found, ["3 10"]);
+}
+
+/// A user who signed up in the other installation too has another uuid there, and the same first address. A standard archive
+/// takes nobody's second factor and password away.
+#[tokio::test(flavor = "multi_thread")]
+async fn nosdesks_users_are_known_by_their_addresses() {
+    let server = Server::shared();
+    for (sample_name, mode, name) in [
+        ("nosdesk-plain.zip", "skip", "Nora B."),
+        ("nosdesk-plain.zip", "overwrite", "Nora Baumann"),
+        // What is wrapped is bound to the uuid, and would open no more.
+        ("nosdesk-sensitive.zip", "overwrite", "Nora Baumann"),
+    ] {
+        let file = sample(sample_name);
+        let installation = postgres(&server, "nosdesk").await;
+        let database = installation.url.rsplit('/').next().unwrap().to_owned();
+        let mut connection = server.connect(&database).await;
+        // Two of the sample's users: an agent, and one who asked for five tickets.
+        coffer_tests::postgres::run(
+            &mut connection,
+            "INSERT INTO workspaces (id, slug, name, plan, settings) VALUES (1, 'default', 'Mine', 'self_hosted', '{}');
+             INSERT INTO workflow_states (id, name, category, color, position, is_default, workspace_id, pauses_sla) VALUES
+               (9, 'Triage', 'triage', '#000000', 0, true, 1, false);
+             INSERT INTO users (uuid, name, mfa_enabled, feature_flag_overrides, mfa_secret, mfa_secret_kek_id, platform_role) VALUES
+               ('00000000-0000-4000-8000-00000000000a', 'Nora B.', true, '{}', '\\x01', 7, 'user'),
+               ('00000000-0000-4000-8000-00000000000b', 'Somebody', false, '{}', NULL, NULL, 'user');
+             INSERT INTO user_emails (id, user_uuid, email, email_type, is_primary, is_verified) VALUES
+               (501, '00000000-0000-4000-8000-00000000000a', 'Nora.Baumann@example.org', 'work', true, true),
+               (502, '00000000-0000-4000-8000-00000000000b', 'tomas.dvorak@example.org', 'work', false, true),
+               (503, '00000000-0000-4000-8000-00000000000b', 'somebody@example.org', 'work', true, true);
+             INSERT INTO user_auth_identities (id, user_uuid, provider_type, external_id, password_hash) VALUES
+               (501, '00000000-0000-4000-8000-00000000000a', 'local', 'nora.baumann@example.org', 'hash');
+             INSERT INTO api_tokens (id, uuid, token_hash, token_prefix, user_uuid, name, created_by, is_platform_scoped, workspace_id)
+               SELECT 501, '00000000-0000-4000-8000-00000000000c', 'hash', 'nsk_', uuid, 'mine', uuid, false, 1 FROM users WHERE name = 'Nora B.';
+             INSERT INTO tickets (id, title, priority, requester_uuid, workflow_state_id, workspace_id, uuid) VALUES
+               (1, 'Mine', 'low', '00000000-0000-4000-8000-00000000000a', 9, 1, '00000000-0000-4000-8000-00000000000d');
+             INSERT INTO comments (id, content, ticket_id, user_uuid, is_edited, edit_count, is_internal, content_format, workspace_id) VALUES
+               (1, 'Mine', 1, '00000000-0000-4000-8000-00000000000a', false, 0, false, 'html', 1)",
+        )
+        .await;
+        let restore = [
+            "restore",
+            file.to_str().unwrap(),
+            "--target",
+            &installation.url,
+            "--mode",
+            mode,
+            "--force",
+            "--yes",
+            "--json",
+            "--without-files",
+            "--password-env",
+            "RIGHT",
+        ];
+        let restore = &restore[..restore.len() - if sample_name.contains("plain") { 2 } else { 0 }];
+        let run = coffer(restore, &installation.environment());
+        assert_eq!(run.code, 0, "{mode} {run:?}");
+        let users = "SELECT concat_ws('|', u.name, u.mfa_enabled, encode(u.mfa_secret, 'hex'), u.mfa_secret_kek_id, i.password_hash, t.name)
+                       FROM users u LEFT JOIN user_auth_identities i ON i.user_uuid = u.uuid LEFT JOIN api_tokens t ON t.user_uuid = u.uuid
+                      WHERE u.uuid = '00000000-0000-4000-8000-00000000000a'";
+        let found = coffer_tests::postgres::texts(&mut connection, users).await;
+        if sample_name.contains("plain") {
+            assert_eq!(found, [format!("{name}|t|01|7|hash|mine")], "{mode}");
+        } else {
+            let kept = format!("{name}|t|01|7|");
+            assert!(found.iter().all(|row| row.starts_with(&kept)), "{found:?}");
+        }
+        let counts = "SELECT concat_ws(' ', (SELECT count(*) FROM users), (SELECT count(*) FROM users WHERE name LIKE 'Nora%'),
+                        (SELECT count(*) FROM tickets WHERE assignee_uuid = '00000000-0000-4000-8000-00000000000a') > 0,
+                        (SELECT count(*) FROM audit_log WHERE actor_uuid = '019ec412-6380-7f3d-9d00-7c1297f80b0b'))";
+        let found = coffer_tests::postgres::texts(&mut connection, counts).await;
+        assert_eq!(found, ["13 1 t 0"], "{mode}");
+        // What is there stays, though it is of the same workspace and by the same people, and all that is new comes.
+        let counts = "SELECT concat_ws(' ', (SELECT count(*) FROM tickets), (SELECT count(*) FROM comments), (SELECT count(*) FROM workspaces),
+                        (SELECT count(*) FROM workflow_states), (SELECT count(*) FROM documentation_pages), (SELECT count(*) FROM documentation_page_visibility),
+                        (SELECT count(*) FROM security_events), (SELECT count(*) FROM ticket_tags),
+                        (SELECT title FROM tickets WHERE id = 1), (SELECT count(*) FROM tickets WHERE workflow_state_id = 9) > 1)";
+        let found = coffer_tests::postgres::texts(&mut connection, counts).await;
+        assert_eq!(found, ["41 81 1 7 5 1 2 20 Mine t"], "{mode}");
+        let again = coffer(restore, &installation.environment());
+        assert_eq!(again.json()["restored"], false, "{mode} {again:?}");
+    }
+}
+
+/// Settings that only say when something ran last are no configuration: they come from no file, and stay where they are.
+#[test]
+fn dbackups_bookkeeping_stays_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = fs::read(sample("dbackup-no-secrets.json.gz")).unwrap();
+    let mut json = String::new();
+    flate2::read::GzDecoder::new(&*packed)
+        .read_to_string(&mut json)
+        .unwrap();
+    let keys = [
+        "task.backup.config.lastRunAt",
+        "cache.storageVolume",
+        "healthcheck.offline.state",
+    ];
+    let setting = |key: &str| {
+        format!(
+            "{{\"key\": \"{key}\", \"value\": \"theirs\", \"description\": null, \"updatedAt\": \"2024-01-15T12:00:00.000Z\"}},"
+        )
+    };
+    let ours: String = keys.iter().map(|key| setting(key)).collect();
+    let json = json.replacen("\"settings\": [", &format!("\"settings\": [{ours}"), 1);
+    let file = folder.path().join("config_backup.json");
+    fs::write(&file, &json).unwrap();
+    let installation = sqlite("dbackup");
+    let path = installation.url.strip_prefix("sqlite:").unwrap();
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
+        .execute(
+            "INSERT INTO SystemSetting (key, value, updatedAt) VALUES ('cache.storageVolume', 'mine', 0)",
+            [],
+        )
+        .unwrap();
+    let held = |key: &str| -> Option<String> {
+        let query = "SELECT value FROM SystemSetting WHERE key = ?1";
+        connection.query_row(query, [key], |row| row.get(0)).ok()
+    };
+
+    let converted = folder.path().join("converted.zip");
+    let converted = converted.to_str().unwrap();
+    let file = file.to_str().unwrap();
+    let convert = [
+        "convert",
+        file,
+        "--like",
+        &installation.url,
+        "--out",
+        converted,
+    ];
+    let _made = coffer(convert, &installation.environment()).ok();
+    let inspected = coffer(["inspect", converted, "--json"], &[]).ok().json();
+    let left_out = inspected["left_out"].as_array().unwrap().iter();
+    let rows = left_out.filter_map(|one| one.as_str()?.split_once(" rows of main.SystemSetting"));
+    assert_eq!(
+        rows.map(|(rows, _)| rows).collect::<Vec<_>>(),
+        ["3"],
+        "{inspected}"
+    );
+
+    for mode in ["skip", "overwrite"] {
+        let restore = [
+            "restore",
+            file,
+            "--target",
+            &installation.url,
+            "--mode",
+            mode,
+        ];
+        let run = coffer(
+            [&restore[..], &["--force", "--yes", "--json"]].concat(),
+            &installation.environment(),
+        );
+        assert_eq!(run.code, 0, "{mode} {run:?}");
+        assert_eq!(held(keys[0]), None, "{mode}");
+        assert_eq!(held(keys[1]).as_deref(), Some("mine"), "{mode}");
+        assert!(held("general.instanceName").is_some(), "{mode}");
+    }
 }

@@ -27,6 +27,8 @@ mod nojoin;
 mod random;
 #[path = "merge/random_data.rs"]
 mod random_data;
+#[path = "merge/rules.rs"]
+mod rules;
 #[path = "merge/unique.rs"]
 mod unique;
 

@@ -498,6 +498,128 @@ async fn a_plan_of_records_is_carried_out_for_these_records_only() {
     );
 }
 
+/// The rows of a table that were taken out, each as a text of its first column.
+fn taken(folder: &Path, part: &str, kind: Kind, table: &str) -> Vec<String> {
+    let schema = record(kind, table, &[]).table.to_string();
+    let path = folder.join(part).join(format!("{schema}.json"));
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return Vec::new();
+    };
+    let rows: Vec<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_str(&text).unwrap();
+    let first = |row: serde_json::Map<String, serde_json::Value>| {
+        let key = if row.contains_key("id") {
+            "id"
+        } else {
+            "tag_id"
+        };
+        row[key].to_string().trim_matches('"').to_owned()
+    };
+    rows.into_iter().map(first).collect()
+}
+
+/// Without any database: the same rows that a restore of the record brings into one that has none of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_taken_out_with_what_belongs_to_it_and_its_files() {
+    let preset = format!(
+        "{PRESET}\n[[file_set]]\nname = \"uploads\"\n[[file_set.column]]\ntable = \"attachments\"\ncolumn = \"path\"\n"
+    );
+    for kind in BOTH {
+        let mut source = Installation::new(kind, SCHEMA, Some(&preset)).await;
+        source.sql(A).await;
+        source.add_files("uploads", &[("a/1.png", "one"), ("b/2.png", "two")]);
+        let archive = source.backup().await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("preset.toml"), &preset).unwrap();
+        let (rules, out) = (path("preset.toml").display().to_string(), path("mail"));
+        let archived = archive.display().to_string();
+        let take = |record: &str, out: &Path, more: &[&str]| {
+            let out = out.display().to_string();
+            let arguments = [
+                "extract", &archived, "--record", record, "--preset", &rules, "--out", &out,
+            ];
+            coffer([&arguments[..], more].concat(), &[])
+        };
+        let report = take("tickets:id=2", &out, &["--json"]).ok().json();
+        assert_eq!((&report["files"], &report["bytes"]), (&1.into(), &3.into()));
+        assert_eq!(
+            report["missing_files"],
+            serde_json::json!(["uploads/c/3.png"])
+        );
+        for (table, belongs, referred) in [
+            ("tickets", &["2"][..], &[][..]),
+            ("messages", &["2", "3"], &[]),
+            ("attachments", &["2", "3"], &[]),
+            ("ticket_tags", &["2"], &[]),
+            ("customers", &[], &["2"]),
+            ("agents", &[], &["2", "3"]),
+            ("tags", &[], &["2", "3"]),
+            ("log", &[], &[]),
+        ] {
+            assert_eq!(
+                taken(&out, "belongs", kind, table),
+                belongs,
+                "{kind:?} {table}"
+            );
+            assert_eq!(
+                taken(&out, "referred", kind, table),
+                referred,
+                "{kind:?} {table}"
+            );
+        }
+        assert_eq!(
+            std::fs::read(out.join("files/uploads/b/2.png")).unwrap(),
+            b"two"
+        );
+        assert!(!out.join("files/uploads/a").exists());
+
+        let empty = Installation::new(kind, SCHEMA, Some(&preset)).await;
+        let mail = record(kind, "tickets", &[("id", "2")]);
+        let restored = restored(&empty, &archive, Mode::Skip, vec![mail]).await;
+        for table in &restored.merged {
+            let mut counted = report["tables"].as_array().unwrap().iter();
+            let counted = counted.find(|one| {
+                one["table"].as_str() == Some(&record(kind, &table.name, &[]).table.to_string())
+            });
+            let rows = counted.map_or(0, |one| {
+                one["belong"].as_u64().unwrap() + one["referred"].as_u64().unwrap()
+            });
+            assert_eq!(rows, table.counts.insert, "{kind:?} {}", table.name);
+        }
+
+        // By the identity of the preset, as CSV; several at once are taken out together.
+        let by_mail = take("customers:email= BOB@x ", &path("bob"), &["--csv"]).ok();
+        assert!(
+            by_mail.stdout.contains("customers: 1 row belonging"),
+            "{by_mail:?}"
+        );
+        let csv = record(kind, "customers", &[]).table.to_string();
+        let csv = std::fs::read_to_string(path("bob/belongs").join(format!("{csv}.csv"))).unwrap();
+        assert_eq!(csv, "id,email,name\r\n2,bob@x,Bob\r\n");
+
+        // What isn't there leaves nothing, and what is there stays.
+        let missing = take("tickets:id=77", &path("none"), &["--json"]);
+        assert_eq!(
+            (missing.code, &missing.json()["error"]["code"]),
+            (2, &"no_such_record".into())
+        );
+        assert!(!path("none").exists());
+        let there = take("tickets:id=1", &out, &["--json"]);
+        assert_eq!(
+            (there.code, &there.json()["error"]["code"]),
+            (5, &"exists".into())
+        );
+        assert_eq!(taken(&out, "belongs", kind, "tickets"), ["2"]);
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["bob", "mail", "preset.toml"]);
+    }
+}
+
 /// Two installations of Nojoin: a recording of Bob's, which the other one has nothing of but Ann, whom it names inside of JSON.
 mod nojoin {
     use super::*;

@@ -161,6 +161,15 @@ export type LeftOutReason = "credential" | "derived" | "transient" | "local" | "
 export type LeftOut =
   | { readonly what: "table"; readonly table: TableName; readonly reason: LeftOutReason; readonly rows?: number; readonly detail?: string }
   | {
+      /** Some rows of a table that is otherwise in the archive. */
+      readonly what: "rows";
+      readonly table: TableName;
+      readonly condition: string;
+      readonly reason: LeftOutReason;
+      readonly rows: number;
+      readonly detail?: string;
+    }
+  | {
       readonly what: "column";
       readonly table: TableName;
       readonly column: string;

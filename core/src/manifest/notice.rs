@@ -61,6 +61,20 @@ pub enum LeftOut {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
+    /// Some rows of a table that is otherwise in the archive.
+    Rows {
+        /// The table.
+        table: TableName,
+        /// Which of its rows, for people.
+        condition: String,
+        /// Why.
+        reason: LeftOutReason,
+        /// How many there were.
+        rows: u64,
+        /// The preset's own words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
     /// The values of one column.
     Column {
         /// The table.

@@ -134,6 +134,9 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             } | LeftOut::Table {
                 reason: super::LeftOutReason::Credential,
                 ..
+            } | LeftOut::Rows {
+                reason: super::LeftOutReason::Credential,
+                ..
             }
         )
     });

@@ -7,14 +7,17 @@ use alloc::{
 };
 
 use super::{
-    Class, Hidden, Link, MergeColumn, MergeError, MergeTable, Part, Program, UniqueKey, When,
+    Class, Hidden, Link, MergeColumn, MergeError, MergeTable, Part, Program, Told, UniqueKey, When,
     identity::{self, Facts},
     order::{self, Node},
 };
 use crate::{
-    manifest::{LeftOut, Manifest, Selection},
+    manifest::{Contents, LeftOut, Manifest, Selection},
     plan::Mode,
-    policy::{ForeignKeyRule, Made, Matched, Preset, TableRule, names},
+    policy::{
+        ForeignKeyRule, Identity, LeaveOutRule, Made, Matched, OneOf, Preset, RowCondition,
+        TableRule, names,
+    },
     schema::{Column, Engine, ForeignKey, Schema, Table, TableName},
 };
 
@@ -148,10 +151,7 @@ impl<'a> Builder<'a> {
     /// Whether what belongs to a matched row of the table follows it.
     pub(super) fn carries(&self, table: &TableName) -> bool {
         self.rule(table).is_some_and(|rule| {
-            !rule.identity.is_empty()
-                && rule.matched == Matched::Mode
-                && rule.fill.is_empty()
-                && rule.newer.is_none()
+            !rule.identity.is_empty() && rule.matched == Matched::Mode && !rule.is_picky()
         })
     }
 
@@ -245,7 +245,8 @@ impl<'a> Builder<'a> {
             let to = keys
                 .iter()
                 .filter_map(|key| self.target.names().find(|name| **name == key.references))
-                .chain(self.hidden_targets(&table.name));
+                .chain(self.hidden_targets(&table.name))
+                .chain(self.telling(&table.name));
             for name in to {
                 if self.archived(name).is_some() && !parts.contains_key(name) {
                     parts.insert(name, Part::Lookup);
@@ -342,6 +343,7 @@ impl<'a> Builder<'a> {
                 } if *of == table.name => Some(column.clone()),
                 _ => None,
             })
+            .chain(self.changed_along(&table.name).cloned())
             .collect();
         let late: BTreeSet<String> = links
             .iter()
@@ -354,7 +356,7 @@ impl<'a> Builder<'a> {
             .unwrap_or_default();
         if let Some(column) = declared
             .iter()
-            .flat_map(|identity| &identity.columns)
+            .flat_map(Identity::own_columns)
             .find(|column| late.contains(*column))
         {
             return Err(MergeError::IdentityTooLate {
@@ -389,6 +391,20 @@ impl<'a> Builder<'a> {
         {
             remade.extend(paths.iter().cloned());
         }
+        let told: Vec<_> = declared
+            .iter()
+            .map(|identity| {
+                let through = identity.through.as_ref()?;
+                let by = (through.table.as_str(), through.columns.as_slice());
+                Some(self.told(
+                    table,
+                    &identity.columns,
+                    by,
+                    &through.condition,
+                    (index, places),
+                ))
+            })
+            .collect();
         let (identity, rest) = Facts {
             table,
             rule,
@@ -397,6 +413,7 @@ impl<'a> Builder<'a> {
             archived: &archived,
             useless: &useless,
             remade: &remade,
+            told: &told,
         }
         .decide();
         let mut unique: Vec<UniqueKey> = Vec::new();
@@ -468,18 +485,135 @@ impl<'a> Builder<'a> {
             surrogate,
             identity,
             rest,
+            left_out: self.left_out(&table.name),
+            withheld: self.withheld(table),
             links,
             hidden,
             keys_stay: unique.is_empty() && known,
             unique,
             matched: changing.map(|rule| rule.matched).unwrap_or_default(),
             fill: changing.map(|rule| rule.fill.clone()).unwrap_or_default(),
+            prefer: changing.map(|rule| rule.prefer.clone()).unwrap_or_default(),
+            either: changing.map(|rule| rule.either.clone()).unwrap_or_default(),
+            never_emptied: changing
+                .map(|rule| rule.never_emptied.clone())
+                .unwrap_or_default(),
             newer: changing.and_then(|rule| rule.newer.clone()),
+            bound: self.bound(&table.name),
+            ended: self.ended(table, rule, index, places),
             settled: rule.map(|rule| rule.settled.clone()).unwrap_or_default(),
             on_insert,
             kept,
             carries: part == Part::Merge && self.carries(&table.name),
         })
+    }
+
+    /// The tables whose rows tell about those of a table.
+    pub(super) fn telling(&self, table: &TableName) -> impl Iterator<Item = &'a TableName> {
+        let tellers = self.rule(table).into_iter().flat_map(TableRule::tellers);
+        tellers.filter_map(|(teller, ..)| self.target.names().find(|name| names(teller, name)))
+    }
+
+    /// The rows of another table that tell about those of this one by such columns, where the archive has them.
+    fn told(
+        &self,
+        table: &Table,
+        columns: &[String],
+        (teller, key): (&str, &[String]),
+        condition: &BTreeMap<String, OneOf>,
+        (index, places): (&BTreeMap<&TableName, usize>, &BTreeMap<usize, usize>),
+    ) -> Option<Told> {
+        let mut all = self.target.tables.iter();
+        let other = all.find(|other| names(teller, &other.name))?;
+        let has = |of: &Table, columns: &[String]| {
+            let archived = self.archived(&of.name);
+            archived.is_some_and(|archived| columns.iter().all(|one| archived.contains(one)))
+        };
+        let conditions: Vec<String> = condition.keys().cloned().collect();
+        let own = self.preset.leads(other, key, &table.name)?;
+        let complete =
+            has(other, columns) && has(other, key) && has(other, &conditions) && has(table, own);
+        let by = index.get(&other.name).and_then(|at| places.get(at))?;
+        complete.then(|| Told {
+            by: *by,
+            link: key.iter().cloned().zip(own.iter().cloned()).collect(),
+            condition: condition.clone(),
+        })
+    }
+
+    /// For columns with values under way: the rows of another table that say that it came to an end.
+    fn ended(
+        &self,
+        table: &Table,
+        rule: Option<&TableRule>,
+        index: &BTreeMap<&TableName, usize>,
+        places: &BTreeMap<usize, usize>,
+    ) -> BTreeMap<String, Told> {
+        let settled = rule.into_iter().flat_map(|rule| &rule.settled);
+        settled
+            .filter_map(|(column, settled)| {
+                let unless = settled.unless.as_ref()?;
+                let by = (unless.table.as_str(), unless.columns.as_slice());
+                let told = self.told(table, &[], by, &unless.condition, (index, places))?;
+                Some((column.clone(), told))
+            })
+            .collect()
+    }
+
+    /// Rows of the target that hold credentials which a standard archive holds no rows of.
+    fn withheld(&self, table: &Table) -> Vec<RowCondition> {
+        let rules = self.preset.credentials.iter().filter(|rule| {
+            self.archive.contents == Contents::Standard
+                && rule.omit_rows
+                && rule.path.is_empty()
+                && names(&rule.table, &table.name)
+        });
+        rules
+            .map(|rule| RowCondition {
+                condition: rule.condition.clone(),
+                given: Some(rule.column.clone()),
+                ..RowCondition::default()
+            })
+            .collect()
+    }
+
+    /// Columns that changed along with credentials which a standard archive doesn't hold.
+    fn changed_along(&self, table: &TableName) -> impl Iterator<Item = &'a String> {
+        let standard = self.archive.contents == Contents::Standard;
+        let rules = self.preset.credentials.iter();
+        rules
+            .filter(move |rule| standard && names(&rule.table, table))
+            .flat_map(|rule| rule.also_set.keys())
+    }
+
+    /// The columns whose values are bound to others of their row, and those that change along with them.
+    fn bound(&self, table: &TableName) -> BTreeMap<String, Vec<String>> {
+        let mut bound = BTreeMap::new();
+        let secrets = self.preset.app_secrets.iter();
+        for wrapped in secrets.flat_map(|secret| &secret.columns) {
+            if wrapped.bound_to.is_empty() || !names(&wrapped.table, table) {
+                continue;
+            }
+            let rules = self
+                .preset
+                .credentials
+                .iter()
+                .filter(|rule| names(&rule.table, table) && rule.column == wrapped.column);
+            let along = rules.flat_map(|rule| rule.also_set.keys());
+            for column in along.chain([&wrapped.column]) {
+                bound.insert(column.clone(), wrapped.bound_to.clone());
+            }
+        }
+        bound
+    }
+
+    /// The rows of a table that the preset leaves out.
+    fn left_out(&self, table: &TableName) -> Vec<RowCondition> {
+        let rules = self.preset.leave_out.iter();
+        rules
+            .filter(|rule| names(&rule.table, table))
+            .map(LeaveOutRule::rows)
+            .collect()
     }
 
     fn surrogate(&self, table: &Table, links: &[Link], rule: Option<&TableRule>) -> Option<String> {
@@ -491,7 +625,7 @@ impl<'a> Builder<'a> {
             .map(|rule| rule.identity.as_slice())
             .unwrap_or_default()
             .iter()
-            .any(|identity| identity.columns.contains(key));
+            .any(|identity| identity.own_columns().any(|column| column == key));
         let refers = links.iter().any(|link| link.columns.contains(key));
         (is_integer(self.archive.engine, column) && !identifies && !refers).then(|| key.clone())
     }

@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeSet, string::String, vec, vec::Vec};
 
-use super::{Alternative, Link, Rest};
+use super::{Alternative, Link, Rest, Told};
 use crate::{
     policy::{Identity, TableRule},
     schema::Table,
@@ -20,6 +20,8 @@ pub(super) struct Facts<'a> {
     pub(super) useless: &'a BTreeSet<String>,
     /// Columns that are made anew where another row has their value.
     pub(super) remade: &'a BTreeSet<String>,
+    /// For each declared identity: the rows of another table that it is about. Nothing in it means that the archive lacks them.
+    pub(super) told: &'a [Option<Option<Told>>],
 }
 
 impl Facts<'_> {
@@ -27,10 +29,14 @@ impl Facts<'_> {
     pub(super) fn decide(&self) -> (Vec<Alternative>, Option<Rest>) {
         let declared = self.rule.map(|rule| rule.identity.as_slice());
         match declared {
-            Some(declared) if !declared.is_empty() => (
+            Some(declared) if !declared.is_empty() && self.told.iter().any(is_usable) => (
                 declared
                     .iter()
-                    .map(|identity| self.declared(identity))
+                    .zip(self.told)
+                    .filter_map(|(identity, told)| match told {
+                        None => Some(self.declared(identity)),
+                        Some(told) => Some(self.told(identity, told.clone()?)),
+                    })
                     .collect(),
                 (!self.remade.is_empty()).then(|| self.rest(true)).flatten(),
             ),
@@ -82,12 +88,26 @@ impl Facts<'_> {
             |column: &String| identity.columns.contains(column) && !may_be_null.contains(column);
         Alternative {
             columns: identity.columns.clone(),
+            through: None,
             distinct: identity.normalise.is_none() && self.has_key(is_set),
             may_be_null,
             owners: self.owners(&identity.columns),
             normalise: identity.normalise,
             fallback: identity.fallback,
             empty_is_value: false,
+        }
+    }
+
+    fn told(&self, identity: &Identity, told: Told) -> Alternative {
+        Alternative {
+            columns: identity.columns.clone(),
+            through: Some(told),
+            may_be_null: Vec::new(),
+            owners: self.owners(&[]),
+            normalise: identity.normalise,
+            fallback: identity.fallback,
+            empty_is_value: false,
+            distinct: false,
         }
     }
 
@@ -101,6 +121,7 @@ impl Facts<'_> {
         Alternative {
             owners: self.owners(&columns),
             columns,
+            through: None,
             may_be_null: Vec::new(),
             normalise: None,
             fallback: false,
@@ -158,6 +179,11 @@ impl Facts<'_> {
     }
 }
 
+/// Whether an archive has what a declared identity needs.
+const fn is_usable(told: &Option<Option<Told>>) -> bool {
+    !matches!(told, Some(None))
+}
+
 /// The columns that identity will need, before it is known which links are late.
 pub(super) fn needed<'a>(table: &'a Table, rule: Option<&'a TableRule>) -> BTreeSet<&'a str> {
     let declared = rule
@@ -166,7 +192,7 @@ pub(super) fn needed<'a>(table: &'a Table, rule: Option<&'a TableRule>) -> BTree
     if !declared.is_empty() {
         return declared
             .iter()
-            .flat_map(|identity| &identity.columns)
+            .flat_map(Identity::own_columns)
             .map(String::as_str)
             .collect();
     }

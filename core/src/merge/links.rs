@@ -8,7 +8,7 @@ use alloc::{
 
 use super::{Class, Link, MergeError, Part, When, build::Builder, identity};
 use crate::{
-    policy::{ForeignKeyClass, names},
+    policy::{ForeignKeyClass, Identity, names},
     schema::{Table, TableName},
 };
 
@@ -31,7 +31,7 @@ impl<'a> Builder<'a> {
             let declared = rule.map(|rule| rule.class);
             let nullable = self.can_be_null(table, &key.columns);
             let class = match declared {
-                Some(ForeignKeyClass::Ownership) => Class::Ownership,
+                Some(ForeignKeyClass::Ownership | ForeignKeyClass::Required) => Class::Ownership,
                 _ if nullable => Class::Enrichment,
                 _ => Class::Ownership,
             };
@@ -59,7 +59,8 @@ impl<'a> Builder<'a> {
                 referenced: key.referenced_columns,
                 class,
                 when,
-                needed: owned && !rule.is_some_and(|rule| rule.may_be_null),
+                needed: (owned || declared == Some(ForeignKeyClass::Required))
+                    && !rule.is_some_and(|rule| rule.may_be_null),
                 owned,
                 deferred: declared == Some(ForeignKeyClass::Deferred),
                 carried,
@@ -137,14 +138,22 @@ impl<'a> Builder<'a> {
             })
         };
         for rule in &self.preset.tables {
-            let identity = rule.identity.iter().flat_map(|one| &one.columns);
+            let identity = rule.identity.iter().flat_map(Identity::own_columns);
             has("identity", &rule.table, identity.collect())?;
-            has("fill", &rule.table, rule.fill.iter().collect())?;
+            for (teller, key, columns) in rule.tellers() {
+                has("identity", teller, columns.into_iter().chain(key).collect())?;
+            }
+            for (key, list) in rule.lists() {
+                has(key, &rule.table, list.iter().collect())?;
+            }
             has("on_insert", &rule.table, rule.on_insert.keys().collect())?;
-            has("settled", &rule.table, rule.settled.keys().collect())?;
+            has("settled", &rule.table, rule.settled_columns().collect())?;
             let newer = rule.newer.iter();
             let newer = newer.flat_map(|newer| newer.columns.iter().chain([&newer.by]));
             has("newer", &rule.table, newer.collect())?;
+        }
+        for rule in &self.preset.leave_out {
+            has("leave_out", &rule.table, rule.columns().collect())?;
         }
         for rule in &self.preset.foreign_keys {
             has("foreign key", &rule.table, rule.columns.iter().collect())?;

@@ -158,6 +158,7 @@ impl<'a> Builder<'a> {
                 open.extend(self.target.names().find(|name| **name == key.references));
             }
             open.extend(self.hidden_targets(name));
+            open.extend(self.telling(name));
         }
         reach
     }
@@ -230,7 +231,9 @@ fn keys_of(table: &Table, preset: &Preset) -> Vec<Key> {
         .tables
         .iter()
         .find(|rule| names(&rule.table, &table.name));
-    let declared = rule.iter().flat_map(|rule| &rule.identity).map(|identity| {
+    let declared = rule.iter().flat_map(|rule| &rule.identity);
+    let declared = declared.filter(|identity| identity.through.is_none());
+    let declared = declared.map(|identity| {
         let columns = identity.columns.iter();
         columns
             .map(|column| (column.clone(), identity.normalise))

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use super::{
-    CredentialRule, ForeignKeyClass, Given, MAX_PLACEHOLDER_BYTES, PolicyError, Preset,
+    CredentialRule, ForeignKeyClass, Given, Identity, MAX_PLACEHOLDER_BYTES, PolicyError, Preset,
     Replacement, Special,
     fit::{Lacking, find, names_column},
     looks_like_credential, names,
@@ -58,6 +58,10 @@ impl Preset {
                 let what = "an identity needs columns";
                 found.add("table", index, "identity", PolicyError::Missing { what });
             }
+            if rule.tellers().any(|(_, key, _)| key.is_empty()) {
+                let what = "what another table tells needs the columns of its foreign key";
+                found.add("table", index, "identity", PolicyError::Missing { what });
+            }
             let is_same = |other: &super::TableRule| other.table == rule.table;
             found.twice(
                 "table",
@@ -65,13 +69,29 @@ impl Preset {
                 self.tables.iter().take(index).any(is_same),
                 &rule.table,
             );
-            let out = self.leave_out.iter().any(|out| out.table == rule.table);
+            let mut out = self.leave_out.iter().filter(|out| out.is_whole());
+            let out = out.any(|out| out.table == rule.table);
             found.twice("table", index, out, &rule.table);
         }
         for (index, rule) in self.leave_out.iter().enumerate() {
             let mut before = self.leave_out.iter().take(index);
-            let there = before.any(|other| other.table == rule.table);
+            // Who leaves out all rows leaves nothing for another rule to do.
+            let there = before.any(|other| {
+                other.table == rule.table
+                    && (other.is_whole() || rule.is_whole() || other.rows() == rule.rows())
+            });
             found.twice("leave_out", index, there, &rule.table);
+            let no_value = rule.condition.values().any(|one| one.values().is_empty());
+            let mut patterns = rule.matching.values();
+            for (key, nothing) in [
+                ("where", no_value),
+                ("matching", patterns.any(|one| one.patterns().is_empty())),
+            ] {
+                if nothing {
+                    let what = "a condition needs a value, or it is true of no row";
+                    found.add("leave_out", index, key, PolicyError::Missing { what });
+                }
+            }
         }
         for (index, rule) in self.foreign_keys.iter().enumerate() {
             let pairs = rule.references.as_ref().map(|to| to.columns.len());
@@ -143,7 +163,7 @@ impl Preset {
             let left_out = self
                 .leave_out
                 .iter()
-                .any(|rule| names(&rule.table, &table.name));
+                .any(|rule| rule.is_whole() && names(&rule.table, &table.name));
             let described = self
                 .tables
                 .iter()
@@ -174,6 +194,29 @@ impl Preset {
             }
         }
         result
+    }
+
+    /// The columns of `to` that these columns of a table refer to, as the database declares it or a rule does.
+    pub(crate) fn leads<'a>(
+        &'a self,
+        table: &'a Table,
+        columns: &[String],
+        to: &TableName,
+    ) -> Option<&'a [String]> {
+        let declared = table.foreign_keys.iter();
+        let mut declared = declared.filter(|key| key.references == *to && key.columns == columns);
+        let of_rules = self
+            .foreign_keys
+            .iter()
+            .filter(|rule| names(&rule.table, &table.name) && rule.columns == columns);
+        let mut of_rules = of_rules.filter_map(|rule| rule.references.as_ref());
+        declared
+            .next()
+            .map(|key| key.referenced_columns.as_slice())
+            .or_else(|| {
+                let found = of_rules.find(|other| names(&other.table, to))?;
+                Some(found.columns.as_slice())
+            })
     }
 
     /// Whether it says that a column is a credential, or that it is none.
@@ -325,7 +368,12 @@ impl<'a> Fit<'a> {
     fn all(&mut self) {
         let preset = self.preset;
         for (index, rule) in preset.leave_out.iter().enumerate() {
-            self.table("leave_out", index, "table", &rule.table);
+            if let Some(table) = self.table("leave_out", index, "table", &rule.table) {
+                let named = (rule.table.as_str(), table);
+                self.columns(("leave_out", index, "where"), named, rule.condition.keys());
+                let matching = rule.matching.keys();
+                self.columns(("leave_out", index, "matching"), named, matching);
+            }
         }
         for (index, rule) in preset.credentials.iter().enumerate() {
             self.credential(index, rule);
@@ -335,11 +383,16 @@ impl<'a> Fit<'a> {
                 continue;
             };
             let named = (rule.table.as_str(), table);
-            let columns = rule.identity.iter().flat_map(|identity| &identity.columns);
+            let columns = rule.identity.iter().flat_map(Identity::own_columns);
             self.columns(("table", index, "identity"), named, columns);
-            self.columns(("table", index, "fill"), named, &rule.fill);
+            for (other, key, columns) in rule.tellers() {
+                self.teller(index, table, (other, key), columns);
+            }
+            for (key, list) in rule.lists() {
+                self.columns(("table", index, key), named, list);
+            }
             self.columns(("table", index, "on_insert"), named, rule.on_insert.keys());
-            self.columns(("table", index, "settled"), named, rule.settled.keys());
+            self.columns(("table", index, "settled"), named, rule.settled_columns());
             let newer = rule.newer.iter();
             let newer = newer.flat_map(|newer| newer.columns.iter().chain([&newer.by]));
             self.columns(("table", index, "newer"), named, newer);
@@ -381,7 +434,9 @@ impl<'a> Fit<'a> {
         }
         for (index, rule) in preset.app_secrets.iter().enumerate() {
             for column in &rule.columns {
-                self.named_column("app_secret", index, &column.table, &column.column);
+                for name in column.bound_to.iter().chain([&column.column]) {
+                    self.named_column("app_secret", index, &column.table, name);
+                }
             }
         }
         for (index, given) in preset.not_credential.iter().enumerate() {
@@ -419,6 +474,24 @@ impl<'a> Fit<'a> {
                     self.no_key(place, &rule.table, "foreign key", &rule.columns);
                 }
             }
+        }
+    }
+
+    /// Rows of another table that tell about those of this one: their foreign key has to lead here.
+    fn teller(
+        &mut self,
+        index: usize,
+        table: &Table,
+        (other, key): (&str, &[String]),
+        columns: Vec<&String>,
+    ) {
+        let place = ("table", index, "identity");
+        let Some(found) = self.table(place.0, index, place.2, other) else {
+            return;
+        };
+        let all = self.columns(place, (other, found), columns.into_iter().chain(key));
+        if all && self.preset.leads(found, key, &table.name).is_none() {
+            self.no_key(place, other, "foreign key to it", key);
         }
     }
 

@@ -6,8 +6,8 @@ use alloc::{
 };
 
 use super::{
-    AppSecretRule, JsonPath, LeaveOutRule, PolicyError, Preset, Replacement, fit::find,
-    looks_like_credential, names,
+    AppSecretRule, JsonPath, LeaveOutRule, PolicyError, Preset, Replacement, RowsLeftOut,
+    fit::find, looks_like_credential, names,
 };
 use crate::{
     app_secret::{SecretColumn, SecretMark},
@@ -42,11 +42,13 @@ pub struct Policy {
     pub tables: Vec<TablePolicy>,
     /// Rules of a standard archive that look at whole rows, for [`crate::withhold::RowRules`].
     pub rows: Vec<CredentialColumn>,
+    /// Rows of archived tables that no archive holds.
+    pub rows_left_out: Vec<RowsLeftOut>,
     /// The rules that a sensitive archive carries along, so that a standard one can be made of it; else nothing.
     pub credentials: Option<Vec<CredentialColumn>>,
     /// The application's own secrets that what is archived is wrapped with, without their fingerprints.
     pub app_secrets: Vec<SecretMark>,
-    /// What is left out by rule.
+    /// What is left out by rule, but for `rows_left_out`, which is counted on the way.
     pub left_out: Vec<LeftOut>,
     /// What the one who restores should know.
     pub notices: Vec<Notice>,
@@ -128,9 +130,14 @@ impl Rules<'_> {
         all
     }
 
-    fn leave_out(&self, table: &TableName) -> Option<&LeaveOutRule> {
-        let mut rules = self.preset.iter().flat_map(|preset| &preset.leave_out);
-        rules.find(|rule| names(&rule.table, table))
+    /// The rules for what of a table is left out.
+    fn left_out<'r>(&'r self, table: &'r TableName) -> impl Iterator<Item = &'r LeaveOutRule> {
+        let rules = self.preset.iter().flat_map(|preset| &preset.leave_out);
+        rules.filter(|rule| names(&rule.table, table))
+    }
+
+    fn leave_out<'r>(&'r self, table: &'r TableName) -> Option<&'r LeaveOutRule> {
+        self.left_out(table).find(|rule| rule.is_whole())
     }
 }
 
@@ -157,6 +164,7 @@ fn decide_tables(
         contents,
         tables: Vec::new(),
         rows: Vec::new(),
+        rows_left_out: Vec::new(),
         credentials: (contents == Contents::Sensitive).then(Vec::new),
         app_secrets: Vec::new(),
         left_out: Vec::new(),
@@ -198,8 +206,13 @@ fn decide_table(
     }
     let credentials = rules.credentials(&table.name);
     check_unique(table, &credentials)?;
+    let rows = rules.left_out(&table.name);
+    let rows: Vec<_> = rows
+        .map(|rule| RowsLeftOut::of(table.name.clone(), rule))
+        .collect();
     // One that needs whole rows needs them as they are, so that all others are applied along with it.
-    let plain = credentials.iter().all(CredentialColumn::is_plain);
+    let plain = rows.is_empty() && credentials.iter().all(CredentialColumn::is_plain);
+    policy.rows_left_out.extend(rows);
     let mut columns = Vec::new();
     for column in &table.columns {
         if column.generated {

@@ -71,7 +71,11 @@ impl Preset {
     pub fn fitted(&self, schema: &Schema) -> Self {
         let lacking = Lacking::of(self, schema);
         let mut fitted = self.clone();
-        fitted.leave_out.retain(|rule| !lacking.table(&rule.table));
+        fitted.leave_out.retain(|rule| {
+            let mut columns = rule.columns();
+            !lacking.table(&rule.table)
+                && columns.all(|column| !lacking.column(&rule.table, column))
+        });
         fitted.credentials.retain(|rule| {
             !lacking.column(&rule.table, &rule.column)
                 && !lacking.any_key(&rule.table, &rule.condition)
@@ -83,11 +87,31 @@ impl Preset {
         fitted.tables.retain(|rule| !lacking.table(&rule.table));
         for rule in &mut fitted.tables {
             let here = |column: &String| !lacking.column(&rule.table, column);
-            rule.identity
-                .retain(|identity| identity.columns.iter().all(here));
-            rule.fill.retain(here);
+            rule.identity.retain(|identity| match &identity.through {
+                Some(through) => {
+                    !lacking.any(&through.table, &identity.columns)
+                        && !lacking.any(&through.table, &through.columns)
+                        && !lacking.any_key(&through.table, &through.condition)
+                }
+                None => identity.columns.iter().all(here),
+            });
+            for list in [
+                &mut rule.fill,
+                &mut rule.prefer,
+                &mut rule.either,
+                &mut rule.never_emptied,
+            ] {
+                list.retain(here);
+            }
             rule.on_insert.retain(|column, _| here(column));
             rule.settled.retain(|column, _| here(column));
+            for settled in rule.settled.values_mut() {
+                settled.also_set.retain(|column, _| here(column));
+                settled.unless.take_if(|unless| {
+                    lacking.any(&unless.table, &unless.columns)
+                        || lacking.any_key(&unless.table, &unless.condition)
+                });
+            }
             if let Some(newer) = &mut rule.newer {
                 let had_columns = !newer.columns.is_empty();
                 newer.columns.retain(here);

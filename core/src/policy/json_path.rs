@@ -92,7 +92,7 @@ impl JsonStep {
 }
 
 /// Whether text fits a pattern in which `*` stands for any letters.
-fn fits(pattern: &str, text: &str) -> bool {
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

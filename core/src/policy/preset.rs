@@ -7,8 +7,8 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::JsonPath;
-use crate::{manifest::LeftOutReason, schema::Engine};
+use super::{JsonPath, LeaveOutRule};
+use crate::schema::Engine;
 
 /// Rules for one application, written by somebody who knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Preset {
     /// Columns, as `table.column`, whose names only look like those of credentials.
     #[serde(default)]
     pub not_credential: Vec<String>,
-    /// Tables whose rows are never archived.
+    /// Tables, and rows of tables, that are never archived.
     #[serde(default, rename = "leave_out")]
     pub leave_out: Vec<LeaveOutRule>,
     /// Values that are credentials.
@@ -53,19 +53,6 @@ pub struct Preset {
     /// Secrets of the application's environment that columns are wrapped with.
     #[serde(default, rename = "app_secret")]
     pub app_secrets: Vec<AppSecretRule>,
-}
-
-/// A table whose rows are never archived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LeaveOutRule {
-    /// The table.
-    pub table: String,
-    /// Why: `derived`, `transient`, `local` or `credential`.
-    pub reason: LeftOutReason,
-    /// In the preset's own words.
-    #[serde(default)]
-    pub detail: Option<String>,
 }
 
 /// A value that is a credential: a column, or what paths find inside of a column of JSON.
@@ -186,6 +173,15 @@ pub struct TableRule {
     /// Columns that skip fills where the target's are NULL or empty, and that are all that overwrite replaces.
     #[serde(default)]
     pub fill: Vec<String>,
+    /// Columns that skip takes where the archive has a value, and overwrite replaces.
+    #[serde(default)]
+    pub prefer: Vec<String>,
+    /// Flags that skip sets where the archive has them set, and overwrite replaces.
+    #[serde(default)]
+    pub either: Vec<String>,
+    /// Columns that keep their value in every mode where the archive has none.
+    #[serde(default)]
+    pub never_emptied: Vec<String>,
     /// Columns that an inserted row doesn't take from the archive.
     #[serde(default)]
     pub on_insert: BTreeMap<String, Given>,
@@ -214,8 +210,74 @@ pub struct Newer {
 pub struct Settled {
     /// The values.
     pub when: OneOf,
-    /// What is written in their place.
+    /// What is written in their place; nothing means that they stay.
+    #[serde(default)]
+    pub value: Option<Scalar>,
+    /// Rows for which it came to an end all the same, and what is written for these.
+    #[serde(default)]
+    pub unless: Option<Unless>,
+    /// Columns of the same row that are written along with it.
+    #[serde(default)]
+    pub also_set: BTreeMap<String, Given>,
+}
+
+/// Rows of another table that say that something has come to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unless {
+    /// The other table.
+    pub table: String,
+    /// Its foreign key to the row.
+    pub columns: Vec<String>,
+    /// What one of its rows has to have.
+    #[serde(rename = "where")]
+    pub condition: BTreeMap<String, OneOf>,
+    /// What is written then.
     pub value: Scalar,
+}
+
+impl TableRule {
+    /// Whether it says which columns of matched rows may change, so that nothing else follows from a match.
+    #[must_use]
+    pub const fn is_picky(&self) -> bool {
+        !(self.fill.is_empty() && self.prefer.is_empty() && self.either.is_empty())
+            || self.newer.is_some()
+    }
+
+    /// The lists of columns that it has, each with its key.
+    pub fn lists(&self) -> [(&'static str, &Vec<String>); 4] {
+        [
+            ("fill", &self.fill),
+            ("prefer", &self.prefer),
+            ("either", &self.either),
+            ("never_emptied", &self.never_emptied),
+        ]
+    }
+
+    /// The columns that its rules for values under way name.
+    pub fn settled_columns(&self) -> impl Iterator<Item = &String> {
+        let also = self.settled.values().flat_map(|one| one.also_set.keys());
+        self.settled.keys().chain(also)
+    }
+
+    /// The other tables that tell about rows: with the columns of their foreign keys, and all others that are looked at.
+    pub fn tellers(&self) -> impl Iterator<Item = (&str, &[String], Vec<&String>)> {
+        let identity = self.identity.iter().filter_map(|identity| {
+            let through = identity.through.as_ref()?;
+            let columns = identity.columns.iter().chain(through.condition.keys());
+            Some((
+                through.table.as_str(),
+                through.columns.as_slice(),
+                columns.collect(),
+            ))
+        });
+        let settled = self.settled.values().filter_map(|settled| {
+            let unless = settled.unless.as_ref()?;
+            let columns = unless.condition.keys().collect();
+            Some((unless.table.as_str(), unless.columns.as_slice(), columns))
+        });
+        identity.chain(settled)
+    }
 }
 
 /// Columns that together say which row it is. A row with NULL or empty text in one of them is not recognised by it; only a
@@ -225,12 +287,36 @@ pub struct Settled {
 pub struct Identity {
     /// The columns.
     pub columns: Vec<String>,
+    /// The columns are those of a row of another table, which refers to the row.
+    #[serde(default)]
+    pub through: Option<Through>,
     /// What is done to text before it is compared.
     #[serde(default)]
     pub normalise: Option<Normalise>,
     /// Only for rows of the archive to which no other alternative applies.
     #[serde(default)]
     pub fallback: bool,
+}
+
+/// Rows of another table that say which row it is, as addresses say whose account it is. Of several, the one with the least
+/// values does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Through {
+    /// The other table.
+    pub table: String,
+    /// Its foreign key to the row.
+    pub columns: Vec<String>,
+    /// Those of its rows that count: where each of these columns has (one of) these values. Nothing means all.
+    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub condition: BTreeMap<String, OneOf>,
+}
+
+impl Identity {
+    /// The columns of the table itself that it needs; none if another table says which row it is.
+    pub fn own_columns(&self) -> impl Iterator<Item = &String> {
+        self.columns.iter().filter(|_| self.through.is_none())
+    }
 }
 
 /// What is done to text before it is compared.
@@ -276,8 +362,11 @@ pub struct ForeignKeyRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForeignKeyClass {
-    /// The row belongs to what it refers to: it is left out without it.
+    /// The row belongs to what it refers to: it is left out without it, and follows it.
     Ownership,
+    /// The row can't do without, but stands for itself: it is left out without it, and doesn't follow it. A text has an
+    /// author, a ticket a state.
+    Required,
     /// The row can do without: it becomes NULL.
     Enrichment,
     /// Set in a second pass, since rows refer to each other.
@@ -433,6 +522,9 @@ pub struct AppSecretColumn {
     /// The keys, at any depth of the column's JSON, whose values are wrapped; nothing means that the whole value is.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// Columns of the row that its values are bound to: where a matched row of the target has others, they would not open there.
+    #[serde(default)]
+    pub bound_to: Vec<String>,
 }
 
 /// A value in a rule that rows are compared with.

@@ -1,4 +1,4 @@
-use alloc::vec;
+use alloc::{collections::BTreeMap, vec};
 
 use super::*;
 use crate::{
@@ -40,6 +40,8 @@ fn preset() -> Preset {
             table: "sessions".into(),
             reason: LeftOutReason::Transient,
             detail: None,
+            condition: BTreeMap::new(),
+            matching: BTreeMap::new(),
         }],
         credentials: vec![CredentialRule {
             table: "public.users".into(),

@@ -7,7 +7,7 @@ use crate::{
     rows::{Rows, display},
     verify::Verifier,
 };
-use alloc::{format, string::ToString};
+use alloc::{collections::BTreeMap, format, string::ToString};
 
 fn public(name: &str) -> TableName {
     TableName::new("public", name)
@@ -34,6 +34,8 @@ fn preset(credentials: &[(&str, &str, Option<&str>)], leave_out: &[&str]) -> Pre
                 table: (*table).into(),
                 reason: LeftOutReason::Transient,
                 detail: None,
+                condition: BTreeMap::new(),
+                matching: BTreeMap::new(),
             })
             .collect(),
         credentials: credentials

@@ -50,9 +50,9 @@ fn part(
         text,
         rows: rows.lines().count() as u64,
     };
-    let rules = RowRules::new(engine, table, rules)?.unwrap();
+    let rules = RowRules::new(engine, table, rules, &[])?.unwrap();
     let secrets = FreshSecrets::new([1; 32]);
-    let whole = rules.part(part.clone(), &secrets.of_part(3))?;
+    let whole = rules.part(part.clone(), &secrets.of_part(3), &mut [])?;
     // What streams by in pieces of any size is the same.
     for size in [1, 7, 4096] {
         let (mut stream, mut out) = (RowStream::default(), Vec::new());
@@ -202,11 +202,11 @@ fn what_cant_be_looked_into_is_an_error_and_never_kept() {
     );
     assert!(matches!(refused("1\n"), WithholdError::Row { row: 1, .. }));
     assert!(matches!(
-        RowRules::new(Engine::Postgres, &table, &[rule("none")]),
+        RowRules::new(Engine::Postgres, &table, &[rule("none")], &[]),
         Err(WithholdError::NoColumn { .. })
     ));
     assert!(
-        RowRules::new(Engine::Postgres, &table, &[])
+        RowRules::new(Engine::Postgres, &table, &[], &[])
             .unwrap()
             .is_none()
     );
@@ -233,4 +233,73 @@ fn a_rule_for_the_whole_value_goes_before_those_inside() {
     let mut rows = Rows::new(&part.text, ["data", "other"]).unwrap();
     let fields = rows.next_fields().unwrap().unwrap();
     assert_eq!(display(fields[1]).unwrap().as_deref(), Some("inside"));
+}
+
+#[test]
+fn rows_that_a_condition_tells_are_left_out_and_counted() {
+    let preset: crate::policy::Preset = serde_json::from_str(
+        r#"{"app": "x", "leave_out": [
+            {"table": "t", "reason": "local", "matching": {"key": ["task.*.lastRunAt", "cache.*"]}},
+            {"table": "t", "reason": "transient", "where": {"kind": [3, "x"], "on": true}, "matching": {"value": "*[0]?*"}}
+        ]}"#,
+    )
+    .unwrap();
+    for (engine, yes) in [(Engine::Postgres, "t"), (Engine::Sqlite, "1")] {
+        let table = table(&[
+            ("key", "text"),
+            ("kind", "text"),
+            ("on", if yes == "t" { "boolean" } else { "integer" }),
+            ("value", "text"),
+        ]);
+        let left_out: Vec<RowsLeftOut> = preset
+            .leave_out
+            .iter()
+            .map(|rule| RowsLeftOut::of(table.name.clone(), rule))
+            .collect();
+        assert_eq!(
+            left_out[1].rows.to_string(),
+            "kind is 3 or \"x\" and on is true and value is \"*[0]?*\""
+        );
+        let rules = RowRules::new(engine, &table, &[], &left_out)
+            .unwrap()
+            .unwrap();
+        let kept = [
+            "task.lastRunAt\t3\t1\ta[0]b",
+            "xcache.\t\\N\t1\ta",
+            "\\N\tx\t0\ta[0]?b",
+            "k\tx\t\\N\ta[0]?b",
+        ];
+        let gone = [
+            "task.a.b.lastRunAt\tx\t1\tv",
+            "cache.\t3\t1\ta[0]?",
+            "k\tx\t1\ta[0]?b",
+            "\\N\t3\t1\t[0]?\\n",
+        ];
+        let mut text = String::from("key\tkind\ton\tvalue\n");
+        for row in kept.iter().zip(gone).flat_map(|(one, other)| [*one, other]) {
+            let mut fields: Vec<&str> = row.split('\t').collect();
+            fields[2] = match fields[2] {
+                "1" => yes,
+                "0" if yes == "t" => "f",
+                other => other,
+            };
+            text.push_str(&fields.join("\t"));
+            text.push('\n');
+        }
+        let part = Part {
+            text: text.into_bytes(),
+            rows: 8,
+        };
+        let secrets = FreshSecrets::new([1; 32]);
+        let mut counts = [0; 2];
+        let left = rules
+            .part(part.clone(), &secrets.of_part(0), &mut counts)
+            .unwrap();
+        assert_eq!((left.rows, counts), (4, [2, 2]));
+        let (mut stream, mut out) = (RowStream::new(&rules), Vec::new());
+        let rest = stream.push(&rules, &part.text, &secrets.of_part(0), &mut out);
+        assert!(rest.unwrap().is_empty());
+        assert_eq!(stream.left_out(), [2, 2]);
+        assert!(left.text.ends_with(&out));
+    }
 }

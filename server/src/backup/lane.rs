@@ -59,17 +59,21 @@ pub(super) struct Withhold {
 }
 
 impl Rewriting {
-    fn run(self, mut part: Part) -> Result<Part, BackupError> {
+    /// The part as it is archived, and how many rows of it each rule left out.
+    fn run(self, mut part: Part) -> Result<(Part, Vec<u64>), BackupError> {
+        let mut left_out = Vec::new();
         if let Some(Withhold { rules, secrets }) = self.withhold {
-            part = rules.part(part, &secrets.of_part(self.number))?;
+            left_out = vec![0; rules.leaving_out()];
+            part = rules.part(part, &secrets.of_part(self.number), &mut left_out)?;
         }
         if let Some(unwrap) = self.unwrap {
             part = unwrap.part(part).map_err(AppSecretsError::from)?;
         }
-        Ok(match self.renames {
+        let part = match self.renames {
             Some((table, renames)) => renames.rewrite(&table, part),
             None => part,
-        })
+        };
+        Ok((part, left_out))
     }
 }
 
@@ -106,6 +110,8 @@ pub(super) struct MadePart {
     pub(super) data: PartData,
     pub(super) set: RowSet,
     pub(super) packed: Packed,
+    /// Rows that each rule left out.
+    pub(super) left_out: Vec<u64>,
 }
 
 /// What was found out about a file while it was read.
@@ -135,7 +141,7 @@ impl From<io::Error> for Stop {
 pub(super) fn work(task: Task, to: &SyncSender<Made>, progress: &Progress) {
     let made = match task {
         Task::Part(part, rewriting) => Ok(match rewriting.run(part) {
-            Ok(part) => made_part(part),
+            Ok((part, left_out)) => made_part(part, left_out),
             Err(error) => Made::Failed(error),
         }),
         Task::File(found, transforming) => file(&found, &transforming, to, progress),
@@ -148,12 +154,13 @@ pub(super) fn work(task: Task, to: &SyncSender<Made>, progress: &Progress) {
     let _ = to.send(last);
 }
 
-fn made_part(part: Part) -> Made {
+fn made_part(part: Part, left_out: Vec<u64>) -> Made {
     let (data, set) = PartData::of(&part);
     Made::Part(Box::new(MadePart {
         data,
         set,
         packed: pack(part.text),
+        left_out,
     }))
 }
 

@@ -104,6 +104,14 @@ pub(super) fn run(
     let file_sets = std::mem::take(&mut writer.sets);
     let mut manifest = manifest(plan, tables, file_sets, files_index, notices);
     manifest.left_out.extend(left_out);
+    let rules = plan.policy.rows_left_out.iter();
+    let told = rules.map(|rule| {
+        let counts = writer.left_out.get_mut(&rule.table);
+        // They come in the order of the table's rules, each once.
+        let rows = counts.filter(|counts| !counts.is_empty());
+        rule.left_out(rows.map_or(0, |counts| counts.remove(0)))
+    });
+    manifest.left_out.extend(told);
     let (manifest_digest, bytes) = writer.finish(&manifest)?;
     Ok(BackupReport {
         manifest,
@@ -148,7 +156,9 @@ impl Withheld {
                     unwrapping.insert(table.name.clone(), Arc::new(own));
                 }
             }
-            if let Some(own) = RowRules::new(facts.engine, table, &policy.rows)? {
+            if let Some(own) =
+                RowRules::new(facts.engine, table, &policy.rows, &policy.rows_left_out)?
+            {
                 rules.insert(table.name.clone(), Arc::new(own));
             }
         }

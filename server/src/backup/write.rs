@@ -1,6 +1,7 @@
 //! The thread that puts an archive together: takes what the others have made, in order, and writes it.
 
 use std::{
+    collections::HashMap,
     io::Write,
     sync::mpsc::{Receiver, SyncSender},
 };
@@ -68,6 +69,8 @@ pub(super) struct Writer<W> {
     renamed: Vec<(String, RenamedFiles)>,
     /// What was written so far.
     pub(super) tables: Vec<TableData>,
+    /// Rows that rules left out of tables, by the rule's number among those of its table.
+    pub(super) left_out: HashMap<TableName, Vec<u64>>,
     pub(super) sets: Vec<FileSet>,
     pub(super) notices: Vec<Notice>,
 }
@@ -98,6 +101,7 @@ impl<W: Write> Writer<W> {
             at_files: false,
             renamed: Vec::new(),
             tables: Vec::new(),
+            left_out: HashMap::new(),
             sets: Vec::new(),
             notices: Vec::new(),
         };
@@ -149,13 +153,25 @@ impl<W: Write> Writer<W> {
     }
 
     fn part(&mut self, part: MadePart) -> Result<(), BackupError> {
-        let MadePart { data, set, packed } = part;
+        let MadePart {
+            data,
+            set,
+            packed,
+            left_out,
+        } = part;
         let (rows, bytes) = (data.rows, data.bytes);
+        let table = self.tables.last_mut().ok_or(BackupError::Defect)?;
+        if !left_out.is_empty() {
+            let counts = self.left_out.entry(table.table.clone()).or_default();
+            counts.resize(left_out.len(), 0);
+            for (count, more) in counts.iter_mut().zip(left_out) {
+                *count += more;
+            }
+        }
         // A rule may have left nothing of it, and an archive has no part without rows.
         if rows == 0 {
             return Ok(());
         }
-        let table = self.tables.last_mut().ok_or(BackupError::Defect)?;
         let path = table.push_data(data, set);
         self.add(&path, &packed)?;
         self.progress.add_rows(rows);

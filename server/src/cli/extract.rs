@@ -1,13 +1,24 @@
 //! `coffer extract`
 
 use std::{
+    fmt,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use super::{Failure, Output, output::count, publish::Unpublished, secret::OpenArgs, source};
+use coffer_core::policy::Preset;
+
+use super::{
+    Failure, Output,
+    output::{bytes, count, safe},
+    publish::{Unpublished, UnpublishedFolder},
+    records::record,
+    secret::OpenArgs,
+    source,
+};
 use crate::{
-    extract::{self, ExtractError, Format},
+    extract::{self, ExtractError, Format, RecordReport, RecordTable},
+    preset::PresetText,
     progress::Progress,
     read::{Look, OpenArchive, look},
 };
@@ -22,7 +33,7 @@ pub(super) struct Args {
     #[arg(
         long,
         value_name = "TABLE",
-        required_unless_present = "path",
+        required_unless_present_any = ["path", "records"],
         conflicts_with = "path"
     )]
     table: Option<String>,
@@ -31,12 +42,26 @@ pub(super) struct Args {
     #[arg(long = "file", value_name = "SET/PATH")]
     path: Option<String>,
 
-    /// Write the table as CSV.
-    #[arg(long, requires = "table", conflicts_with = "json")]
+    /// The record to take out into a new folder, with all that belongs to it, what that refers to, and the files that it names;
+    /// may be repeated. It is known by its primary key, a unique key or an identity of the preset.
+    #[arg(
+        long = "record",
+        value_name = "TABLE:COLUMN=VALUE[,…]",
+        conflicts_with_all = ["table", "path", "overwrite"],
+        requires_all = ["out", "preset"]
+    )]
+    records: Vec<String>,
+
+    /// What belongs to a record: a preset's file, or the name of one that comes with the program.
+    #[arg(long, value_name = "FILE|NAME", requires = "records")]
+    preset: Option<PathBuf>,
+
+    /// Write rows as CSV; those of records are JSON otherwise.
+    #[arg(long, conflicts_with_all = ["json", "path"])]
     csv: bool,
 
-    /// Write into this file instead of standard output; it appears whole or not at all.
-    #[arg(long, value_name = "FILE")]
+    /// Write into this file instead of standard output, records into this folder; it appears whole or not at all.
+    #[arg(long, value_name = "FILE|FOLDER")]
     out: Option<PathBuf>,
 
     /// Replace the file if there is one of this name.
@@ -53,6 +78,11 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         .key
         .unlock(matches!(look(&*source)?, Look::Sealed(_)))?;
     let archive = OpenArchive::open(source, &unlock)?;
+    if let (false, Some(out), Some(preset)) = (args.records.is_empty(), &args.out, &args.preset) {
+        let preset = PresetText::find(preset)?.preset;
+        let format = if args.csv { Format::Csv } else { Format::Json };
+        return records(archive, &args.records, preset, format, out, output).await;
+    }
     let wanted = match (&args.table, &args.path) {
         (Some(table), _) => Wanted::Table(
             source::table(table, &archive)?,
@@ -97,6 +127,68 @@ pub(super) async fn run(args: Args, output: &Output) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Takes records out into a folder that wasn't there.
+async fn records(
+    archive: OpenArchive,
+    named: &[String],
+    preset: Preset,
+    format: Format,
+    out: &Path,
+    output: &Output,
+) -> Result<(), Failure> {
+    let records = named
+        .iter()
+        .map(|text| record(text, &archive))
+        .collect::<Result<Vec<_>, _>>()?;
+    let folder = UnpublishedFolder::create(out)?;
+    let progress = Progress::default();
+    let (into, task_progress) = (folder.path().to_owned(), progress.clone());
+    let task = tokio::task::spawn_blocking(move || {
+        extract::record(&archive, &preset, records, format, &into, &task_progress)
+    });
+    let stopped = |_| Failure::failed("defect", "taking it out stopped; nothing was published");
+    let report = output.watch(&progress, task).await.map_err(stopped)??;
+    folder.publish()?;
+    output.result(
+        &report,
+        Shown {
+            out,
+            report: &report,
+        },
+    );
+    Ok(())
+}
+
+/// What was taken out of an archive, for people.
+struct Shown<'a> {
+    out: &'a Path,
+    report: &'a RecordReport,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for table in &self.report.tables {
+            let RecordTable {
+                table,
+                belong,
+                referred,
+            } = table;
+            writeln!(
+                f,
+                "{}: {} belonging, {referred} referred to",
+                safe(table),
+                count(*belong, "row")
+            )?;
+        }
+        let files = count(self.report.files, "file");
+        writeln!(f, "{files}, {}", bytes(self.report.bytes))?;
+        for path in &self.report.missing_files {
+            writeln!(f, "{} is named and not in the archive", safe(path))?;
+        }
+        write!(f, "{} written", self.out.display())
+    }
 }
 
 enum Wanted {

@@ -223,6 +223,8 @@ impl From<ExtractError> for Failure {
         match error {
             ExtractError::Read(error) => error.into(),
             ExtractError::NotInArchive { .. } => Self::usage(error),
+            ExtractError::NoSuchRecord { .. } => Self::new(USAGE, "no_such_record", &error),
+            ExtractError::Records(error) => RestoreError::from(error).into(),
             ExtractError::Write(_) => Self::failed("write_failed", error),
         }
     }

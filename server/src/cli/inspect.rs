@@ -132,6 +132,13 @@ fn transformed(outcome: &Transformed) -> String {
     text
 }
 
+/// A preset's own words, behind a reason.
+fn in_words(detail: Option<&str>) -> String {
+    detail
+        .map(|detail| format!(": {detail}"))
+        .unwrap_or_default()
+}
+
 fn describe(left_out: &LeftOut) -> String {
     match left_out {
         LeftOut::Table {
@@ -143,11 +150,18 @@ fn describe(left_out: &LeftOut) -> String {
             let rows = rows
                 .map(|rows| format!(" ({rows} rows)"))
                 .unwrap_or_default();
-            let detail = detail
-                .as_ref()
-                .map(|detail| format!(": {detail}"))
-                .unwrap_or_default();
+            let detail = in_words(detail.as_deref());
             format!("table {table}{rows}: {reason}{detail}")
+        }
+        LeftOut::Rows {
+            table,
+            condition,
+            reason,
+            rows,
+            detail,
+        } => {
+            let detail = in_words(detail.as_deref());
+            format!("{rows} rows of {table} whose {condition}: {reason}{detail}")
         }
         LeftOut::Column {
             table,

@@ -7,13 +7,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io, mem,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tempfile::NamedTempFile;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::progress::Progress;
@@ -34,7 +33,7 @@ static STATE: Mutex<State> = Mutex::new(State {
 struct State {
     /// The task that can be asked to stop, and was not yet.
     watched: Option<Progress>,
-    /// Files to be removed, if they are there.
+    /// Files and folders to be removed, if they are there.
     temporary: BTreeSet<PathBuf>,
     /// What removes things that lie with a server, by the number of their [`Elsewhere`].
     elsewhere: BTreeMap<u64, Box<dyn FnOnce() + Send>>,
@@ -84,7 +83,7 @@ fn asked() -> Option<BTreeMap<u64, Box<dyn FnOnce() + Send>>> {
     }
     for path in &state.temporary {
         // One that is gone already needs no removing.
-        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
     }
     Some(mem::take(&mut state.elsewhere))
 }
@@ -127,15 +126,13 @@ impl Drop for Elsewhere {
     }
 }
 
-/// Makes a file that is removed if the process is asked to end.
-pub(super) fn temporary(
-    make: impl FnOnce() -> io::Result<NamedTempFile>,
-) -> io::Result<NamedTempFile> {
+/// Makes a file or a folder that is removed if the process is asked to end.
+pub(super) fn temporary<T: AsRef<Path>>(make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     // Under the lock, so that no signal comes between the file and its entry here.
     let mut state = state();
-    let file = make()?;
-    state.temporary.insert(file.path().to_owned());
-    Ok(file)
+    let made = make()?;
+    state.temporary.insert(made.as_ref().to_owned());
+    Ok(made)
 }
 
 /// From now on a file has its final name, or will have it in a moment.

@@ -1,4 +1,4 @@
-//! Writing a file that appears whole or not at all.
+//! Writing a file, or a folder of files, that appears whole or not at all.
 
 use std::{
     fs::File,
@@ -31,10 +31,7 @@ impl Unpublished {
                 ),
             ));
         }
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let folder = parent(path);
         let file = interrupt::temporary(|| unfinished::begin(folder))
             .map_err(|error| Failure::file("write in", folder, &error))?;
         Ok(Self {
@@ -81,13 +78,55 @@ impl Unpublished {
             file.persist_noclobber(&path)
                 .map_err(|error| failed(&error.error))?;
         }
-        let folder = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        File::open(folder)
+        File::open(parent(&path))
             .and_then(|folder| folder.sync_all())
             .map_err(|error| failed(&error))?;
         Ok(())
+    }
+}
+
+/// A folder that is being filled under a temporary name beside its final one. Dropping it removes it; if this process is killed,
+/// the next one that writes there does.
+pub(super) struct UnpublishedFolder {
+    folder: unfinished::Folder,
+    path: PathBuf,
+}
+
+impl UnpublishedFolder {
+    /// Begins a folder. What has its name already is left alone.
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+        if path.symlink_metadata().is_ok() {
+            return Err(Failure::refused(
+                "exists",
+                format!("{} exists already; nothing was written", path.display()),
+            ));
+        }
+        let parent = parent(path);
+        let folder = interrupt::temporary(|| unfinished::begin_folder(parent))
+            .map_err(|error| Failure::file("write in", parent, &error))?;
+        Ok(Self {
+            folder,
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// Where it is before it is published.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.as_ref()
+    }
+
+    /// Gives the folder its name, unless something else has got it meanwhile.
+    pub(super) fn publish(self) -> Result<(), Failure> {
+        interrupt::publishing();
+        let published = self.folder.publish(&self.path);
+        published.map_err(|error| Failure::file("write", &self.path, &error))
+    }
+}
+
+/// The folder that a path is in.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }

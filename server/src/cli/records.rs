@@ -32,7 +32,8 @@ impl RecordArgs {
     }
 }
 
-fn record(text: &str, archive: &OpenArchive) -> Result<Record, Failure> {
+/// The record of an archive that a text names.
+pub(super) fn record(text: &str, archive: &OpenArchive) -> Result<Record, Failure> {
     let misspelt = || {
         Failure::usage(format!(
             "{text} names no record; write TABLE:COLUMN=VALUE, such as tickets:id=42; nothing was changed"

@@ -9,6 +9,8 @@
 //! | `a` | one of the archive, foreign keys resolved | `o…` what others name it by, `r…` resolved values, `k…` identities, `q…` unique keys |
 //! | `l` | one of the target | `id`, `at…` where it lies, `t…` what others name it by, identities, unique keys |
 //! | `d` | one of the archive that is the same as an earlier one | `n`, `root` |
+//! | `i` | one of the archive that another table's rows tell apart | `n`, `v` what they tell |
+//! | `e` | one of the archive of which another table's rows tell that it came to an end | `n` |
 //! | `h` | one of the archive with the one of the target that is the same | `n`, `id` |
 //! | `m` | one of the archive with what becomes of it | [`fate`], `f…` what others name it by afterwards |
 //! | `x` | one of the target that goes | `id` |
@@ -39,10 +41,12 @@ mod gone;
 mod hidden;
 mod judge;
 mod keys;
+mod left_out;
 mod links;
 mod recognise;
 mod sample;
 mod sql;
+mod told;
 mod unique;
 mod values;
 mod write;
@@ -70,6 +74,8 @@ pub(super) mod fate {
     pub(crate) const NOT_SELECTED: i64 = -5;
     /// It is not one of the chosen records, and the target lacks it.
     pub(crate) const NOT_CHOSEN: i64 = -6;
+    /// The preset leaves it out.
+    pub(crate) const LEFT_OUT: i64 = -7;
 }
 
 /// A connection that carries statements out.
@@ -140,6 +146,7 @@ impl Merging {
         let mut counts = Vec::with_capacity(merging.program.tables.len());
         let mut listed = Vec::with_capacity(merging.program.tables.len());
         let mut merge = merging.on(run);
+        merge.note_told().await?;
         if merge.sql.chooses() {
             merge.choose().await?;
         }
@@ -396,6 +403,7 @@ impl<'a> Merge<'a, '_> {
             (Skipped::Collision, fate::COLLISION),
             (Skipped::NotSelected, fate::NOT_SELECTED),
             (Skipped::NotChosen, fate::NOT_CHOSEN),
+            (Skipped::LeftOut, fate::LEFT_OUT),
         ];
         // All in one pass over the rows, which are many.
         let fates = [fate::INSERT, fate::MATCHED];

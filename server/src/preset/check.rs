@@ -150,6 +150,7 @@ impl fmt::Display for Report {
 pub(super) const fn class_name(class: ForeignKeyClass) -> &'static str {
     match class {
         ForeignKeyClass::Ownership => "ownership",
+        ForeignKeyClass::Required => "required",
         ForeignKeyClass::Enrichment => "enrichment",
         ForeignKeyClass::Deferred => "deferred",
     }

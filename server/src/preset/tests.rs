@@ -139,6 +139,30 @@ fn what_is_wrong_alone_is_told_with_its_line() {
             18,
             "16 bytes or more",
         ),
+        (
+            "app = \"x\"\n[[leave_out]]\ntable = \"t\"\nreason = \"local\"\n[[leave_out]]\ntable = \"t\"\nreason = \"local\"\nmatching = { a = \"x*\" }\n",
+            5,
+            1,
+            "two rules for t",
+        ),
+        (
+            "app = \"x\"\n[[leave_out]]\ntable = \"t\"\nreason = \"local\"\nmatching = { a = [] }\n",
+            5,
+            1,
+            "true of no row",
+        ),
+        (
+            "app = \"x\"\n[[leave_out]]\ntable = \"t\"\nreason = \"local\"\nmatching = { a = 3 }\n",
+            5,
+            18,
+            "in which * stands for any letters",
+        ),
+        (
+            "app = \"x\"\n[[table]]\ntable = \"t\"\nidentity = [{ columns = [\"a\"], through = { table = \"u\", columns = [] } }]\n",
+            4,
+            1,
+            "needs the columns of its foreign key",
+        ),
         ("app = \" \"\n", 1, 1, "no name"),
         (
             "app = \"x\"\n[[file_set]]\nname = \"up\"\nexclude = [\"a[\"]\n",
@@ -209,6 +233,18 @@ fn what_does_not_fit_a_database_is_told_with_its_line() {
             5,
             1,
             "users.kind",
+        ),
+        (
+            "[[leave_out]]\ntable = \"users\"\nreason = \"local\"\nmatching = { kind = \"a*\" }\n",
+            5,
+            1,
+            "users.kind",
+        ),
+        (
+            "[[table]]\ntable = \"users\"\nidentity = [{ columns = [\"id\"], through = { table = \"notes\", columns = [\"id\"] } }]\n",
+            4,
+            1,
+            "no foreign key to it over (id)",
         ),
         (
             "[[table]]\ntable = \"users\"\nidentity = [{ columns = [\"mail\"] }]\n",

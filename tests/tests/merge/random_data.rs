@@ -57,7 +57,7 @@ fn sorted_all(tables: Tables) -> Tables {
     tables.map(|(name, rows)| (name, sorted(rows))).collect()
 }
 
-fn manifest_of(archive: &Path) -> Manifest {
+pub(super) fn manifest_of(archive: &Path) -> Manifest {
     let source = std::sync::Arc::new(FileSource::open(archive).unwrap());
     OpenArchive::open(source, &Unlock::None).unwrap().manifest
 }

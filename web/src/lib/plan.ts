@@ -21,7 +21,15 @@ export interface RestoreSelection extends Selection {
 export const merges = (mode: Mode, selection: RestoreSelection): boolean => mode !== "replace" || (selection.records ?? []).length > 0;
 
 /** Why a row of the archive is left out. */
-export type Skipped = "duplicate" | "unresolved_owner" | "with_parent" | "no_identity" | "collision" | "not_selected" | "not_chosen";
+export type Skipped =
+  | "duplicate"
+  | "unresolved_owner"
+  | "with_parent"
+  | "no_identity"
+  | "collision"
+  | "not_selected"
+  | "not_chosen"
+  | "left_out";
 
 export type SkippedRows = Readonly<Partial<Record<Skipped, number>>>;
 

@@ -223,6 +223,8 @@ export const openTexts = {
       switch (item.what) {
         case "table":
           return `Table ${tableName(item.table)}${item.rows === undefined ? "" : `, ${rows(item.rows)}`}`;
+        case "rows":
+          return `${rows(item.rows)} of ${tableName(item.table)} whose ${plain(item.condition)}`;
         case "column":
           return `Column ${tableName(item.table)}.${plain(item.column)}`;
         case "file_set":
@@ -234,7 +236,7 @@ export const openTexts = {
       }
     },
     detail(item: LeftOut): string | undefined {
-      if (item.what === "table") return item.detail && plain(item.detail);
+      if (item.what === "table" || item.what === "rows") return item.detail && plain(item.detail);
       if (item.what === "column" && item.placeholder) return `holds ${plain(item.placeholder)} instead`;
       return undefined;
     },

@@ -61,6 +61,7 @@ const skippedReasons: Record<Skipped, string> = {
   collision: "another row has their unique key",
   not_selected: "their table is not selected",
   not_chosen: "no part of the chosen records",
+  left_out: "the preset leaves them out",
 };
 
 const skippedText = (skipped: SkippedRows): string =>

@@ -1,6 +1,6 @@
 //! How the engines spell things.
 
-use coffer_core::policy::{Normalise, Scalar};
+use coffer_core::policy::{Normalise, OneOf, Scalar};
 
 use crate::engine::sql;
 
@@ -169,6 +169,32 @@ impl Dialect {
                 Self::Postgres => format!("'{yes}'"),
                 Self::Sqlite => format!("'{}'", i32::from(*yes)),
             },
+        }
+    }
+
+    /// That a printed value is one of these.
+    pub(super) fn is_one_of(self, printed: &str, values: &OneOf) -> String {
+        let values = values.values().iter();
+        let values: Vec<String> = values.map(|value| self.printed(value)).collect();
+        format!("{printed} IN ({})", values.join(", "))
+    }
+
+    /// That a text fits a pattern in which `*` stands for any letters.
+    pub(super) fn fits(self, text: &str, pattern: &str) -> String {
+        let mut like = String::with_capacity(pattern.len());
+        for letter in pattern.chars() {
+            match (self, letter) {
+                (Self::Postgres, '*') => like.push('%'),
+                (Self::Postgres, '%' | '_' | '!') => like.extend(['!', letter]),
+                (Self::Sqlite, '?' | '[') => like.extend(['[', letter, ']']),
+                _ => like.push(letter),
+            }
+        }
+        let like = sql::literal(&like);
+        match self {
+            Self::Postgres => format!("{text} LIKE {like} ESCAPE '!'"),
+            // Its LIKE takes small letters for capitals.
+            Self::Sqlite => format!("{text} GLOB {like}"),
         }
     }
 

@@ -17,6 +17,8 @@ impl Sql<'_> {
     pub(super) fn gone(&self, index: usize) -> Result<(String, Option<String>), EngineError> {
         let table = self.table(index)?;
         let listed = self.own("l", index);
+        let alone = self.left_alone(index)?;
+        let alone = alone.map_or_else(String::new, |rows| format!(" AND NOT {rows}"));
         let replaces = table.matched == Matched::Mode && !table.is_picky();
         let (mut any, mut all, mut with) = (Vec::new(), Vec::new(), Vec::new());
         let mut own = Vec::new();
@@ -33,7 +35,8 @@ impl Sql<'_> {
                 );
                 if self.chooses() {
                     // What belongs to a chosen record goes, whoever else it belongs to.
-                    with.push(self.is_among(link, to, &replaced)?);
+                    let replaced = self.is_among(link, to, &replaced)?;
+                    with.push(format!("({replaced}{alone})"));
                     if to != index {
                         with.push(self.is_among(link, to, &gone)?);
                     }
@@ -67,7 +70,7 @@ impl Sql<'_> {
         };
         if !any.is_empty() {
             with.push(format!(
-                "(({}) AND {})",
+                "(({}) AND {}{alone})",
                 any.join(" OR "),
                 all.join(" AND ")
             ));

@@ -3,10 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coffer_core::{
-    merge::{Hidden, Ids, Part, rewrite},
-    policy::Scalar,
-};
+use coffer_core::merge::{Hidden, Ids, Part, rewrite};
 
 use super::{
     Merge,
@@ -145,16 +142,8 @@ impl Sql<'_> {
         let mut conditions = String::new();
         for (column, values) in &hidden.condition {
             let place = self.archived(index, column).ok_or_else(unknown)?;
-            let values: Vec<String> = values
-                .values()
-                .iter()
-                .map(|value: &Scalar| self.dialect.printed(value))
-                .collect();
-            conditions.push_str(&format!(
-                " AND {} IN ({})",
-                self.dialect.printed_value(&format!("s.c{place}")),
-                values.join(", ")
-            ));
+            let value = self.dialect.printed_value(&format!("s.c{place}"));
+            conditions.push_str(&format!(" AND {}", self.dialect.is_one_of(&value, values)));
         }
         Ok(conditions)
     }

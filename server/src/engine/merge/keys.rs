@@ -23,9 +23,10 @@ impl Sql<'_> {
         })
     }
 
-    fn identity(
+    /// What an alternative says of a row, as one text: NULL where it says nothing. `rows` is the table that has its columns.
+    pub(super) fn identity(
         &self,
-        index: usize,
+        rows: usize,
         alternative: &Alternative,
         value: &dyn Fn(&str) -> Result<String, EngineError>,
     ) -> Result<String, EngineError> {
@@ -33,7 +34,7 @@ impl Sql<'_> {
         let mut applies = Vec::new();
         for column in &alternative.columns {
             let plain = value(column)?;
-            let type_name = self.type_of(index, column)?;
+            let type_name = self.type_of(rows, column)?;
             let normal = self
                 .dialect
                 .normalised(&plain, type_name, alternative.normalise);
@@ -45,8 +46,10 @@ impl Sql<'_> {
             }
             values.push(normal);
         }
-        for column in &alternative.owners {
-            values.push(self.dialect.text(&value(column)?));
+        if alternative.through.is_none() {
+            for column in &alternative.owners {
+                values.push(self.dialect.text(&value(column)?));
+            }
         }
         Ok(format!(
             "CASE WHEN {} THEN {} END",
@@ -88,10 +91,12 @@ impl Sql<'_> {
         let table = self.table(index)?;
         let mut keys = Vec::new();
         for (place, alternative) in table.identity.iter().enumerate() {
-            keys.push(format!(
-                "{} AS k{place}",
+            let key = if alternative.through.is_some() {
+                self.told_key(place, alternative, value)?
+            } else {
                 self.identity(index, alternative, value)?
-            ));
+            };
+            keys.push(format!("{key} AS k{place}"));
         }
         if let Some(rest) = &table.rest {
             let values = rest
@@ -145,9 +150,10 @@ impl Sql<'_> {
             columns.extend(self.keys(index, &|column| Ok(format!("x.{}", sql::name(column))))?);
         }
         Ok(format!(
-            "SELECT {} FROM {} x",
+            "SELECT {} FROM {} x{}",
             columns.join(", "),
-            place.rows
+            place.rows,
+            self.told_in_target(index)?
         ))
     }
 
@@ -245,11 +251,12 @@ impl Sql<'_> {
             ),
         };
         Ok(format!(
-            "SELECT {} FROM (SELECT {} FROM {} s{}{condition}) x",
+            "SELECT {} FROM (SELECT {} FROM {} s{}{condition}) x{}",
             outer.join(", "),
             inner.join(", "),
             self.own("s", index),
-            self.joins(index, false)?
+            self.joins(index, false)?,
+            self.told_in_archive(index)?
         ))
     }
 
@@ -283,7 +290,7 @@ impl Sql<'_> {
         Ok(ready)
     }
 
-    /// 0 if everything is there that a row belongs to, else what becomes of the row.
+    /// 0 if a row may come and everything is there that it belongs to, else what becomes of it.
     fn standing(&self, index: usize) -> Result<String, EngineError> {
         let table = self.table(index)?;
         let mut lost = Vec::new();
@@ -305,8 +312,13 @@ impl Sql<'_> {
                 lost.push(self.is_null(index, link));
             }
         }
+        let left_out = self.left_out_by_preset(index)?;
         let mut standing = String::from("CASE");
-        for (conditions, fate) in [(lost, fate::UNRESOLVED), (withheld, fate::WITH_PARENT)] {
+        for (conditions, fate) in [
+            (left_out, fate::LEFT_OUT),
+            (lost, fate::UNRESOLVED),
+            (withheld, fate::WITH_PARENT),
+        ] {
             if !conditions.is_empty() {
                 standing.push_str(&format!(" WHEN {} THEN {fate}", conditions.join(" OR ")));
             }

@@ -105,7 +105,11 @@ impl<'a> Sql<'a> {
     /// values that are the same and don't look it.
     fn is_alike(&self, table: &MergeTable, column: &str) -> bool {
         let by = match table.identity.as_slice() {
-            [only] if table.rest.is_none() && only.normalise.is_none() => &only.columns,
+            [only]
+                if table.rest.is_none() && only.normalise.is_none() && only.through.is_none() =>
+            {
+                &only.columns
+            }
             _ => return false,
         };
         self.dialect == Dialect::Sqlite

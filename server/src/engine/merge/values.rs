@@ -3,7 +3,7 @@
 use coffer_core::{
     merge::{MergeTable, Part},
     plan::Mode,
-    policy::{Given, Made, Special},
+    policy::{Given, Made, Scalar, Special},
 };
 
 use super::sql::{Sql, unknown};
@@ -78,18 +78,52 @@ impl<'a> Sql<'a> {
                 .cast(&format!("j{own}.v"), self.type_of(index, column)?);
             value = format!("CASE WHEN j{own}.n IS NOT NULL THEN {found} ELSE {value} END");
         }
-        if let Some(settled) = table.settled.get(column) {
-            let values = settled.when.values().iter();
-            let under_way: Vec<String> = values.map(|one| self.dialect.printed(one)).collect();
-            let instead = self.dialect.cast(
-                &self.dialect.scalar(&settled.value),
-                self.type_of(index, column)?,
+        for (under_way, settled) in &table.settled {
+            let instead = if under_way == column {
+                settled
+                    .value
+                    .as_ref()
+                    .map(|value| self.dialect.scalar(value))
+            } else {
+                match settled.also_set.get(column) {
+                    Some(Given::Scalar(value)) => Some(self.dialect.scalar(value)),
+                    Some(Given::Special(Special::Null)) => Some("NULL".into()),
+                    Some(Given::Special(Special::Default)) | None => None,
+                }
+            };
+            let type_name = self.type_of(index, column)?;
+            let instead = instead.map(|instead| self.dialect.cast(&instead, type_name));
+            let Some(at) = self.archived(index, under_way) else {
+                continue;
+            };
+            let is_under_way = self.dialect.is_one_of(
+                &self.dialect.printed_value(&format!("s.c{at}")),
+                &settled.when,
             );
-            value = format!(
-                "CASE WHEN {} IN ({}) THEN {instead} ELSE {value} END",
-                self.dialect.printed_value(&format!("s.c{own}")),
-                under_way.join(", ")
-            );
+            let ended = match (&settled.unless, table.ended.get(under_way)) {
+                (Some(unless), Some(_)) => Some((
+                    format!(
+                        "s.n IN (SELECT n FROM {})",
+                        self.own(&format!("e{at}_"), index)
+                    ),
+                    self.dialect
+                        .cast(&self.dialect.scalar(&unless.value), type_name),
+                )),
+                _ => None,
+            };
+            value = match (ended, instead) {
+                (Some((ended, then)), instead) if under_way == column => format!(
+                    "CASE WHEN {is_under_way} AND {ended} THEN {then} WHEN {is_under_way} THEN {} ELSE {value} END",
+                    instead.as_ref().unwrap_or(&value)
+                ),
+                (Some((ended, _)), Some(instead)) => format!(
+                    "CASE WHEN {is_under_way} AND NOT {ended} THEN {instead} ELSE {value} END"
+                ),
+                (None, Some(instead)) => {
+                    format!("CASE WHEN {is_under_way} THEN {instead} ELSE {value} END")
+                }
+                (_, None) => value,
+            };
         }
         Ok(value)
     }
@@ -102,11 +136,22 @@ impl<'a> Sql<'a> {
             return Ok(kept);
         }
         let mut value = self.taken_over(index, column)?;
-        if table.identifies(column) {
+        let stays = table.never_emptied.iter().any(|name| name == column);
+        if stays || table.identifies(column) {
             value = format!(
                 "CASE WHEN ({value}) IS NULL OR {} = '' THEN {kept} ELSE {value} END",
                 self.dialect.text(&value)
             );
+        }
+        if let Some(bound) = table.bound.get(column) {
+            let mut pairs = Vec::with_capacity(bound.len());
+            for name in bound {
+                if let Some(own) = self.archived(index, name) {
+                    pairs.push((format!("s.c{own}"), format!("t.{}", sql::name(name))));
+                }
+            }
+            let differ = self.dialect.differ(&pairs);
+            value = format!("CASE WHEN {differ} THEN {kept} ELSE {value} END");
         }
         if table.is_picky() && self.program.mode == Mode::Skip {
             let mut taken = Vec::new();
@@ -115,6 +160,16 @@ impl<'a> Sql<'a> {
                     "{kept} IS NULL OR {} = ''",
                     self.dialect.text(&kept)
                 ));
+            }
+            if table.prefer.iter().any(|name| name == column) {
+                taken.push(format!(
+                    "({value}) IS NOT NULL AND {} <> ''",
+                    self.dialect.text(&value)
+                ));
+            }
+            if table.either.iter().any(|name| name == column) {
+                let set = self.dialect.printed(&Scalar::Boolean(true));
+                taken.push(format!("{} = {set}", self.dialect.printed_value(&value)));
             }
             if let Some(newer) = &table.newer
                 && table.takes_newer(column)
