@@ -352,13 +352,13 @@ impl Work for Failing {
     }
 }
 
-fn failing(catalog: &Catalog, clock: watch::Receiver<OffsetDateTime>) -> Scheduler {
+pub(crate) fn failing(catalog: &Catalog, clock: watch::Receiver<OffsetDateTime>) -> Scheduler {
     let now = Arc::new(move || *clock.borrow());
     Scheduler::new(catalog.clone(), Arc::new(Failing), now, "one".into())
 }
 
 /// Looks after everything, and waits until what that began has ended.
-async fn tick(scheduler: &Scheduler) {
+pub(crate) async fn tick(scheduler: &Scheduler) {
     scheduler.tick().await.unwrap();
     let settled = async {
         while scheduler.active() > 0 {
@@ -459,6 +459,53 @@ async fn what_fails_gives_way_to_the_next_time_and_is_told() {
         }
         let later = "2027-01-01T00:00:00Z";
         assert_eq!(catalog.open_notices(later).await.unwrap().len(), 9);
+    })
+    .await;
+}
+
+/// Work that goes on until it is asked to stop.
+struct Endless;
+
+#[async_trait::async_trait]
+impl Work for Endless {
+    async fn run(&self, _: &JobRecord, _: &Lease, watch: &Watch) -> Result<(), RunFailure> {
+        while !watch.progress().cancelled() {
+            tokio::time::sleep(Real::from_millis(1)).await;
+        }
+        Err(RunFailure::new("cancelled", "cancelled"))
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_hands_back_what_it_is_at() {
+    both(async |catalog, _| {
+        let start = moment("2026-11-21T00:30:00Z");
+        let (set_clock, clock) = watch::channel(start);
+        let mut shop = job("Shop", Some("0 * * * *"), &clock::text(start));
+        shop.retries = 0;
+        catalog.add_job(&shop).await.unwrap();
+        let now = {
+            let clock = clock.clone();
+            Arc::new(move || *clock.borrow())
+        };
+        let first = Scheduler::new(catalog.clone(), Arc::new(Endless), now, "first".into());
+        set_clock.send_replace(start + Duration::minutes(30));
+        first.tick().await.unwrap();
+        assert_eq!(first.active(), 1);
+        assert!(first.stop(Real::from_secs(60)).await);
+        let runs = catalog.job_runs(&shop.id, None, 9).await.unwrap();
+        let states: Vec<_> = runs.iter().map(|run| run.state).collect();
+        assert_eq!(states, [JobRunState::Waiting]);
+        // It takes nothing more itself; another one has not to wait until a lease ends, and has all attempts that there are.
+        first.tick().await.unwrap();
+        assert_eq!(first.active(), 0);
+        tick(&failing(&catalog, clock)).await;
+        let runs = catalog.job_runs(&shop.id, None, 9).await.unwrap();
+        let [run] = runs.as_slice() else {
+            panic!("{runs:?}");
+        };
+        assert_eq!(run.state, JobRunState::Failed);
+        assert_eq!(run.error_code.as_deref(), Some("database"), "{run:?}");
     })
     .await;
 }

@@ -26,8 +26,14 @@ use coffer_server::{
 };
 use coffer_tests::{engine::export, planned, sealed::CHEAP};
 use sqlx::Connection;
+use tokio::sync::watch;
 
-use crate::{Place, places};
+use crate::{
+    Place,
+    jobs::moment,
+    places,
+    scheduler::{failing, tick},
+};
 
 /// What is a secret in the configuration, and so must not be in a standard archive.
 const SECRETS: [&str; 8] = [
@@ -342,6 +348,30 @@ async fn a_new_installation_has_all_of_it_under_its_own_key() {
                 .unwrap()
                 .is_empty()
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_that_come_with_a_restore_run_when_they_are_due_next() {
+    two(async |(old, place), (new, other)| {
+        let archive = take(old, place, true).await;
+        let (set_clock, clock) = watch::channel(moment("2026-11-21T12:00:00Z"));
+        // It is at work before, during and after the restore.
+        let scheduler = failing(new, clock);
+        tick(&scheduler).await;
+        let wanted = (Mode::Replace, [].as_slice());
+        restored(request((new, other), &archive, wanted, Actor::Console))
+            .await
+            .unwrap();
+        let nightly = id("7");
+        tick(&scheduler).await;
+        assert!(new.job_runs(&nightly, None, 9).await.unwrap().is_empty());
+        // Three o'clock in Zurich, and the minute by which it may be late.
+        set_clock.send_replace(moment("2026-11-22T02:01:30Z"));
+        tick(&scheduler).await;
+        let runs = new.job_runs(&nightly, None, 9).await.unwrap();
+        assert_eq!(runs.len(), 1, "{runs:?}");
     })
     .await;
 }
