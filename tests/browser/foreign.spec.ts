@@ -244,6 +244,7 @@ test("the page shows the product, its findings, its tables and their rows", asyn
       await page.getByLabel("Choose the key file", { exact: true }).and(page.locator("input")).setInputFiles(sample(expected.key));
     await expect(page.getByRole("heading", { level: 1, name: names[expected.product] ?? "" })).toBeVisible();
     await expect(page.getByText(/^All rows were read, and the archive is what it promises/)).toBeVisible();
+    await expect(page.locator("dl time"), expected.file).toHaveAttribute("title", /UTC$/);
     const shown = await app.tablesShown();
     expect(Object.keys(shown).length, expected.file).toBe(expected.tables);
     for (const [name, rows] of Object.entries(expected.counts)) expect(shown[name], `${expected.file} ${name}`).toBe(rows);

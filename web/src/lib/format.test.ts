@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, count, duration, percent, timeIn, utcTime } from "./format";
+import { ago, bytes, count, duration, isMoment, percent, timeIn, utcTime } from "./format";
 
 describe("format", () => {
   it("writes sizes in decimal units and never as 1,000 of one", () => {
@@ -23,6 +23,14 @@ describe("format", () => {
     expect(ago("2026-11-21T15:10:00Z", now)).toBe("in 3 hours");
     expect(timeIn("America/New_York", "2026-11-21T12:00:00Z")).toContain("07:00");
     expect(utcTime("2026-11-21T04:05:06Z")).toBe("2026-11-21 04:05:06 UTC");
+  });
+
+  it("knows a moment from what only looks like one", () => {
+    for (const moment of ["2026-11-21T01:50:34.517151+00:00", "2026-11-21T04:05:06Z", "2026-11-21T04:05:06.123-0330"])
+      expect(isMoment(moment), moment).toBe(true);
+    // Without a zone nobody knows when that was; and no product has its backups made in a thirteenth month.
+    for (const other of ["2026-11-21T01:50:34", "2026-13-21T01:50:34Z", "2026-11-21", "3.2.0", ""])
+      expect(isMoment(other), other).toBe(false);
   });
 
   it("tells durations in their two largest units", () => {

@@ -40,6 +40,10 @@ export const clockTime = (time: string): string => new Date(time).toLocaleTimeSt
 /** For comparing with logs: `2026-11-21 04:05:06 UTC`. */
 export const utcTime = (time: string | Date): string => `${new Date(time).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
+/** Whether a text is a moment as RFC 3339 writes it, with its zone. */
+export const isMoment = (text: string): boolean =>
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$/.test(text) && !Number.isNaN(Date.parse(text));
+
 const steps: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400],
   ["hour", 3_600],
